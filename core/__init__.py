@@ -1,0 +1,1 @@
+"""Model Discovery's engine: agents, checks, training, evaluation and search. It knows no screen."""

@@ -1,0 +1,101 @@
+"""Where things are and which keys exist. Built once, at an entry point, by `Config.from_env`; importing reads nothing.
+
+| variable | meaning | default |
+| --- | --- | --- |
+| DATA_DIR | database, corpora, token files | ./data |
+| CKPT_DIR | checkpoints and weights | DATA_DIR/checkpoints |
+| DATABASE_URL | another database, `postgresql+psycopg://…` | SQLite in DATA_DIR |
+| LIBRARY_DIR, SPECS_DIR, SCALES_FILE | reference designs, agent specs, the ladder | the ones shipped |
+| DEVICE | cpu or cuda | cuda where there is one |
+| THREADS | processor threads of one training | the cores this process may use |
+| MY_OPENAI_KEY or OPENAI_API_KEY, ANTHROPIC_API_KEY, TOGETHER_API_KEY, HF_KEY, S2_API_KEY, WANDB_API_KEY | keys, all optional | |
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from core.errors import ConfigError
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "openai": ("MY_OPENAI_KEY", "OPENAI_API_KEY"),
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "together": ("TOGETHER_API_KEY",),
+    "huggingface": ("HF_KEY",),
+    "semantic_scholar": ("S2_API_KEY",),
+    "wandb": ("WANDB_API_KEY",),
+}
+
+
+class Secret(str):
+    """A key that does not print itself: `str.__str__(secret)` or an f-string would, `repr` and logs of dataclasses do not."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+@dataclass(frozen=True)
+class Config:
+    data_dir: Path
+    ckpt_dir: Path
+    database_url: str
+    library_dir: Path = ROOT / "library"
+    specs_dir: Path = ROOT / "agent_specs"
+    scales_file: Path = ROOT / "library" / "scales.yaml"
+    device: str = ""                 # "" lets the worker choose
+    threads: int = 0                 # 0: the cores this process may use
+    lease_s: float = 30.0            # a worker silent for longer has lost its job
+    keys: Mapping[str, Secret] = field(default_factory=dict)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
+        env = os.environ if env is None else env
+        data = Path(env.get("DATA_DIR") or "data").expanduser().absolute()
+        library = Path(env.get("LIBRARY_DIR") or ROOT / "library").expanduser().absolute()
+        found = {name: next((env[v] for v in names if env.get(v)), "") for name, names in KEYS.items()}
+        return cls(
+            data_dir=data,
+            ckpt_dir=Path(env.get("CKPT_DIR") or data / "checkpoints").expanduser().absolute(),
+            database_url=env.get("DATABASE_URL") or f"sqlite:///{data / 'model_discovery.db'}",
+            library_dir=library,
+            specs_dir=Path(env.get("SPECS_DIR") or ROOT / "agent_specs").expanduser().absolute(),
+            scales_file=Path(env.get("SCALES_FILE") or library / "scales.yaml").expanduser().absolute(),
+            device=env.get("DEVICE", ""),
+            threads=_number(env, "THREADS", int, 0),
+            lease_s=_number(env, "LEASE_S", float, 30.0),
+            keys={name: Secret(value) for name, value in found.items() if value},
+        )
+
+    def make_dirs(self) -> None:
+        """Create DATA_DIR and CKPT_DIR and prove that both can be written."""
+        for name, path in (("DATA_DIR", self.data_dir), ("CKPT_DIR", self.ckpt_dir)):
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+                with tempfile.NamedTemporaryFile(dir=path):
+                    pass
+            except OSError as error:
+                raise ConfigError(
+                    f"{name} {path} cannot be written: {error.strerror or error}",
+                    f"make it writable, or set {name} to a directory that is",
+                ) from error
+
+
+def _number(env: Mapping[str, str], name: str, kind: Callable[[str], T], default: T) -> T:
+    text = env.get(name, "")
+    if not text:
+        return default
+    try:
+        return kind(text)
+    except ValueError:
+        raise ConfigError(f"{name}={text!r} is not a number", f"unset {name} or give it one") from None

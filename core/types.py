@@ -1,0 +1,393 @@
+"""The nouns: frozen dataclasses, free of torch and of the database. Read this file first.
+
+A *design* is a node of the tree. Its *proposal* (text and unit tree) and its *implementation* (code) come in revisions,
+its *reviews* and *decisions* accumulate, and each *verification* trains one implementation at one scale with one seed.
+Nothing is overwritten: a status is derived from what happened (`Design.status`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def derive_seed(*parts: object) -> int:
+    """A stream's seed from (run seed, subject, step, …): resuming repeats exactly, and no generator is shared. 63 bits."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def sha256_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# ---------------------------------------------------------------------------------------------------------- words
+
+
+class Kind(StrEnum):
+    REFERENCE = "reference"  # a known architecture, shipped in library/
+    AGENT = "agent"          # proposed by an agent
+    MANUAL = "manual"        # put in by a person
+
+
+class Mode(StrEnum):
+    SEED = "seed"            # a root of the tree
+    MUTATION = "mutation"    # one parent
+    CROSSOVER = "crossover"  # several parents
+    SCRATCH = "scratch"      # none
+
+
+class Status(StrEnum):
+    """What has happened to a design so far; the furthest along wins, a person's refusal above all but measurement."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    FAILED = "failed"            # its newest implementation failed the check
+    IMPLEMENTED = "implemented"  # its newest implementation passed the check
+    VERIFIED = "verified"        # measured at one scale at least
+
+
+class Verb(StrEnum):
+    """What a person (or a gate in their name) decided. Stored in `Decision.verb`."""
+
+    APPROVE = "approve"
+    REFUSE = "refuse"
+    RESET = "reset"          # takes an approval or a refusal back
+    COMMENT = "comment"
+    RERANK = "rerank"        # data: {"order": [design ids, best first]}
+    RELEASE = "release"      # opens the session's gate: implement the best
+    STEER = "steer"          # words to the session's agents
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class JobKind(StrEnum):
+    SESSION = "session"      # payload {"session": id}
+    IMPLEMENT = "implement"  # payload {"design": id, "scale": name}
+    CHECK = "check"          # payload {"design": id, "scale": name}
+    VERIFY = "verify"        # payload {"design": id, "scale": name, "seed": int, "corpus": path or null}
+    EVOLVE = "evolve"        # payload {"run": id, ...}
+
+
+DESIGN_BUDGET = "design"     # the ledger's account for ALG 2; the other accounts are scales' names
+
+
+# ---------------------------------------------------------------------------------------------------------- units
+
+
+@dataclass(frozen=True)
+class UnitTree:
+    """A tree of named units (GAU): which unit, its hyperparameters, and what fills each of its slots."""
+
+    unit: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    children: Mapping[str, UnitTree] = field(default_factory=dict)
+
+    def to_dict(self) -> Json:
+        out: Json = {"unit": self.unit}
+        if self.config:
+            out["config"] = dict(self.config)
+        if self.children:
+            out["children"] = {slot: child.to_dict() for slot, child in self.children.items()}
+        return out
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> UnitTree:
+        return cls(
+            unit=data["unit"],
+            config=dict(data.get("config") or {}),
+            children={slot: cls.from_dict(child) for slot, child in (data.get("children") or {}).items()},
+        )
+
+    def walk(self, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], UnitTree]]:
+        """Every node with its path of slots from the root, parents first."""
+        found = [(path, self)]
+        for slot, child in self.children.items():
+            found += child.walk((*path, slot))
+        return found
+
+    def at(self, path: tuple[str, ...]) -> UnitTree:
+        node = self
+        for slot in path:
+            node = node.children[slot]
+        return node
+
+    def replace(self, path: tuple[str, ...], new: UnitTree) -> UnitTree:
+        """This tree with the node at `path` replaced by `new`."""
+        if not path:
+            return new
+        slot, rest = path[0], path[1:]
+        children = dict(self.children)
+        children[slot] = children[slot].replace(rest, new)
+        return UnitTree(self.unit, self.config, children)
+
+
+# ------------------------------------------------------------------------------------------------------- the tree
+
+
+@dataclass(frozen=True)
+class Proposal:
+    id: int
+    design_id: str
+    revision: int                    # 1, 2, … : each edit is a new one
+    author: str
+    by_person: bool
+    title: str
+    body: str                        # Markdown: motivation, what changes in which unit, expected effect, risks
+    units: UnitTree | None           # None for a flat gab.py
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Review:
+    id: int
+    proposal_id: int
+    design_id: str
+    reviewer: str
+    rating: float                    # 0–5, an opinion: never mixed with measurements
+    scores: Mapping[str, float]      # e.g. novelty, cost, plausibility, each 0–5
+    text: str                        # Markdown with the reasons
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Decision:
+    id: int
+    verb: Verb
+    author: str
+    design_id: str | None
+    session_id: str | None
+    reason: str
+    data: Json
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check's outcome. `verdict` is pass, fail or warn."""
+
+    name: str
+    verdict: str
+    evidence: str
+    seconds: float
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    passed: bool
+    scale: str
+    results: tuple[CheckResult, ...]
+    fit: Fit | None                  # None when the block could not be built
+    output: str = ""                 # what the block printed while it was checked, truncated with a note
+    layers: tuple[str, ...] = ()     # the sandbox layers that held
+    seconds: float = 0.0
+
+    @property
+    def failures(self) -> tuple[CheckResult, ...]:
+        return tuple(r for r in self.results if r.verdict == "fail")
+
+
+@dataclass(frozen=True)
+class Implementation:
+    id: int
+    design_id: str
+    revision: int
+    author: str
+    code: str                        # gab.py
+    units: UnitTree | None
+    code_hash: str                   # SHA-256 of `code`
+    created_at: datetime
+    check: CheckReport | None        # the newest check of this revision
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    step: int
+    tokens: int                      # seen so far
+    loss: float                      # nats a token, training batch
+    bpb: float                       # the same in bits per byte of the training text
+    lr: float
+    grad_norm: float
+    tokens_per_s: float
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a verification measured. The score that ranks is `bits_per_byte` on held-out documents: lower is better."""
+
+    bits_per_byte: float
+    bits_per_byte_se: float          # standard error over held-out documents
+    loss: float                      # nats a token, held out
+    perplexity: float
+    train_loss: float                # mean of the last tenth of the curve, nats a token
+    tokens: int
+    tokens_per_s: float
+    train_seconds: float
+    eval_seconds: float
+    params: int                      # non-embedding
+    params_embedding: int
+    n_layers: int
+    d_model: int
+    peak_memory_mb: float
+    tasks: Mapping[str, Mapping[str, float]]  # task → {"acc": …, "acc_stderr": …, "chance": …, "n": …}
+
+
+@dataclass(frozen=True)
+class Verification:
+    id: int
+    design_id: str
+    implementation_id: int
+    scale: str
+    seed: int
+    corpus: str                      # its name
+    corpus_hash: str
+    created_at: datetime
+    finished_at: datetime | None
+    metrics: Metrics | None          # None while it runs, and when it failed
+    failure: str                     # "" or the verdict ("diverged at step …")
+    provenance: Json                 # versions, commit, data's hash, weights' hash, device, threads
+
+
+@dataclass(frozen=True)
+class Design:
+    """A node of the tree with all that pages need to draw it; the long texts are fetched by id."""
+
+    id: str
+    title: str
+    kind: Kind
+    mode: Mode
+    parents: tuple[str, ...]
+    author: str
+    session_id: str | None
+    generation: int                  # 0 for roots, else 1 + the largest of the parents'
+    created_at: datetime
+    status: Status
+    summary: str = ""
+    rating: float | None = None      # mean of the reviews of the newest proposal revision
+    scores: Mapping[str, float] = field(default_factory=dict)   # scale → mean held-out bits per byte over seeds
+    n_seeds: Mapping[str, int] = field(default_factory=dict)    # scale → how many seeds were measured
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of ALG 4: parents in, proposals out, the best of them implemented."""
+
+    id: str
+    mode: Mode
+    parents: tuple[str, ...]
+    n_proposals: int
+    n_implement: int
+    instructions: str
+    seed: int
+    gate: str                        # "ask": waits for a person's release; "auto": goes on by itself
+    scale: str                       # where the check builds the block
+    author: str
+    designer: str                    # names of agent specs
+    reviewer: str
+    run_id: str | None               # the evolve run that opened it
+    created_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Append-only; what streams to the screen. Streams are named "session:ID", "verification:ID", "job:ID", "run:ID"."""
+
+    id: int
+    stream: str
+    kind: str                        # see core/agents/dialog.py and core/jobs/worker.py for the kinds
+    author: str
+    data: Json
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Job:
+    id: int
+    kind: JobKind
+    subject: str                     # what it is about: one live job a subject
+    payload: Json
+    state: JobState
+    priority: int
+    attempts: int
+    max_attempts: int
+    worker: str
+    fence: int
+    lease_until: datetime | None
+    cancel_requested: bool
+    progress: float                  # 0–1
+    note: str                        # what it is doing, in words
+    error: str
+    result: Json
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account of the ledger. left = granted − spent − reserved, never below zero."""
+
+    name: str                        # "design" or a scale's name
+    granted: float
+    spent: float
+    reserved: float
+
+    @property
+    def left(self) -> float:
+        return self.granted - self.spent - self.reserved
+
+
+# ------------------------------------------------------------------------------------------------- scales and fits
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A rung of the ladder; one entry of library/scales.yaml."""
+
+    name: str
+    n_layers: int                    # of the reference
+    d_model: int
+    context: int                     # tokens
+    vocab_size: int
+    tokens: int                      # the training budget, the same for every design
+    batch_tokens: int
+    lr: float
+    warmup: float = 0.1              # share of the steps
+    weight_decay: float = 0.1
+    tolerance: float = 0.1           # of the reference's non-embedding parameters
+    eval_tokens: int = 65536         # held-out tokens scored, at most
+    minutes: float = 0.0             # on the machine named in scales.yaml; a first guess for estimates
+
+    @property
+    def steps(self) -> int:
+        return max(1, self.tokens // self.batch_tokens)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The depth and width at which a design meets a scale. Embeddings are counted apart."""
+
+    n_layers: int
+    d_model: int
+    params: int                      # non-embedding
+    params_embedding: int
+    reference_params: int            # non-embedding
+
+    @property
+    def off_by(self) -> float:
+        return self.params / self.reference_params - 1
