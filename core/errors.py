@@ -21,7 +21,8 @@
     │   ├── SandboxMemory
     │   └── ChildDied
     ├── CorpusError                text that cannot be read, is empty, or too short
-    └── VerificationError          training or evaluation stopped with a verdict
+    └── VerificationError          training or evaluation could not go on (disk, weights, tasks)
+        └── Diverged               the design's own end: its loss is no number any more
 """
 
 from __future__ import annotations
@@ -122,4 +123,8 @@ class CorpusError(ModelDiscoveryError):
 
 
 class VerificationError(ModelDiscoveryError):
+    pass
+
+
+class Diverged(VerificationError):
     pass

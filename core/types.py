@@ -82,6 +82,20 @@ class JobKind(StrEnum):
     EVOLVE = "evolve"        # payload {"run": id, ...}
 
 
+class Outcome(StrEnum):
+    """How a step of the algorithm ended."""
+
+    DONE = "done"
+    WAITING = "waiting"      # for a person; the worker is free for others
+
+
+class Act(StrEnum):
+    """What the selector wants next."""
+
+    DESIGN = "design"
+    VERIFY = "verify"
+
+
 DESIGN_BUDGET = "design"     # the ledger's account for ALG 2; the other accounts are scales' names
 
 
@@ -350,6 +364,21 @@ class Account:
     @property
     def left(self) -> float:
         return self.granted - self.spent - self.reserved
+
+
+@dataclass(frozen=True)
+class Parents:
+    """What the next design session starts from, chosen by a selector or a person."""
+
+    mode: Mode
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Where a run stops for a person. `proposal`: "ask" waits before anything is implemented, "auto" goes on."""
+
+    proposal: str = "auto"
 
 
 # ------------------------------------------------------------------------------------------------- scales and fits

@@ -114,9 +114,9 @@ def unit(cls: type[GAUBase], **settings: Any) -> UnitSpec:
     return UnitSpec(cls, {k: v for k, v in settings.items() if k not in children}, children)
 
 
-def build(spec: UnitSpec, embed_dim: int, block_loc: tuple[int, int], device: Any = None, dtype: Any = None) -> GAUBase:
-    """Make the module of a node; a composite unit calls this for its children."""
-    kwargs: dict[str, Any] = {**spec.config, "device": device, "dtype": dtype}
+def build(spec: UnitSpec, embed_dim: int, block_loc: tuple[int, int], device: Any = None, dtype: Any = None, **given: Any) -> GAUBase:
+    """Make the module of a node; a composite unit calls this for its children. `given`: what a slot's kind asks for besides."""
+    kwargs: dict[str, Any] = {**spec.config, **given, "device": device, "dtype": dtype}
     if spec.cls.slots:
         kwargs["children"] = spec.children
     return spec.cls(embed_dim, block_loc, **kwargs)

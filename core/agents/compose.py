@@ -1,0 +1,28 @@
+"""The built-in coder: a proposal's unit tree becomes one gab.py."""
+
+from __future__ import annotations
+
+from core.agents.dialog import Dialog
+from core.agents.spec import AgentSpec
+from core.errors import UnitError
+from core.gab.units import UnitLibrary
+from core.types import CheckReport, Proposal
+
+
+class ComposeCoder:
+    def __init__(self, spec: AgentSpec, library: UnitLibrary) -> None:
+        self.name = spec.name
+        self.spec = spec
+        self.library = library
+
+    def implement(self, proposal: Proposal, previous: CheckReport | None, dialog: Dialog) -> str:
+        """Raises UnitError when the tree does not compose; a second attempt would write the same, so `previous` is not used."""
+        if proposal.units is None:
+            raise UnitError(f"{proposal.design_id} has no unit tree", "edit the proposal's units, or put its gab.py in by hand")
+        self.library.validate(proposal.units)
+        names = [node.unit for _, node in proposal.units.walk()]
+        with dialog.message(self.name, "coder", proposal.design_id) as message:
+            message.say(self.spec.render(
+                "writing", about=self.spec.about, title=proposal.title, n_units=len(names), names=sorted(set(names))))
+        summary = f"Proposed by {proposal.author}."
+        return self.library.compose(proposal.units, title=proposal.title, summary=summary)

@@ -1,0 +1,207 @@
+"""The composition root: the only module that knows concrete classes. It makes the desk, the lab and the worker's handlers.
+
+    from model_discovery import BuildSystem
+    found = BuildSystem()("discover me a new model")
+    print(found)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from core import discovery
+from core.agents.compose import ComposeCoder
+from core.agents.genetic import GeneticDesigner
+from core.agents.rules import RuleReviewer
+from core.agents.spec import get_spec, load_specs
+from core.config import Config
+from core.desk import Desk
+from core.errors import ConfigError, JobError, UsageError
+from core.gab.references import load_references
+from core.jobs import JobContext, Worker
+from core.lab import Engine, Lab, Measured, Progress, Run, Team
+from core.selection.base import REFERENCE, Selector
+from core.selection.greedy import GreedySelector
+from core.store import Store
+from core.types import CheckReport, CurvePoint, Design, JobKind, JobState, Json, Kind, Mode, Scale
+
+DESIGNERS = {"genetic": GeneticDesigner}
+REVIEWERS = {"rules": RuleReviewer}
+CODERS = {"compose": ComposeCoder}
+SELECTORS: Mapping[str, Callable[[int, list[str]], Selector]] = {
+    "greedy": GreedySelector,
+    "random": partial(GreedySelector, greedy=False),
+}
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What a run found: its best design at the largest scale it verified, beside the reference."""
+
+    run_id: str
+    best: Design | None
+    scale: str | None
+    reference: float | None          # its bits per byte at that scale
+    designs: int
+    verifications: int
+    code: str
+
+    def __str__(self) -> str:
+        if self.best is None or self.scale is None:
+            return f"{self.run_id}: {self.designs} designs, none verified"
+        score = self.best.scores[self.scale]
+        against = f" ({REFERENCE} {self.reference:.4f})" if self.reference else ""
+        return f"{self.run_id}: {self.best.id} “{self.best.title}” {score:.4f} bits per byte at {self.scale}{against}, one run's figure"
+
+
+class BuildSystem:
+    """Everything, assembled for one data directory. Opening creates the database and seeds the library when they are missing."""
+
+    def __init__(self, config: Config | None = None, author: str = "you") -> None:
+        self.config = config or Config.from_env()
+        self.author = author
+
+    def __call__(self, request: str, design_budget: int = 2, verify_budget: Mapping[str, int] | None = None, seed: int = 0) -> Discovery:
+        """Run the whole loop here and now, `request` being the designers' instructions."""
+        desk = self.open()
+        job = desk.evolve(design_budget, dict(verify_budget or {"nano": 2}), seed=seed, instructions=request)
+        done = self.worker(desk.store).run_one(only=job.id) or desk.queue.get(job.id)
+        if done.state is not JobState.DONE:
+            raise JobError(f"run {job.subject} ended {done.state}: {done.error}", f"python -m core jobs --id {job.id}")
+        return self.found(desk.store, job.subject)
+
+    def open(self) -> Desk:
+        """The desk over a database that is there, current, and holds the library's references."""
+        self.config.make_dirs()
+        store = Store.open(self.config, migrate=True)
+        seed_library(store, self.config.library_dir)
+        desk = Desk.open(self.config, self.author, store)
+        desk.first_budgets()
+        return desk
+
+    # --------------------------------------------------------------------------------------------- worker
+
+    def worker(self, store: Store, name: str = "") -> Worker:
+        desk = Desk.open(self.config, self.author, store)
+        handlers = {
+            JobKind.SESSION: self._session, JobKind.IMPLEMENT: self._implement, JobKind.CHECK: self._check,
+            JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve}
+        return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name)
+
+    def lab(self, desk: Desk, progress: Progress, selector: Selector | None = None, run: Run | None = None) -> Lab:
+        return Lab(desk.store, self.engine(), self.team(desk), desk.scales, progress, selector, run)
+
+    def team(self, desk: Desk) -> Team:
+        specs = load_specs(self.config.specs_dir)
+
+        def make(role: str, engines: Mapping[str, Callable], name: str):
+            spec = get_spec(specs, name, role)
+            if spec.engine not in engines:
+                raise ConfigError(f"agent {name}: engine {spec.engine!r} is unknown", f"use one of {', '.join(engines)}")
+            return engines[spec.engine](spec, desk.units)
+
+        return Team(partial(make, "designer", DESIGNERS), partial(make, "reviewer", REVIEWERS), partial(make, "coder", CODERS))
+
+    def engine(self) -> Engine:
+        return Engine(check=self.check, corpus=self._corpus, verify=self._verification)
+
+    def check(self, code: str, scale: Scale) -> CheckReport:
+        from core.checker.check import check
+
+        return check(code, scale, self._reference_code(), threads=self.config.threads or 1)
+
+    # --------------------------------------------------------------------------------------------- handlers
+
+    def _session(self, desk: Desk, job: JobContext) -> Json:
+        """A person's session (ALG 4), charged to the design budget; runs until it closes or waits."""
+        session = desk.store.sessions.get(job.job.payload["session"])
+        lab = self.lab(desk, job)
+        with lab.reserve("design", session.id) as cost:
+            outcome = discovery.sample(lab, session, cost)
+        return {"outcome": outcome, "session": session.id}
+
+    def _implement(self, desk: Desk, job: JobContext) -> Json:
+        design = desk.store.designs.get(job.job.payload["design"])
+        session = desk.store.sessions.get(design.session_id) if design.session_id else None
+        made = self.lab(desk, job).implemented(design, job.job.payload["scale"], session)
+        return {"design": design.id, "revision": made.revision, "passed": bool(made.check and made.check.passed)}
+
+    def _check(self, desk: Desk, job: JobContext) -> Json:
+        made = desk.store.implementations.newest(job.job.payload["design"])
+        report = self.lab(desk, job).checked(made, job.job.payload["scale"])
+        return {"design": made.design_id, "revision": made.revision, "passed": report.passed}
+
+    def _verify(self, desk: Desk, job: JobContext) -> Json:
+        p = job.job.payload
+        lab = self.lab(desk, job)
+        with lab.reserve(p["scale"], job.job.subject):
+            row = lab.verified(p["design"], p["scale"], p["seed"], p["corpus"], p["label"])
+        return {"verification": row.id, "failure": row.failure}
+
+    def _evolve(self, desk: Desk, job: JobContext) -> Json:
+        p = job.job.payload
+        run = Run(p["run"], p["seed"], p["gate"], tuple(p["scales"]), p["n_proposals"], p["n_implement"], p["corpus"], p["instructions"])
+        order = [name for name in desk.scales if name in run.scales]
+        selector = make_selector(p["selector"], run.seed, order)
+        outcome = discovery.evolve(self.lab(desk, job, selector, run))
+        found = self.found(desk.store, run.id)
+        return {"outcome": outcome, "run": run.id, "best": found.best.id if found.best else None, "scale": found.scale}
+
+    # --------------------------------------------------------------------------------------------- heavy work
+
+    def _corpus(self, path: str | None, vocab_size: int, progress: Progress):
+        from core.verification.training.corpus import prepare
+
+        return prepare(path, vocab_size, self.config, progress.progress)
+
+    def _verification(
+        self, code: str, scale: Scale, seed: int, corpus, row: int, on_point: Callable[[CurvePoint], None], progress: Progress
+    ) -> Measured:
+        from core.verification.verify import verification
+
+        return verification(
+            code, scale, seed, corpus, config=self.config, on_point=on_point, on_progress=progress.progress,
+            check_cancel=progress.check_cancel, ckpt_dir=self.config.ckpt_dir / f"verification-{row}",
+            reference_code=self._reference_code(), task_dir=self.config.library_dir / "tasks")
+
+    def _reference_code(self) -> str:
+        path = self.config.library_dir / "designs" / REFERENCE / "gab.py"
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"the reference {path} cannot be read: {error.strerror}", "restore library/, or set LIBRARY_DIR") from error
+
+    def found(self, store: Store, run_id: str) -> Discovery:
+        sessions = {s.id for s in store.sessions.all() if s.run_id == run_id}
+        own = [d for d in store.designs.all() if d.session_id in sessions]
+        scales = [s for s in Desk.open(self.config, store=store).scales if any(s in d.scores for d in own)]
+        scale = scales[-1] if scales else None
+        best = min((d for d in own if scale in d.scores), key=lambda d: d.scores[scale], default=None)
+        made = store.implementations.newest(best.id) if best else None
+        reference = store.designs.get(REFERENCE).scores.get(scale) if scale else None
+        return Discovery(run_id, best, scale, reference, len(own), sum(len(d.scores) for d in own), made.code if made else "")
+
+
+def make_selector(name: str, seed: int, scales: list[str]) -> Selector:
+    if name not in SELECTORS:
+        raise UsageError(f"selector {name!r} is unknown", f"use one of {', '.join(SELECTORS)}")
+    return SELECTORS[name](seed, scales)
+
+
+def seed_library(store: Store, library_dir: Path) -> int:
+    """Put the library's references into the tree as roots; what changed in the library becomes a new revision. How many are new."""
+    known = {d.id for d in store.designs.all()}
+    references = load_references(library_dir)
+    for ref in references:
+        store.designs.add(id=ref.slug, title=ref.title, kind=Kind.REFERENCE, mode=Mode.SEED, author="library", summary=ref.summary)
+        newest = store.proposals.newest(ref.slug)
+        if newest is None or newest.units != ref.units:
+            body = f"{ref.summary}\n\n{ref.authors} ({ref.year}), [{ref.paper}]({ref.url})"
+            store.proposals.add(ref.slug, "library", False, ref.title, body, ref.units)
+        store.implementations.add(ref.slug, "library", ref.code, ref.units)
+    return sum(ref.slug not in known for ref in references)
+
+

@@ -1,0 +1,1 @@
+"""`check(code, scale) -> CheckReport`: broken and cheating designs get no score."""

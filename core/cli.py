@@ -1,0 +1,282 @@
+"""`python -m core …`: parse, call the desk, print. Exit codes: 0 ok, 1 failed, 2 usage."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from core import cli_text as text
+from core.build import BuildSystem
+from core.config import Config
+from core.desk import Desk
+from core.errors import JobError, ModelDiscoveryError, UsageError
+from core.gab.scales import get_scale, load_scales
+from core.types import DESIGN_BUDGET, Job, JobState, Kind, Status
+
+Answer = tuple[object, str, int]     # for --json, for a reader, exit code
+
+
+def main(argv: Sequence[str]) -> int:
+    args = parser().parse_args(argv)
+    try:
+        data, words, code = args.run(args)
+    except ModelDiscoveryError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if getattr(args, "json", False):
+            text.print_json({"error": error.what, "mend": error.mend})
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped; what was done is kept", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if args.json:
+        text.print_json(data)
+    elif words:
+        print(words)
+    return code
+
+
+# ----------------------------------------------------------------------------------------------------- surroundings
+
+
+def doctor(args: argparse.Namespace) -> Answer:
+    from core.doctor import examine
+
+    findings = examine(Config.from_env())
+    return [f.__dict__ for f in findings], text.findings(findings), int(any(f.state == "fail" for f in findings))
+
+
+def init(args: argparse.Namespace) -> Answer:
+    config = Config.from_env()
+    desk = BuildSystem(config).open()
+    n = len(desk.store.designs.all())
+    return {"data_dir": config.data_dir, "designs": n}, f"{config.data_dir}: ready, {n} designs in the tree", 0
+
+
+def worker(args: argparse.Namespace) -> Answer:
+    import signal
+
+    stop = threading.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, lambda *_: stop.set())
+    system = BuildSystem()
+    desk = system.open()
+    print("worker ready", file=sys.stderr, flush=True)
+    system.worker(desk.store, args.name or f"worker-{os.getpid()}").run_forever(stop)
+    return {"stopped": True}, "", 0
+
+
+def serve(args: argparse.Namespace) -> Answer:
+    from core.serve import serve as run
+
+    return run(Config.from_env(), args.host, args.port, args.check)
+
+
+# ----------------------------------------------------------------------------------------------------- looking
+
+
+def designs(args: argparse.Namespace) -> Answer:
+    found = _desk().store.designs.all()
+    chosen = [d for d in found if args.kind in (None, d.kind) and args.status in (None, d.status)]
+    return chosen, text.designs(chosen), 0
+
+
+def show(args: argparse.Namespace) -> Answer:
+    from core.dossier import dossier
+
+    found = dossier(_desk().store, args.id)
+    return found, text.dossier(found), 0
+
+
+def jobs(args: argparse.Namespace) -> Answer:
+    desk = _desk()
+    if args.cancel is not None:
+        desk.cancel(args.cancel)
+    if args.retry is not None:
+        desk.retry(args.retry)
+    one = next((i for i in (args.id, args.cancel, args.retry) if i is not None), None)
+    found = desk.queue.all(limit=args.limit) if one is None else [desk.queue.get(one)]
+    return found, text.jobs(found, desk.queue.workers()), 0
+
+
+def budget(args: argparse.Namespace) -> Answer:
+    desk = _desk()
+    if args.account:
+        if args.total is None:
+            raise UsageError("no total given", f"python -m core budget {args.account} 20")
+        desk.set_budget(args.account, args.total)
+    accounts = [a for a in desk.store.ledger.accounts() if "/" not in a.name]
+    return [{**a.__dict__, "left": a.left} for a in accounts], text.accounts(accounts), 0
+
+
+# ----------------------------------------------------------------------------------------------------- deciding
+
+
+def design(args: argparse.Namespace) -> Answer:
+    desk = _desk()
+    parents = [p for p in (args.parents or "").split(",") if p]
+    session = desk.start_session(
+        parents, args.mode, args.n, min(args.implement, args.n), args.instructions, args.seed, "auto" if args.auto else "ask", args.scale)
+    job = next(j for j in desk.queue.all() if j.subject == f"session:{session.id}")
+    _work(desk, job)
+    ranked = desk.ranking(session.id)
+    waits = desk.store.sessions.get(session.id).closed_at is None
+    data = {"session": session.id, "waiting": waits, "designs": ranked}
+    hint = f"\nnext: python -m core approve ID, then python -m core release {session.id}" if waits else ""
+    return data, f"session {session.id}\n{text.designs(ranked)}{hint}", 0
+
+
+def release(args: argparse.Namespace) -> Answer:
+    desk = _desk()
+    _work(desk, desk.release(args.session))
+    ranked = desk.ranking(args.session)
+    return {"session": args.session, "designs": ranked}, text.designs(ranked), 0
+
+
+def approve(args: argparse.Namespace) -> Answer:
+    return _decided(args.id, lambda desk: desk.approve(args.id, args.reason))
+
+
+def refuse(args: argparse.Namespace) -> Answer:
+    return _decided(args.id, lambda desk: desk.refuse(args.id, args.reason))
+
+
+def _decided(design_id: str, act: Callable[[Desk], object]) -> Answer:
+    desk = _desk()
+    act(desk)
+    found = desk.store.designs.get(design_id)
+    return found, f"{found.id}: {found.status}", 0
+
+
+# ----------------------------------------------------------------------------------------------------- working
+
+
+def implement(args: argparse.Namespace) -> Answer:
+    desk = _desk()
+    _work(desk, desk.implement(args.id, args.scale))
+    made = desk.store.implementations.newest(args.id)
+    return made, text.report(made.check), int(not made.check.passed)
+
+
+def check(args: argparse.Namespace) -> Answer:
+    """A design of the tree, or a gab.py."""
+    path = Path(args.target)
+    if path.suffix == ".py" or path.is_file():
+        try:
+            code = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} cannot be read: {error}", "give a gab.py in UTF-8, or a design's id") from error
+        system = BuildSystem()
+        report = system.check(code, get_scale(load_scales(system.config.scales_file), args.scale))
+    else:
+        desk = _desk()
+        _work(desk, desk.check(args.target, args.scale))
+        report = desk.store.implementations.newest(args.target).check
+    return report, text.report(report), int(not report.passed)
+
+
+def verify(args: argparse.Namespace) -> Answer:
+    desk = _desk()
+    (job,) = desk.verify([args.id], args.scale, [args.seed], args.corpus, args.fresh)
+    done = _work(desk, job)
+    row = desk.store.verifications.get(done.result["verification"])
+    return text.verification_dict(row), text.verification(row), int(bool(row.failure))
+
+
+def evolve(args: argparse.Namespace) -> Answer:
+    system = BuildSystem()
+    desk = system.open()
+    before = len(desk.store.designs.all())
+    job = desk.evolve(args.design_budget, _amounts(args.verify_budget), args.seed, "ask" if args.ask else "auto", args.n,
+                      min(args.implement, args.n), args.corpus, args.selector, args.instructions)
+    done = _work(desk, job)
+    found = system.found(desk.store, job.subject)
+    accounts = {a.name.split("/")[1]: a.spent for a in desk.store.ledger.accounts() if a.name.startswith(f"{job.subject}/")}
+    data = {"run": job.subject, "outcome": done.result["outcome"], "new_designs": len(desk.store.designs.all()) - before, "spent": accounts,
+            "best": found.best, "scale": found.scale, "reference": found.reference}
+    return data, f"{found}\nspent: {', '.join(f'{name} {amount:g}' for name, amount in accounts.items())}", 0
+
+
+def _amounts(texts: Sequence[str]) -> dict[str, int]:
+    amounts: dict[str, int] = {}
+    for part in [p for entry in texts for p in entry.split(",") if p]:
+        name, _, amount = part.partition("=")
+        if not amount.isdigit():
+            raise UsageError(f"--verify-budget {part!r} is not NAME=NUMBER", "for instance --verify-budget nano=3")
+        amounts[name] = int(amount)
+    return amounts
+
+
+# ----------------------------------------------------------------------------------------------------- helpers
+
+
+def _desk() -> Desk:
+    return BuildSystem().open()
+
+
+def _work(desk: Desk, job: Job) -> Job:
+    """Do the job here, or follow the worker that has it; its progress goes to stderr."""
+    done = text.follow(desk.queue, job, lambda: BuildSystem().worker(desk.store, f"cli-{os.getpid()}").run_one(only=job.id))
+    if done.state is not JobState.DONE:
+        raise JobError(f"job {done.id} ({done.kind} of {done.subject}) {done.state}: {done.error or 'stopped by a person'}",
+                       f"python -m core jobs --retry {done.id}" if done.state is JobState.FAILED else "")
+    return done
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m core", description="Discover language-model architectures.")
+    commands = top.add_subparsers(metavar="command", required=True)
+
+    def command(run: Callable[[argparse.Namespace], Answer], help: str, *options: tuple) -> None:
+        sub = commands.add_parser(run.__name__, help=help, description=help)
+        for *names, settings in options:
+            sub.add_argument(*names, **settings)
+        sub.add_argument("--json", action="store_true", help="print JSON")
+        sub.set_defaults(run=run)
+
+    scale = ("--scale", {"default": "nano", "help": "a rung of library/scales.yaml"})
+    seed = ("--seed", {"type": int, "default": 0})
+    ident = ("id", {"help": "a design's id"})
+    reason = {"default": "", "help": "why, in words"}
+    corpus = ("--corpus", {"help": "a text file or folder; the built-in corpus otherwise"})
+    n = ("-n", "--proposals", {"dest": "n", "type": int, "help": "proposals a session (Np)"})
+    ni = ("--implement", {"type": int, "default": 1, "help": "of which implemented (Ni)"})
+    words = ("--instructions", {"default": "", "help": "words to the designer"})
+
+    command(doctor, "Say what this machine has, and what is amiss.")
+    command(init, "Create the database and seed the library; safe to repeat.")
+    command(designs, "List the tree.", ("--kind", {"choices": list(Kind)}), ("--status", {"choices": list(Status)}))
+    command(show, "Everything about one design.", ident)
+    command(design, "Run a design session: propose, review, and implement the best.",
+            ("--parents", {"help": "ids, separated by commas"}), ("--mode", {"help": "mutation, crossover or scratch"}),
+            (*n[:-1], {**n[-1], "default": 3}), ni, words, ("--seed", {"type": int}), scale,
+            ("--auto", {"action": "store_true", "help": "do not wait for a person's release"}))
+    command(approve, "Approve a proposal.", ident, ("--reason", reason))
+    command(refuse, "Refuse a proposal, with a reason.", ident, ("--reason", {**reason, "required": True}))
+    command(release, "Implement the best proposals of a session that waits.", ("session", {"help": "a session's id"}))
+    command(implement, "Write and check the code of a proposal.", ident, scale)
+    command(check, "Check a design, or a gab.py.", ("target", {"metavar": "FILE_OR_ID"}), scale)
+    command(verify, "Train and evaluate a design.", ident, scale, seed, corpus,
+            ("--fresh", {"action": "store_true", "help": "measure again, though a result is stored"}))
+    command(evolve, "Design and verify until the budgets are spent (ALG 1).",
+            ("--design-budget", {"type": int, "default": 4, "help": "design sessions"}),
+            ("--verify-budget", {"action": "append", "default": [], "metavar": "SCALE=N", "help": "verifications at a scale"}),
+            seed, (*n[:-1], {**n[-1], "default": 2}), ni, corpus, words, ("--selector", {"default": "greedy", "help": "greedy or random"}),
+            ("--ask", {"action": "store_true", "help": "wait for a person before anything is implemented"}))
+    command(jobs, "List jobs and workers.", ("--id", {"type": int}), ("--cancel", {"type": int, "metavar": "JOB"}),
+            ("--retry", {"type": int, "metavar": "JOB"}), ("--limit", {"type": int, "default": 50}))
+    command(budget, "Show the budgets, or set one.", ("account", {"nargs": "?", "help": f"{DESIGN_BUDGET} or a scale"}),
+            ("total", {"nargs": "?", "type": float}))
+    command(worker, "Do jobs until stopped.", ("--name", {"default": ""}))
+    command(serve, "Start the app and a worker; one Ctrl-C ends both.",
+            ("--host", {"default": os.environ.get("HOST_ADDRESS", "127.0.0.1")}), ("--port", {"type": int, "default": 0}),
+            ("--check", {"action": "store_true", "help": "start, wait for health, print a summary, stop"}))
+    return top
+
+

@@ -1,0 +1,323 @@
+"""Every verb of a person, in one place: pages and the command line call these and nothing else decides.
+
+The desk writes decisions and jobs; workers act on them. It loads no torch, so a page that opens it opens in a blink.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from core.config import Config
+from core.errors import Conflict, NotFound, UsageError
+from core.gab.scales import get_scale, load_scales
+from core.gab.units import UnitLibrary
+from core.jobs import Queue
+from core.selection.ranking import ranking
+from core.store import Store
+from core.types import (
+    DESIGN_BUDGET,
+    Decision,
+    Design,
+    Job,
+    JobKind,
+    JobState,
+    Kind,
+    Mode,
+    Proposal,
+    Scale,
+    Session,
+    Status,
+    UnitTree,
+    Verb,
+    derive_seed,
+)
+
+# What a new data directory may spend before anybody sets a budget: an afternoon on a laptop.
+FIRST_BUDGETS = {DESIGN_BUDGET: 50, "nano": 50, "micro": 10}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a verification will take. `basis` says where the figures come from."""
+
+    seconds: float
+    memory_mb: float
+    basis: str
+
+
+class Desk:
+    def __init__(self, store: Store, queue: Queue, scales: dict[str, Scale], units: UnitLibrary, author: str) -> None:
+        self.store = store
+        self.queue = queue
+        self.scales = scales
+        self.units = units
+        self.author = author
+
+    @classmethod
+    def open(cls, config: Config, author: str = "you", store: Store | None = None) -> Desk:
+        store = store or Store.open(config)
+        return cls(store, Queue(store, config.lease_s), load_scales(config.scales_file), UnitLibrary(config.library_dir / "units"), author)
+
+    # ------------------------------------------------------------------------------------------ proposing
+
+    def start_session(
+        self,
+        parents: Sequence[str],
+        mode: Mode | str | None = None,
+        n_proposals: int = 3,
+        n_implement: int = 1,
+        instructions: str = "",
+        seed: int | None = None,
+        gate: str = "ask",
+        scale: str = "nano",
+        designer: str = "genetic_designer",
+        reviewer: str = "rule_reviewer",
+        run_id: str | None = None,
+        session_id: str | None = None,
+        enqueue: bool = True,
+    ) -> Session:
+        """Open a design session (ALG 4) and hand it to a worker. `mode` follows from the number of parents when absent."""
+        parents = tuple(dict.fromkeys(parents))
+        mode = _mode_for(parents, mode)
+        for parent in parents:
+            self._parent(parent)
+        get_scale(self.scales, scale)
+        _within("the number of proposals", n_proposals, 1, 64)
+        _within("the number to implement", n_implement, 0, n_proposals)
+        if gate not in ("ask", "auto"):
+            raise UsageError(f"gate {gate!r} is unknown", "use ask or auto")
+        session_id = session_id or secrets.token_hex(3)
+        session = self.store.sessions.add(
+            id=session_id, mode=mode, parents=parents, n_proposals=n_proposals, n_implement=n_implement, instructions=instructions.strip(),
+            seed=derive_seed(session_id) % 2**31 if seed is None else seed, gate=gate, scale=scale, author=self.author,
+            designer=designer, reviewer=reviewer, run_id=run_id)
+        if enqueue:
+            self._run(session)
+        return session
+
+    def steer(self, session_id: str, text: str) -> None:
+        """Say something to a session's agents: they read it before their next proposal."""
+        self.store.sessions.get(session_id)
+        text = _words(text, "there is nothing to say")
+        self.store.decisions.add(Verb.STEER, self.author, session_id=session_id, reason=text)
+        message = secrets.randbits(31)
+        self.store.events.append_many(f"session:{session_id}", [
+            ("message", self.author, {"role": "person", "message": message, "design": None}),
+            ("delta", self.author, {"message": message, "text": text}),
+            ("message_end", self.author, {"message": message})])
+
+    # ------------------------------------------------------------------------------------------ deciding
+
+    def approve(self, design_id: str, reason: str = "") -> Decision:
+        return self._decide(Verb.APPROVE, design_id, reason)
+
+    def refuse(self, design_id: str, reason: str) -> Decision:
+        return self._decide(Verb.REFUSE, design_id, _words(reason, "a refusal needs a reason: the agents learn from it"))
+
+    def reset(self, design_id: str, reason: str = "") -> Decision:
+        """Take an approval or a refusal back."""
+        return self._decide(Verb.RESET, design_id, reason)
+
+    def comment(self, design_id: str, text: str) -> Decision:
+        return self._decide(Verb.COMMENT, design_id, _words(text, "the comment is empty"))
+
+    def edit(self, design_id: str, title: str, body: str, units: UnitTree | None = None, base_revision: int | None = None) -> Proposal:
+        """Save a person's revision. With `base_revision`, somebody else's newer one is a Conflict, and nothing is lost."""
+        self.store.designs.get(design_id)
+        newest = self.store.proposals.newest(design_id)
+        if base_revision is not None and newest and newest.revision != base_revision:
+            raise Conflict(f"{newest.author} saved revision {newest.revision} while you edited revision {base_revision}",
+                           "your text is still in the form: compare, then save again")
+        if units is not None:
+            self.units.validate(units)
+        return self.store.proposals.add(design_id, self.author, True, _words(title, "a proposal needs a title"), body, units)
+
+    def rerank(self, session_id: str, order: Sequence[str], reason: str = "") -> Decision:
+        """Put the session's proposals in this order, best first. A person's order wins over ratings."""
+        known = {d.id for d in self.store.designs.of_session(session_id)}
+        if set(order) != known or len(order) != len(known):
+            raise UsageError(f"the order names {sorted(order)}, session {session_id} has {sorted(known)}", "name each proposal once")
+        return self.store.decisions.add(Verb.RERANK, self.author, session_id=session_id, reason=reason, data={"order": list(order)})
+
+    def ranking(self, session_id: str) -> list[Design]:
+        """The session's proposals, best first: a person's order, else approvals, then ratings; refused ones last."""
+        return ranking(self.store.designs.of_session(session_id), self.store.decisions.of(session_id=session_id))
+
+    def release(self, session_id: str) -> Job:
+        """Open the session's gate: implement the best `n_implement` of what is not refused."""
+        session = self.store.sessions.get(session_id)
+        if session.closed_at:
+            raise Conflict(f"session {session_id} is closed: its best proposals are implemented",
+                           "implement a design by name, or start a new session")
+        self.store.decisions.add(Verb.RELEASE, self.author, session_id=session_id)
+        return self._run(session)
+
+    # ------------------------------------------------------------------------------------------ working
+
+    def implement(self, design_id: str, scale: str = "nano") -> Job:
+        design = self.store.designs.get(design_id)
+        get_scale(self.scales, scale)
+        if design.status is Status.REFUSED:
+            raise UsageError(f"{design_id} is refused", f"approve it first: python -m core approve {design_id}")
+        return self.queue.put(JobKind.IMPLEMENT, f"implement:{design_id}", {"design": design_id, "scale": scale})
+
+    def check(self, design_id: str, scale: str = "nano") -> Job:
+        self._implemented(design_id)
+        get_scale(self.scales, scale)
+        return self.queue.put(JobKind.CHECK, f"check:{design_id}@{scale}", {"design": design_id, "scale": scale})
+
+    def verify(
+        self, design_ids: Sequence[str], scale: str, seeds: Sequence[int] = (0,), corpus: str | None = None, fresh: bool = False
+    ) -> list[Job]:
+        """Queue design × seed at a scale. Each takes one unit of the scale's budget, reserved now, spent when it is done.
+
+        What is stored already is not made again, nor charged, unless `fresh`.
+        """
+        get_scale(self.scales, scale)
+        corpus = str(Path(corpus).expanduser().absolute()) if corpus else None
+        for design_id in design_ids:
+            self._implemented(design_id)
+        jobs = []
+        for design_id in design_ids:
+            for seed in seeds:
+                _within("the seed", seed, 0, 2**31 - 1)
+                label = secrets.token_hex(4) if fresh else ""
+                subject = verify_subject(design_id, scale, seed, corpus, label)
+                payload = {"design": design_id, "scale": scale, "seed": seed, "corpus": corpus, "label": label}
+                self.store.ledger.reserve(scale, subject)
+                jobs.append(self.queue.put(JobKind.VERIFY, subject, payload))
+        return jobs
+
+    def evolve(
+        self, design_budget: int, verify_budget: dict[str, int], seed: int = 0, gate: str = "auto",
+        n_proposals: int = 2, n_implement: int = 1, corpus: str | None = None, selector: str = "greedy", instructions: str = "",
+    ) -> Job:
+        """Run ALG 1 until its own budgets are spent: `design_budget` design sessions and so many verifications a scale."""
+        _within("the design budget", design_budget, 0, 100_000)
+        for scale, amount in verify_budget.items():
+            get_scale(self.scales, scale)
+            _within(f"the verify budget of {scale}", amount, 0, 100_000)
+        if gate not in ("ask", "auto"):
+            raise UsageError(f"gate {gate!r} is unknown", "use ask or auto")
+        run_id = f"run-{secrets.token_hex(3)}"
+        for account, amount in {DESIGN_BUDGET: design_budget, **verify_budget}.items():
+            self.store.ledger.set(f"{run_id}/{account}", amount, self.author)
+        payload = {
+            "run": run_id, "seed": seed, "gate": gate, "scales": list(verify_budget), "selector": selector, "instructions": instructions,
+            "n_proposals": n_proposals, "n_implement": n_implement,
+            "corpus": str(Path(corpus).expanduser().absolute()) if corpus else None}
+        return self.queue.put(JobKind.EVOLVE, run_id, payload, max_attempts=5)
+
+    def cancel(self, job_id: int) -> Job:
+        job = self.queue.cancel(job_id)
+        if job.state is JobState.CANCELLED and job.kind is JobKind.VERIFY:
+            self.store.ledger.release(job.payload["scale"], job.subject)
+        return job
+
+    def retry(self, job_id: int) -> Job:
+        job = self.queue.get(job_id)
+        if job.kind is JobKind.VERIFY:
+            self.store.ledger.reserve(job.payload["scale"], job.subject)
+        return self.queue.retry(job_id)
+
+    def set_budget(self, account: str, total: float) -> None:
+        if account != DESIGN_BUDGET:
+            get_scale(self.scales, account)
+        _within("the budget", total, 0, 10_000_000)
+        self.store.ledger.set(account, total, self.author)
+
+    def first_budgets(self) -> None:
+        """Grant a new data directory something to spend; accounts that exist are left alone."""
+        existing = {account.name for account in self.store.ledger.accounts()}
+        for name, amount in FIRST_BUDGETS.items():
+            if name not in existing and (name == DESIGN_BUDGET or name in self.scales):
+                self.store.ledger.grant(name, amount, self.author, "a first budget")
+
+    # ------------------------------------------------------------------------------------------ foreseeing
+
+    def estimate(self, design_ids: Sequence[str], scale: str, n_seeds: int = 1) -> Estimate:
+        """Seconds and peak memory for all of `design_ids` × `n_seeds`, from what was measured here, else from the scale's figures."""
+        rung = get_scale(self.scales, scale)
+        done = [(v.design_id, v.metrics) for v in self.store.verifications.all(scale=scale) if v.metrics]
+        seconds, memory, measured = 0.0, 0.0, 0
+        for design_id in design_ids:
+            own = [m for owner, m in done if owner == design_id]
+            like = own or [m for _, m in done]
+            measured += bool(own)
+            seconds += n_seeds * (median(m.train_seconds + m.eval_seconds for m in like) if like else rung.minutes * 60)
+            memory = max(memory, median(m.peak_memory_mb for m in like) if like else _rough_memory_mb(rung))
+        if not done:
+            return Estimate(seconds, memory, f"a guess from scales.yaml: nothing was verified at {scale} here yet")
+        return Estimate(seconds, memory, f"measured here: {measured} of {len(design_ids)} designs at {scale}, the others like their median")
+
+    # ------------------------------------------------------------------------------------------ inside
+
+    def _run(self, session: Session) -> Job:
+        """Hand the session to a worker; one that an evolve run opened is the run's to go on with."""
+        if session.run_id:
+            run = self.queue.newest(session.run_id)
+            return self.queue.put(JobKind.EVOLVE, run.subject, run.payload, max_attempts=run.max_attempts)
+        return self.queue.put(JobKind.SESSION, f"session:{session.id}", {"session": session.id})
+
+    def _decide(self, verb: Verb, design_id: str, reason: str) -> Decision:
+        design = self.store.designs.get(design_id)
+        if design.kind is Kind.REFERENCE and verb is not Verb.COMMENT:
+            raise UsageError(f"{design_id} is a reference", "references are not judged; comment on it instead")
+        return self.store.decisions.add(verb, self.author, design_id=design_id, reason=reason.strip())
+
+    def _parent(self, design_id: str) -> None:
+        self.store.designs.get(design_id)
+        newest = self.store.proposals.newest(design_id) or self.store.implementations.newest(design_id)
+        if newest is None or newest.units is None:
+            raise UsageError(f"{design_id} has no units to change", "choose a parent that is composed of units")
+
+    def _implemented(self, design_id: str) -> None:
+        design = self.store.designs.get(design_id)
+        if self.store.implementations.newest(design_id) is None:
+            raise NotFound(f"{design_id} has no code yet", f"python -m core implement {design_id}")
+        if design.status is Status.FAILED:
+            raise UsageError(f"{design_id} failed its check", f"see: python -m core show {design_id}")
+
+
+def verify_subject(design_id: str, scale: str, seed: int, corpus: str | None = None, label: str = "") -> str:
+    """The name under which a verification is queued and charged, once."""
+    return f"verify:{design_id}@{scale}#{seed}" + (f"|{corpus}" if corpus else "") + (f"!{label}" if label else "")
+
+
+def _mode_for(parents: tuple[str, ...], mode: Mode | str | None) -> Mode:
+    implied = Mode.SCRATCH if not parents else Mode.MUTATION if len(parents) == 1 else Mode.CROSSOVER
+    if mode is None:
+        return implied
+    try:
+        wanted = Mode(mode)
+    except ValueError:
+        raise UsageError(f"mode {mode!r} is unknown", "use mutation, crossover or scratch") from None
+    if wanted is not implied:
+        raise UsageError(f"{wanted} with {len(parents)} parent(s)", "scratch takes none, mutation one, crossover two or more")
+    return wanted
+
+
+def _words(text: str, complaint: str) -> str:
+    if not text.strip():
+        raise UsageError(complaint, "write a few words")
+    return text.strip()
+
+
+def _within(what: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UsageError(f"{what} is {value}", f"it must lie between {low} and {high}")
+
+
+def _rough_memory_mb(scale: Scale) -> float:
+    """Weights, gradients and AdamW's two moments in float32 (16 bytes a parameter) + activations of one micro-batch + the runtime.
+
+    12·L·d² is a Transformer's non-embedding count (Kaplan et al. 2020, arXiv 2001.08361); 34·L·b·t·d bytes of activations after
+    Korthikanti et al. 2022 (arXiv 2205.05198), doubled for float32; 400 MB for Python and torch. Rough: ±50 %.
+    """
+    params = 12 * scale.n_layers * scale.d_model**2 + scale.vocab_size * scale.d_model
+    micro_tokens = min(scale.batch_tokens, 16_384)
+    return (16 * params + 68 * scale.n_layers * micro_tokens * scale.d_model + 8 * micro_tokens * scale.vocab_size) / 2**20 + 400

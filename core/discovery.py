@@ -1,0 +1,57 @@
+"""The algorithm, ALG 1–4, one page. Everything it needs hangs on a `lab` (core/lab.py); ALG 5 is the lab's selector.
+
+Every step is re-entrant: it gets what is stored, or makes it and stores it. A crash resumes where it was, a waiting person blocks
+no worker, and a reservation keyed by its subject is never charged twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.types import DESIGN_BUDGET, Act, Outcome, Session
+
+if TYPE_CHECKING:
+    from core.lab import Lab, Reservation
+
+
+def evolve(lab: Lab) -> Outcome:
+    """ALG 1: design and verify until the budgets are spent or everything waits for a person."""
+    while act := lab.selector.next_act(lab.tree(), lab.budgets(), lab.gates()):
+        if run(lab, act) is Outcome.WAITING:
+            return Outcome.WAITING
+    return Outcome.DONE
+
+
+def run(lab: Lab, act: Act) -> Outcome:
+    return design(lab) if act is Act.DESIGN else verify(lab)
+
+
+def design(lab: Lab) -> Outcome:
+    """ALG 2: grow the tree by one design session; costs one unit of the design budget."""
+    session = lab.open_session() or lab.start(lab.selector.parents(lab.tree()))
+    with lab.reserve(DESIGN_BUDGET, session.id) as cost:
+        return sample(lab, session, cost)
+
+
+def verify(lab: Lab) -> Outcome:
+    """ALG 3: train and measure one design at one scale; costs one unit of that scale's budget."""
+    chosen, scale = lab.selector.choose(lab.tree(), lab.budgets())
+    seed = lab.seed(chosen, scale)
+    with lab.reserve(scale, lab.subject(chosen, scale, seed)):
+        lab.verified(chosen, scale, seed)
+    lab.selector.learn(lab.tree())
+    return Outcome.DONE
+
+
+def sample(lab: Lab, session: Session, cost: Reservation) -> Outcome:
+    """ALG 4: propose many, review and rank them, implement the best. Proposing is cheap, implementing dear, verifying dearest."""
+    proposals = [lab.proposal(session, k) for k in range(session.n_proposals)]
+    ranked = lab.ranked(session, [lab.reviewed(session, p) for p in proposals])
+    if lab.gate_closed(session):
+        lab.wait(session)
+        cost.keep()
+        return Outcome.WAITING
+    for chosen in ranked[: session.n_implement]:
+        lab.implemented(chosen, session.scale, session)
+    lab.close(session)
+    return Outcome.DONE

@@ -1,0 +1,25 @@
+"""Everything that is stored about one design, gathered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.store import Store
+from core.types import Decision, Design, Implementation, Proposal, Review, Verification
+
+
+@dataclass(frozen=True)
+class Dossier:
+    design: Design
+    proposals: list[Proposal]
+    reviews: list[Review]
+    decisions: list[Decision]
+    implementation: Implementation | None
+    verifications: list[Verification]
+
+
+def dossier(store: Store, design_id: str) -> Dossier:
+    return Dossier(
+        store.designs.get(design_id), store.proposals.revisions(design_id), store.reviews.of(design_id),
+        store.decisions.of(design_id=design_id),
+        store.implementations.newest(design_id), store.verifications.of(design_id))

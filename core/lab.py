@@ -1,0 +1,325 @@
+"""The lab: every step of the algorithm against the store, each one re-entrant (get what is stored, or make and store it).
+
+`core/discovery.py` says in which order; this module says how. It knows protocols only: agents, check and verification are handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import networkx as nx
+
+from core.agents.base import Brief, Coder, Designer, Parent, Reviewer
+from core.agents.dialog import Dialog
+from core.errors import DesignError, Diverged, LeaseLost, NotFound
+from core.selection.base import Selector
+from core.selection.ranking import ranking
+from core.store import Store
+from core.store.curves import CurveWriter
+from core.types import (
+    CheckReport,
+    CheckResult,
+    CurvePoint,
+    Design,
+    Gates,
+    Implementation,
+    Json,
+    Kind,
+    Metrics,
+    Parents,
+    Proposal,
+    Scale,
+    Session,
+    Status,
+    UnitTree,
+    Verb,
+    Verification,
+    derive_seed,
+    sha256_text,
+)
+
+
+class Progress(Protocol):
+    """The seam to whoever runs a step (a job's context): words for a person, and the place to stop."""
+
+    def progress(self, fraction: float, note: str) -> None: ...
+
+    def check_cancel(self) -> None: ...
+
+
+class Measured(Protocol):
+    metrics: Metrics
+    provenance: Json
+
+
+class Corpus(Protocol):
+    name: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The heavy work, handed in by `core/build.py`: nothing here imports torch until it is called."""
+
+    check: Callable[[str, Scale], CheckReport]                       # (code, scale)
+    corpus: Callable[[str | None, int, Progress], Corpus]            # (path, vocab_size, progress)
+    verify: Callable[[str, Scale, int, Corpus, int, Callable[[CurvePoint], None], Progress], Measured]
+
+
+@dataclass(frozen=True)
+class Team:
+    designer: Callable[[str], Designer]                              # by the name of its spec
+    reviewer: Callable[[str], Reviewer]
+    coder: Callable[[str], Coder]
+
+
+@dataclass(frozen=True)
+class Run:
+    """An evolve run's settings; its accounts in the ledger are named `<id>/<account>`."""
+
+    id: str
+    seed: int
+    gate: str
+    scales: tuple[str, ...]
+    n_proposals: int
+    n_implement: int
+    corpus: str | None
+    instructions: str = ""
+
+
+class Reservation:
+    def __init__(self) -> None:
+        self.kept = False
+
+    def keep(self) -> None:
+        """Neither spend nor release: the subject goes on later."""
+        self.kept = True
+
+
+class Lab:
+    def __init__(self, store: Store, engine: Engine, team: Team, scales: dict[str, Scale], progress: Progress,
+                 selector: Selector | None = None, run: Run | None = None) -> None:
+        self.store = store
+        self.engine = engine
+        self.team = team
+        self.scales = scales
+        self.progress = progress
+        self._selector = selector
+        self.current = run
+
+    # ------------------------------------------------------------------------------------------ what a run sees
+
+    @property
+    def run(self) -> Run:
+        if self.current is None:
+            raise NotFound("this step belongs to a run, and there is none", "start one: python -m core evolve")
+        return self.current
+
+    @property
+    def selector(self) -> Selector:
+        if self._selector is None:
+            raise NotFound("this step needs a selector, and there is none", "start a run: python -m core evolve")
+        return self._selector
+
+    def tree(self) -> nx.DiGraph:
+        """The design tree; each node also has "tried": the scales at which a verification ended, well or badly."""
+        graph = self.store.tree()
+        for _, data in graph.nodes(data=True):
+            data["tried"] = set(data["design"].scores)
+        for verification in self.store.verifications.all():
+            if verification.finished_at is not None:
+                graph.nodes[verification.design_id]["tried"].add(verification.scale)
+        return graph
+
+    def budgets(self) -> dict[str, float]:
+        """What the run may still begin. Its own reservations count as left: what was begun and interrupted goes on."""
+        prefix = f"{self.run.id}/"
+        return {a.name.removeprefix(prefix): a.granted - a.spent for a in self.store.ledger.accounts() if a.name.startswith(prefix)}
+
+    def gates(self) -> Gates:
+        return Gates(proposal=self.run.gate)
+
+    @contextmanager
+    def reserve(self, account: str, subject: str) -> Iterator[Reservation]:
+        """Reserve one unit for the subject; spent when the block ends well, released when it fails, kept when another goes on."""
+        name = f"{self.current.id}/{account}" if self.current else account
+        self.store.ledger.reserve(name, subject)
+        reservation = Reservation()
+        try:
+            yield reservation
+        except LeaseLost:
+            raise
+        except Exception:
+            self.store.ledger.release(name, subject)
+            raise
+        if not reservation.kept:
+            self.store.ledger.spend(name, subject)
+
+    # ------------------------------------------------------------------------------------------ ALG 2: sessions
+
+    def open_session(self) -> Session | None:
+        return next(iter(self.store.sessions.open(run_id=self.run.id)), None)
+
+    def start(self, parents: Parents) -> Session:
+        """The run's next session; its id follows from the run, so that a restart opens the same one."""
+        run = self.run
+        n = sum(s.run_id == run.id for s in self.store.sessions.all())
+        session_id = f"{run.id.removeprefix('run-')}s{n + 1}"
+        scale = run.scales[0] if run.scales else next(iter(self.scales))
+        return self.store.sessions.add(
+            id=session_id, mode=parents.mode, parents=parents.ids, n_proposals=run.n_proposals, n_implement=run.n_implement,
+            instructions=run.instructions, seed=derive_seed(run.seed, "session", n) % 2**31, gate=run.gate,
+            scale=scale, author="selector", designer="genetic_designer", reviewer="rule_reviewer", run_id=run.id)
+
+    def dialog(self, session: Session) -> Dialog:
+        return Dialog(lambda kind, author, data: self.store.events.append(f"session:{session.id}", kind, author, data))
+
+    # ------------------------------------------------------------------------------------------ ALG 4: proposals
+
+    def proposal(self, session: Session, k: int) -> Proposal:
+        """The session's k-th proposal; it enters the tree at once."""
+        design_id = f"{session.id}-{k + 1}"
+        stored = self._stored_proposal(design_id)
+        if stored:
+            return stored
+        self.progress.check_cancel()
+        self.progress.progress(0.05 + 0.3 * k / session.n_proposals, f"proposal {k + 1} of {session.n_proposals}")
+        dialog = self.dialog(session)
+        dialog.phase("proposing", f"{k + 1} of {session.n_proposals}")
+        draft = self.team.designer(session.designer).propose(self.brief(session, k, design_id), dialog, design_id)
+        self.store.designs.add(id=design_id, title=draft.title, kind=Kind.AGENT, mode=session.mode, parents=session.parents,
+                               author=session.designer, session_id=session.id, index=k, summary=draft.summary)
+        return self.store.proposals.add(design_id, session.designer, False, draft.title, draft.body, draft.units)
+
+    def reviewed(self, session: Session, proposal: Proposal) -> Proposal:
+        """The proposal, reviewed in its newest revision."""
+        if any(review.proposal_id == proposal.id for review in self.store.reviews.of(proposal.design_id)):
+            return proposal
+        self.progress.check_cancel()
+        dialog = self.dialog(session)
+        dialog.phase("reviewing", proposal.title)
+        index = int(proposal.design_id.rsplit("-", 1)[1]) - 1
+        opinion = self.team.reviewer(session.reviewer).review(proposal, self.brief(session, index, proposal.design_id), dialog)
+        self.store.reviews.add(proposal.id, session.reviewer, opinion.rating, opinion.scores, opinion.text)
+        return proposal
+
+    def ranked(self, session: Session, proposals: list[Proposal]) -> list[Design]:
+        """Best first, refused ones left out; a person's order wins."""
+        ids = {p.design_id for p in proposals}
+        order = ranking(self.store.designs.of_session(session.id), self.store.decisions.of(session_id=session.id))
+        return [d for d in order if d.id in ids and d.status is not Status.REFUSED]
+
+    def gate_closed(self, session: Session) -> bool:
+        """Whether the session waits for a person: its gate asks, and nobody has released it."""
+        return session.gate == "ask" and not any(d.verb is Verb.RELEASE for d in self.store.decisions.of(session_id=session.id))
+
+    def wait(self, session: Session) -> None:
+        last = self.store.events.last(f"session:{session.id}", "phase")
+        if last is None or last.data["phase"] != "waiting":
+            self.dialog(session).phase("waiting", "for you: read, edit, approve or refuse, then implement the best")
+
+    def close(self, session: Session) -> None:
+        if session.closed_at is None:
+            self.store.sessions.close(session.id)
+            self.dialog(session).phase("closed", "")
+
+    def implemented(self, design: Design, scale: str, session: Session | None = None) -> Implementation:
+        """Code for the design's newest proposal, checked at the scale."""
+        proposal = self.store.proposals.newest(design.id)
+        stored = self.store.implementations.newest(design.id)
+        fresh = stored is not None and (proposal is None or stored.units == proposal.units)
+        if fresh and stored.check is not None and stored.check.scale == scale:
+            return stored
+        self.progress.check_cancel()
+        dialog = self.dialog(session) if session else Dialog(
+            lambda kind, author, data: self.store.events.append(f"design:{design.id}", kind, author, data))
+        dialog.phase("implementing", design.title)
+        if not fresh:
+            stored = self._write(proposal, design, dialog)
+        self.progress.progress(0.6, f"checking {design.id}")
+        report = self.checked(stored, scale)
+        with dialog.message("checker", "system", design.id) as message:
+            message.say(_told(report))
+        return self.store.implementations.get(stored.id)
+
+    def checked(self, implementation: Implementation, scale: str) -> CheckReport:
+        report = self.engine.check(implementation.code, self.scales[scale])
+        self.store.checks.add(implementation.id, report)
+        return report
+
+    # ------------------------------------------------------------------------------------------ ALG 3: verifications
+
+    def seed(self, design_id: str, scale: str) -> int:
+        """The smallest seed not measured yet: all designs meet the same seeds, so that comparisons are paired."""
+        done = {v.seed for v in self.store.verifications.of(design_id) if v.scale == scale and v.finished_at}
+        return next(seed for seed in range(len(done) + 1) if seed not in done)
+
+    def subject(self, design_id: str, scale: str, seed: int) -> str:
+        return f"verify:{design_id}@{scale}#{seed}"
+
+    def verified(self, design_id: str, scale: str, seed: int, corpus: str | None = None, label: str = "") -> Verification:
+        """Train and measure the design's newest implementation; a stored result is returned as it is."""
+        implementation = self.store.implementations.newest(design_id)
+        if implementation is None:
+            raise NotFound(f"{design_id} has no code yet", f"python -m core implement {design_id}")
+        rung = self.scales[scale]
+        if corpus is None and self.current:
+            corpus = self.current.corpus
+        prepared = self.engine.corpus(corpus, rung.vocab_size, self.progress)
+        row = self.store.verifications.start(design_id, implementation.id, scale, seed, prepared.name, prepared.hash, label=label)
+        if row.finished_at is not None:
+            return row
+        self.store.events.append(f"verification:{row.id}", "started", "worker", {"design": design_id, "scale": scale, "seed": seed})
+        with CurveWriter(self.store.curves, row.id) as curve:
+            try:
+                outcome = self.engine.verify(implementation.code, rung, seed, prepared, row.id, curve.add, self.progress)
+            except (Diverged, DesignError) as error:  # the design's own end, to be kept as its result
+                curve.flush()
+                return self.store.verifications.fail(row.id, str(error), {"code": sha256_text(implementation.code)})
+        return self.store.verifications.finish(row.id, outcome.metrics, outcome.provenance)
+
+    # ------------------------------------------------------------------------------------------ what agents are told
+
+    def brief(self, session: Session, k: int, design_id: str) -> Brief:
+        """Parents and surroundings of the k-th proposal; a person's steering words so far count as instructions."""
+        steering = [d.reason for d in self.store.decisions.of(session_id=session.id) if d.verb is Verb.STEER]
+        known = [(owner, tree) for owner, tree in self.store.unit_trees() if owner != design_id]
+        trees = dict(known)
+        return Brief(
+            mode=session.mode, parents=tuple(self._parent(p, trees) for p in session.parents), index=k, seed=derive_seed(session.seed, k),
+            instructions="\n".join([session.instructions, *steering]).strip(), known=known)
+
+    def _parent(self, design_id: str, trees: dict[str, UnitTree]) -> Parent:
+        design = self.store.designs.get(design_id)
+        if design_id not in trees:
+            raise DesignError(f"{design_id} has no units to change", "choose a parent that is composed of units")
+        largest = [design.scores[s] for s in reversed(self.scales) if s in design.scores]
+        return Parent(design.id, design.title, design.summary, trees[design_id], largest[0] if largest else None)
+
+    def _stored_proposal(self, design_id: str) -> Proposal | None:
+        try:
+            self.store.designs.get(design_id)
+        except NotFound:
+            return None
+        return self.store.proposals.newest(design_id)
+
+    def _write(self, proposal: Proposal | None, design: Design, dialog: Dialog) -> Implementation:
+        if proposal is None:
+            raise NotFound(f"{design.id} has neither proposal nor code", "propose it again")
+        code = self.team.coder("compose_coder").implement(proposal, None, dialog)
+        return self.store.implementations.add(design.id, "compose_coder", code, proposal.units)
+
+
+def _told(report: CheckReport) -> str:
+    marks = {"pass": "✓", "warn": "!", "fail": "✗"}
+
+    def line(result: CheckResult) -> str:
+        return f"- {marks[result.verdict]} **{result.name}**: {result.evidence}" + (f" *{result.mend}*" if result.mend else "")
+
+    head = f"Check at {report.scale}: **{'passed' if report.passed else 'failed'}** in {report.seconds:.1f} s"
+    return "\n".join([head, "", *map(line, report.results)])
+
+

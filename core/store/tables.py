@@ -1,0 +1,232 @@
+"""The tables. Rows are added and never changed, except what is marked *set once*, and the jobs' and workers' own state."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, Text, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Moment(TypeDecorator[datetime]):
+    """UTC in, UTC out, on databases with and without time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC).replace(tzinfo=None if dialect.name == "sqlite" else UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {str: Text, datetime: Moment, dict[str, Any]: JSON, list[str]: JSON}
+
+
+class DesignRow(Base):
+    __tablename__ = "designs"
+    seq: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    kind: Mapped[str]
+    mode: Mapped[str]
+    author: Mapped[str]
+    session_id: Mapped[str | None] = mapped_column(index=True)
+    position: Mapped[int | None]  # among its session's proposals
+    summary: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ParentRow(Base):
+    __tablename__ = "design_parents"
+    child_id: Mapped[str] = mapped_column(ForeignKey("designs.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    parent_id: Mapped[str] = mapped_column(ForeignKey("designs.id"))
+
+
+class ProposalRow(Base):
+    __tablename__ = "proposals"
+    __table_args__ = (UniqueConstraint("design_id", "revision"),)
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    design_id: Mapped[str] = mapped_column(ForeignKey("designs.id"))
+    revision: Mapped[int]
+    author: Mapped[str]
+    by_person: Mapped[bool]
+    title: Mapped[str]
+    body: Mapped[str]
+    units: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    created_at: Mapped[datetime]
+
+
+class ReviewRow(Base):
+    __tablename__ = "reviews"
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    proposal_id: Mapped[int] = mapped_column(ForeignKey("proposals.id"), index=True)
+    reviewer: Mapped[str]
+    rating: Mapped[float]
+    scores: Mapped[dict[str, Any]]
+    text: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class DecisionRow(Base):
+    __tablename__ = "decisions"
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    verb: Mapped[str]
+    author: Mapped[str]
+    design_id: Mapped[str | None] = mapped_column(ForeignKey("designs.id"), index=True)
+    session_id: Mapped[str | None] = mapped_column(index=True)
+    reason: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class ImplementationRow(Base):
+    __tablename__ = "implementations"
+    __table_args__ = (UniqueConstraint("design_id", "revision"),)
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    design_id: Mapped[str] = mapped_column(ForeignKey("designs.id"))
+    revision: Mapped[int]
+    author: Mapped[str]
+    code: Mapped[str]
+    code_hash: Mapped[str]
+    units: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    created_at: Mapped[datetime]
+
+
+class CheckRow(Base):
+    __tablename__ = "checks"
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    implementation_id: Mapped[int] = mapped_column(ForeignKey("implementations.id"), index=True)
+    passed: Mapped[bool]
+    report: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class VerificationRow(Base):
+    """`finished_at`, `bits_per_byte`, `metrics`, `failure` and `provenance` are set once."""
+
+    __tablename__ = "verifications"
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    design_id: Mapped[str] = mapped_column(ForeignKey("designs.id"), index=True)
+    implementation_id: Mapped[int] = mapped_column(ForeignKey("implementations.id"))
+    scale: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    corpus: Mapped[str]
+    corpus_hash: Mapped[str]
+    label: Mapped[str]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    bits_per_byte: Mapped[float | None]
+    metrics: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    failure: Mapped[str]
+    provenance: Mapped[dict[str, Any]]
+
+
+class CurveRow(Base):
+    __tablename__ = "curve_points"
+    verification_id: Mapped[int] = mapped_column(ForeignKey("verifications.id"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    tokens: Mapped[int] = mapped_column(BigInteger)
+    loss: Mapped[float]
+    bpb: Mapped[float]
+    lr: Mapped[float]
+    grad_norm: Mapped[float]
+    tokens_per_s: Mapped[float]
+
+
+class SessionRow(Base):
+    """`closed_at` is set once."""
+
+    __tablename__ = "sessions"
+    seq: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    mode: Mapped[str]
+    parents: Mapped[list[str]]
+    n_proposals: Mapped[int]
+    n_implement: Mapped[int]
+    instructions: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    gate: Mapped[str]
+    scale: Mapped[str]
+    author: Mapped[str]
+    designer: Mapped[str]
+    reviewer: Mapped[str]
+    run_id: Mapped[str | None] = mapped_column(index=True)
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class EventRow(Base):
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_stream_id", "stream", "id"),)
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    stream: Mapped[str]
+    kind: Mapped[str]
+    author: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class AccountRow(Base):
+    """One row an account: what a transaction locks before it looks at the ledger."""
+
+    __tablename__ = "accounts"
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
+class LedgerRow(Base):
+    """`kind` is grant, reserve, spend or release."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (Index("ix_ledger_account_subject", "account", "subject"),)
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
+    kind: Mapped[str]
+    subject: Mapped[str]
+    amount: Mapped[float]
+    author: Mapped[str]
+    reason: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class JobRow(Base):
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_state", "state", "priority", "id"),)
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    kind: Mapped[str]
+    subject: Mapped[str] = mapped_column(index=True)
+    payload: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    priority: Mapped[int]
+    attempts: Mapped[int]
+    max_attempts: Mapped[int]
+    worker: Mapped[str]
+    process: Mapped[str]  # host, boot, pid and start time of the worker: tells a dead one at once on the same machine
+    fence: Mapped[int]
+    lease_until: Mapped[datetime | None]
+    cancel_requested: Mapped[bool]
+    progress: Mapped[float]
+    note: Mapped[str]
+    error: Mapped[str]
+    result: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class WorkerRow(Base):
+    __tablename__ = "workers"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    process: Mapped[str]
+    seen_at: Mapped[datetime]
+    job_id: Mapped[int | None]

@@ -1,0 +1,144 @@
+"""What hangs on a design: proposals, reviews, decisions, implementations and their checks. Append-only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, func, insert, select
+
+from core.errors import NotFound
+from core.store.engine import Database
+from core.store.tables import CheckRow, DecisionRow, ImplementationRow, ProposalRow, ReviewRow
+from core.types import CheckReport, CheckResult, Decision, Fit, Implementation, Json, Proposal, Review, UnitTree, Verb, sha256_text
+
+
+class _Table:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+
+class Proposals(_Table):
+    def add(self, design_id: str, author: str, by_person: bool, title: str, body: str, units: UnitTree | None) -> Proposal:
+        """The design's next revision."""
+        with self._db.write() as c:
+            revision = _next_revision(c, ProposalRow, design_id)
+            done = c.execute(insert(ProposalRow).values(
+                design_id=design_id, revision=revision, author=author, by_person=by_person, title=title, body=body,
+                units=units.to_dict() if units else None, created_at=datetime.now(UTC)))
+            return _proposal(c.execute(select(ProposalRow).where(ProposalRow.id == done.inserted_primary_key[0])).one())
+
+    def newest(self, design_id: str) -> Proposal | None:
+        revisions = self.revisions(design_id)
+        return revisions[-1] if revisions else None
+
+    def revisions(self, design_id: str) -> list[Proposal]:
+        with self._db.read() as c:
+            return [_proposal(r) for r in c.execute(select(ProposalRow).where(ProposalRow.design_id == design_id).order_by(ProposalRow.revision))]
+
+
+class Reviews(_Table):
+    def add(self, proposal_id: int, reviewer: str, rating: float, scores: Mapping[str, float], text: str) -> Review:
+        with self._db.write() as c:
+            done = c.execute(insert(ReviewRow).values(
+                proposal_id=proposal_id, reviewer=reviewer, rating=rating, scores=dict(scores), text=text, created_at=datetime.now(UTC)))
+            return _review(c.execute(_REVIEWS.where(ReviewRow.id == done.inserted_primary_key[0])).one())
+
+    def of(self, design_id: str) -> list[Review]:
+        """Of all the design's revisions, oldest first."""
+        with self._db.read() as c:
+            return [_review(r) for r in c.execute(_REVIEWS.where(ProposalRow.design_id == design_id).order_by(ReviewRow.id))]
+
+
+class Decisions(_Table):
+    def add(self, verb: Verb, author: str, design_id: str | None = None, session_id: str | None = None, reason: str = "",
+            data: Json | None = None) -> Decision:
+        with self._db.write() as c:
+            done = c.execute(insert(DecisionRow).values(
+                verb=str(verb), author=author, design_id=design_id, session_id=session_id, reason=reason, data=data or {},
+                created_at=datetime.now(UTC)))
+            return _decision(c.execute(select(DecisionRow).where(DecisionRow.id == done.inserted_primary_key[0])).one())
+
+    def of(self, design_id: str | None = None, session_id: str | None = None) -> list[Decision]:
+        column, value = (DecisionRow.design_id, design_id) if design_id is not None else (DecisionRow.session_id, session_id)
+        with self._db.read() as c:
+            return [_decision(r) for r in c.execute(select(DecisionRow).where(column == value).order_by(DecisionRow.id))]
+
+    def recent(self, limit: int = 50) -> list[Decision]:
+        with self._db.read() as c:
+            return [_decision(r) for r in c.execute(select(DecisionRow).order_by(DecisionRow.id.desc()).limit(limit))]
+
+
+class Implementations(_Table):
+    def add(self, design_id: str, author: str, code: str, units: UnitTree | None = None) -> Implementation:
+        """The design's next revision of code; the same code and units as the newest one is that one."""
+        tree, code_hash = units.to_dict() if units else None, sha256_text(code)
+        with self._db.write() as c:
+            newest = c.execute(_of_design(design_id).order_by(ImplementationRow.revision.desc()).limit(1)).first()
+            if newest is None or newest.code_hash != code_hash or newest.units != tree:
+                c.execute(insert(ImplementationRow).values(
+                    design_id=design_id, revision=_next_revision(c, ImplementationRow, design_id), author=author, code=code,
+                    code_hash=code_hash, units=tree, created_at=datetime.now(UTC)))
+        return self.newest(design_id)
+
+    def newest(self, design_id: str) -> Implementation | None:
+        revisions = self.revisions(design_id)
+        return revisions[-1] if revisions else None
+
+    def revisions(self, design_id: str) -> list[Implementation]:
+        with self._db.read() as c:
+            return [_implementation(c, r) for r in c.execute(_of_design(design_id).order_by(ImplementationRow.revision)).all()]
+
+    def get(self, id: int) -> Implementation:
+        with self._db.read() as c:
+            row = c.execute(select(ImplementationRow).where(ImplementationRow.id == id)).first()
+            if row is None:
+                raise NotFound(f"there is no implementation {id}", "see: python -m core show DESIGN")
+            return _implementation(c, row)
+
+
+class Checks(_Table):
+    def add(self, implementation_id: int, report: CheckReport) -> None:
+        with self._db.write() as c:
+            c.execute(insert(CheckRow).values(
+                implementation_id=implementation_id, passed=report.passed, report=asdict(report), created_at=datetime.now(UTC)))
+
+
+_REVIEWS = select(ReviewRow, ProposalRow.design_id).join(ProposalRow, ProposalRow.id == ReviewRow.proposal_id)
+
+
+def _of_design(design_id: str):
+    return select(ImplementationRow).where(ImplementationRow.design_id == design_id)
+
+
+def _next_revision(c: Connection, table: type[ProposalRow] | type[ImplementationRow], design_id: str) -> int:
+    return 1 + (c.execute(select(func.max(table.revision)).where(table.design_id == design_id)).scalar() or 0)
+
+
+def _tree(data: Json | None) -> UnitTree | None:
+    return UnitTree.from_dict(data) if data else None
+
+
+def _proposal(r) -> Proposal:
+    return Proposal(r.id, r.design_id, r.revision, r.author, r.by_person, r.title, r.body, _tree(r.units), r.created_at)
+
+
+def _review(r) -> Review:
+    return Review(r.id, r.proposal_id, r.design_id, r.reviewer, r.rating, r.scores, r.text, r.created_at)
+
+
+def _decision(r) -> Decision:
+    return Decision(r.id, Verb(r.verb), r.author, r.design_id, r.session_id, r.reason, r.data, r.created_at)
+
+
+def _implementation(c: Connection, r) -> Implementation:
+    check = c.execute(select(CheckRow.report).where(CheckRow.implementation_id == r.id).order_by(CheckRow.id.desc()).limit(1)).scalar()
+    return Implementation(r.id, r.design_id, r.revision, r.author, r.code, _tree(r.units), r.code_hash, r.created_at, _report(check))
+
+
+def _report(data: Json | None) -> CheckReport | None:
+    if data is None:
+        return None
+    return CheckReport(**{**data, "results": tuple(CheckResult(**r) for r in data["results"]), "layers": tuple(data["layers"]),
+                          "fit": Fit(**data["fit"]) if data["fit"] else None})

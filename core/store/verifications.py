@@ -1,0 +1,67 @@
+"""Verifications: what was measured, once, and what it was measured with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from sqlalchemy import insert, select, update
+
+from core.errors import Conflict, NotFound
+from core.store.engine import Database
+from core.store.tables import VerificationRow as V
+from core.types import Json, Metrics, Verification
+
+
+class Verifications:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def start(self, design_id: str, implementation_id: int, scale: str, seed: int, corpus: str, corpus_hash: str, label: str = "") -> Verification:
+        """The row of this measurement, finished or under way; a new one when there is none, or the last one failed.
+
+        `label` sets a repetition apart from the first measurement.
+        """
+        key = (V.implementation_id == implementation_id, V.scale == scale, V.seed == seed, V.corpus_hash == corpus_hash, V.label == label)
+        with self._db.write() as c:
+            row = c.execute(select(V).where(*key).order_by(V.id.desc()).limit(1)).first()
+            if row is None or row.failure:
+                done = c.execute(insert(V).values(
+                    design_id=design_id, implementation_id=implementation_id, scale=scale, seed=seed, corpus=corpus, corpus_hash=corpus_hash,
+                    label=label, created_at=datetime.now(UTC), failure="", provenance={}))
+                row = c.execute(select(V).where(V.id == done.inserted_primary_key[0])).one()
+            return _verification(row)
+
+    def finish(self, id: int, metrics: Metrics, provenance: Json) -> Verification:
+        return self._end(id, bits_per_byte=metrics.bits_per_byte, metrics=asdict(metrics), provenance=provenance)
+
+    def fail(self, id: int, reason: str, provenance: Json) -> Verification:
+        return self._end(id, failure=reason, provenance=provenance)
+
+    def _end(self, id: int, **values) -> Verification:
+        with self._db.write() as c:
+            done = c.execute(update(V).where(V.id == id, V.finished_at.is_(None)).values(finished_at=datetime.now(UTC), **values))
+            if done.rowcount == 0:
+                raise Conflict(f"verification {id} is finished already", "its first result stands")
+        return self.get(id)
+
+    def get(self, id: int) -> Verification:
+        with self._db.read() as c:
+            row = c.execute(select(V).where(V.id == id)).first()
+        if row is None:
+            raise NotFound(f"there is no verification {id}", "see: python -m core show DESIGN")
+        return _verification(row)
+
+    def of(self, design_id: str) -> list[Verification]:
+        with self._db.read() as c:
+            return [_verification(r) for r in c.execute(select(V).where(V.design_id == design_id).order_by(V.id))]
+
+    def all(self, scale: str | None = None) -> list[Verification]:
+        query = select(V).order_by(V.id)
+        with self._db.read() as c:
+            return [_verification(r) for r in c.execute(query if scale is None else query.where(V.scale == scale))]
+
+
+def _verification(r) -> Verification:
+    return Verification(r.id, r.design_id, r.implementation_id, r.scale, r.seed, r.corpus, r.corpus_hash, r.created_at, r.finished_at,
+                        Metrics(**r.metrics) if r.metrics else None, r.failure, r.provenance)

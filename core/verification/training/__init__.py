@@ -1,0 +1,1 @@
+"""Corpora, tokenizer, and the training loop that runs in a sandboxed child."""

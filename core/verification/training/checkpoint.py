@@ -1,0 +1,59 @@
+"""Checkpoints from which a training goes on exactly: weights, optimizer, random state, step. Written whole or not at all; two are kept."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.errors import VerificationError
+from core.types import Json
+
+KEPT = 2
+
+
+class Checkpoints:
+    """`identity` says what the training is of; a checkpoint of anything else is not resumed."""
+
+    def __init__(self, folder: Path, identity: Json) -> None:
+        self.folder = folder
+        self.identity = identity
+
+    def save(self, step: int, state: dict[str, Any]) -> None:
+        """Raises VerificationError when it cannot be written; the one before stays."""
+        target = self.folder / f"step-{step:08d}.pt"
+        scratch = target.with_suffix(".tmp")
+        try:
+            with scratch.open("wb") as sink:
+                torch.save({"identity": self.identity, "step": step, **state}, sink)
+                sink.flush()
+                os.fsync(sink.fileno())
+            os.replace(scratch, target)
+        except (OSError, RuntimeError) as error:
+            scratch.unlink(missing_ok=True)
+            raise VerificationError(f"the checkpoint {target} cannot be written: {error}",
+                                    "free some space or set CKPT_DIR, then retry the job: it goes on from the checkpoint before") from error
+        for old in self._all()[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+    def newest(self) -> dict[str, Any] | None:
+        """The newest that is whole and of this training."""
+        for path in reversed(self._all()):
+            try:
+                state = torch.load(path, weights_only=True, map_location="cpu")
+            except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, OSError, ValueError, KeyError):
+                continue  # torn by a crash: the one before it serves
+            if isinstance(state, dict) and state.get("identity") == self.identity:
+                return state
+        return None
+
+    def clear(self) -> None:
+        for path in self.folder.glob("step-*"):
+            path.unlink(missing_ok=True)
+
+    def _all(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*.pt"))
