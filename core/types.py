@@ -291,7 +291,7 @@ class Design:
     created_at: datetime
     status: Status
     summary: str = ""
-    rating: float | None = None      # mean of the reviews of the newest proposal revision
+    rating: float | None = None      # mean of the reviews of the newest revision that has any
     scores: Mapping[str, float] = field(default_factory=dict)   # scale → mean held-out bits per byte over seeds
     n_seeds: Mapping[str, int] = field(default_factory=dict)    # scale → how many seeds were measured
 

@@ -69,9 +69,9 @@ def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None) -
     parents: dict[str, list[str]] = defaultdict(list)
     for child, parent in c.execute(of(select(ParentRow.child_id, ParentRow.parent_id).order_by(ParentRow.child_id, ParentRow.position), ParentRow.child_id)):
         parents[child].append(parent)
-    newest = {d: (pid, title) for d, pid, title in c.execute(
-        of(select(ProposalRow.design_id, ProposalRow.id, ProposalRow.title).order_by(ProposalRow.id), ProposalRow.design_id))}
-    ratings = _ratings(c, [pid for pid, _ in newest.values()] if ids is not None else None)
+    named = of(select(ProposalRow.design_id, ProposalRow.title).order_by(ProposalRow.id), ProposalRow.design_id)
+    titles = {design: title for design, title in c.execute(named)}
+    ratings = _ratings(c, ids)
     verdicts = {d: verb for d, verb in c.execute(of(
         select(DecisionRow.design_id, DecisionRow.verb).where(DecisionRow.verb.in_([Verb.APPROVE, Verb.REFUSE, Verb.RESET]))
         .order_by(DecisionRow.id), DecisionRow.design_id))}
@@ -83,12 +83,11 @@ def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None) -
     generations = _generations(c, rows, parents, complete=ids is None)
     designs = []
     for row in rows:
-        pid, title = newest.get(row.id, (None, row.title))
         status = _status(Kind(row.kind), row.id in verified, verdicts.get(row.id), code.get(row.id), checks)
         designs.append(Design(
-            id=row.id, title=title, kind=Kind(row.kind), mode=Mode(row.mode), parents=tuple(parents[row.id]), author=row.author,
+            id=row.id, title=titles.get(row.id, row.title), kind=Kind(row.kind), mode=Mode(row.mode), parents=tuple(parents[row.id]), author=row.author,
             session_id=row.session_id, generation=generations[row.id], created_at=row.created_at, status=status, summary=row.summary,
-            rating=ratings.get(pid), scores=scores.get(row.id, {}), n_seeds=seeds.get(row.id, {})))
+            rating=ratings.get(row.id), scores=scores.get(row.id, {}), n_seeds=seeds.get(row.id, {})))
     return designs
 
 
@@ -104,12 +103,13 @@ def _status(kind: Kind, verified: bool, verdict: str | None, implementation: int
     return Status.APPROVED if verdict == Verb.APPROVE else Status.PROPOSED
 
 
-def _ratings(c: Connection, proposals: list[int] | None) -> dict[int, float]:
-    query = select(ReviewRow.proposal_id, ReviewRow.rating)
-    found: dict[int, list[float]] = defaultdict(list)
-    for proposal, rating in c.execute(query if proposals is None else query.where(ReviewRow.proposal_id.in_(proposals))):
-        found[proposal].append(rating)
-    return {proposal: fmean(values) for proposal, values in found.items()}
+def _ratings(c: Connection, ids: Sequence[str] | None) -> dict[str, float]:
+    """Mean rating of the newest revision that was reviewed: an edit keeps the old opinion until there is a new one."""
+    query = select(ProposalRow.design_id, ProposalRow.revision, ReviewRow.rating).join(ReviewRow, ReviewRow.proposal_id == ProposalRow.id)
+    found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for design, revision, rating in c.execute(query if ids is None else query.where(ProposalRow.design_id.in_(ids))):
+        found[design][revision].append(rating)
+    return {design: fmean(revisions[max(revisions)]) for design, revisions in found.items()}
 
 
 def _scores(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None):

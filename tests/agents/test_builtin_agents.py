@@ -52,7 +52,7 @@ def test_every_proposal_is_valid_new_and_composes(seed: int, parents: list[str])
     LIBRARY.validate(draft.units)
     assert structural_hash(draft.units) not in {structural_hash(r.units) for r in REFERENCES.values()}
     assert "class GAB" in LIBRARY.compose(draft.units, title=draft.title)
-    for heading in ("## Motivation", "## What changes", "## Expected effect", "## Risks"):
+    for heading in ("#### Motivation", "#### What changes", "#### Expected effect", "#### Risks"):
         assert heading in draft.body
     assert "Undefined" not in draft.body
 

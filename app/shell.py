@@ -1,0 +1,129 @@
+"""What stands round every page: the desk, the state of workers and budgets, and an edge where errors become words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+
+from core.config import ROOT, Config
+from core.desk import Desk
+from core.errors import ModelDiscoveryError
+from core.types import Design, JobState, Status
+
+ICON = ROOT / "app" / "icon.svg"  # served by the app: nothing comes from elsewhere
+PAGES: dict[str, Path] = {name: ROOT / "pages" / f"{name}.py" for name in ("tree", "design", "verify", "jobs")}
+LIVE = (JobState.QUEUED, JobState.RUNNING)
+
+# Okabe & Ito's palette: told apart by colour-blind eyes. `badge` is the nearest of Streamlit's names.
+STATUS_COLOURS = {
+    Status.PROPOSED: "#56B4E9", Status.APPROVED: "#0072B2", Status.IMPLEMENTED: "#E69F00", Status.VERIFIED: "#009E73",
+    Status.FAILED: "#D55E00", Status.REFUSED: "#999999"}
+STATUS_BADGES = {
+    Status.PROPOSED: "blue", Status.APPROVED: "blue", Status.IMPLEMENTED: "orange", Status.VERIFIED: "green", Status.FAILED: "red",
+    Status.REFUSED: "gray"}
+
+CSS = """<style>
+[data-testid="stMainBlockContainer"] {padding: 3.6rem 1.6rem 3rem; max-width: 1700px;}
+[data-testid="stMetricValue"] {font-size: 1.35rem;}
+[data-testid="stMarkdownContainer"] pre {white-space: pre-wrap;}
+[data-testid="stMarkdownContainer"] {overflow-wrap: anywhere;}
+@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 3.4rem 0.7rem 2rem;} h1 {font-size: 1.5rem !important;}}
+</style>"""
+
+
+@st.cache_resource(show_spinner=False)
+def desk() -> Desk:
+    """One for the server: the store's connections are pooled, and its reads are safe in threads."""
+    return Desk.open(Config.from_env())
+
+
+def run(page) -> None:
+    """Draw a page; what goes wrong is said in words, with the way to mend it."""
+    st.html(CSS)
+    with worded():
+        _worker_note()
+        page.run()
+
+
+class worded:
+    """`with worded(): …` shows a ModelDiscoveryError as a message where it happened."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, ModelDiscoveryError):
+            st.error(f"{plain(error.what)}" + (f"\n\n**To mend it:** {plain(error.mend)}" if error.mend else ""), icon=":material/error:")
+            return True
+        return False
+
+
+def act(verb: Callable[[], object], done: str = "") -> bool:
+    """Do what a person decided; whether it worked. An error stays on the screen, and nothing they typed is lost."""
+    ok = False
+    with worded():
+        verb()
+        ok = True
+        if done:
+            st.toast(done)
+    return ok
+
+
+def go(page: str, **query: str) -> None:
+    st.switch_page(PAGES[page], query_params={k: v for k, v in query.items() if v})
+
+
+def link(page: str, label: str, icon: str | None = None, **query: str) -> None:
+    st.page_link(PAGES[page], label=label, icon=icon, query_params={k: v for k, v in query.items() if v})
+
+
+def live(draw: Callable[[], bool], active: bool, every: float = 1.0) -> None:
+    """Draw now; while `active`, again every second until `draw` says that nothing runs, then the whole page once.
+
+    Whether something runs is asked once a page run, by the caller, so that all parts of the page agree on it.
+    """
+    if not active:
+        draw()
+        return
+
+    def tick() -> None:
+        with worded():
+            if not draw():
+                st.rerun()
+
+    st.fragment(tick, run_every=every)()
+
+
+def _worker_note() -> None:
+    if not desk().queue.workers():
+        waiting = len(desk().queue.all(states=[JobState.QUEUED]))
+        queued = f" {waiting} job(s) wait." if waiting else ""
+        st.warning(f"No worker is running.{queued} Start one with `python -m core worker`; `run_demo.sh` does it for you.", icon=":material/engineering:")
+
+
+def status_badge(design: Design) -> None:
+    st.badge(str(design.status), color=STATUS_BADGES[design.status])
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it stands."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-!|$~:" else c for c in text)
+
+
+def ago(moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return "just now"
+
+
+def took(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

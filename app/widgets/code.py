@@ -1,0 +1,48 @@
+"""Code, its differences, and unit trees as text."""
+
+from __future__ import annotations
+
+import difflib
+
+import streamlit as st
+
+from core.types import CheckReport, UnitTree
+
+MARKS = {"pass": "✓ pass", "warn": "! warn", "fail": "✗ fail"}
+
+
+def draw_code(code: str, other: str | None, other_name: str) -> None:
+    """The code, or what changed against another design's."""
+    if other is not None and st.toggle(f"Show only what differs from {other_name}", key=f"diff-{hash(code)}"):
+        st.code(difference(other, code, other_name, "this design"), language="diff", wrap_lines=True)
+        return
+    st.code(code, language="python", line_numbers=True, height=560)
+
+
+def difference(old: str, new: str, old_name: str, new_name: str) -> str:
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), old_name, new_name, lineterm="", n=2)
+    return "\n".join(lines) or "no difference"
+
+
+def draw_units(tree: UnitTree) -> None:
+    st.code(outline(tree), language=None, wrap_lines=True)
+
+
+def outline(tree: UnitTree, slot: str = "block", depth: int = 0) -> str:
+    config = ", ".join(f"{k}={v}" for k, v in tree.config.items())
+    branch = "   " * (depth - 1) + "└─ " if depth else ""
+    lines = [f"{branch}{slot}: {tree.unit}" + (f"  ({config})" if config else "")]
+    return "\n".join(lines + [outline(child, name, depth + 1) for name, child in tree.children.items()])
+
+
+def draw_report(report: CheckReport) -> None:
+    verdict = "passed" if report.passed else "failed"
+    st.markdown(f"**{verdict.capitalize()}** at {report.scale} in {report.seconds:.1f} s")
+    st.dataframe(
+        [{"check": r.name, "verdict": MARKS[r.verdict], "evidence": r.evidence, "to mend it": r.mend, "s": round(r.seconds, 2)} for r in report.results],
+        hide_index=True, column_config={"evidence": st.column_config.TextColumn(width="large")})
+    if report.output:
+        with st.expander("What the block printed"):
+            st.code(report.output, language=None)
+    held = ", ".join(report.layers)
+    st.caption(f"Sandbox layers that held: {held or 'none'}")

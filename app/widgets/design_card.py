@@ -1,0 +1,86 @@
+"""One design in short, beside the tree: what it is, how it scored, what can be done with it."""
+
+from __future__ import annotations
+
+import networkx as nx
+import streamlit as st
+
+from app import shell
+from core.desk import Desk
+from core.types import Design, Kind, Status
+
+REFERENCE = "gpt2"
+REASONS = ("too close to what is there", "too costly", "unlikely to work", "not now")
+
+
+def draw_card(desk: Desk, graph: nx.DiGraph, design_id: str) -> None:
+    design: Design = graph.nodes[design_id]["design"]
+    st.subheader(shell.plain(design.title), anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        shell.status_badge(design)
+        st.caption(f"{design.id} · {design.mode} · by {design.author} · {shell.ago(design.created_at)}", width="content")
+    if design.summary:
+        st.markdown(shell.plain(design.summary))
+    if design.rating is not None:
+        st.markdown(f"Rated **{design.rating:.1f}** of 5 by the reviewer: an opinion.")
+    draw_scores(graph, design)
+    draw_actions(desk, design)
+    draw_lineage(graph, design_id)
+
+
+def draw_scores(graph: nx.DiGraph, design: Design) -> None:
+    """Held-out bits per byte, beside the reference's at the same scale."""
+    reference: Design | None = graph.nodes[REFERENCE]["design"] if REFERENCE in graph else None
+    for scale, score in design.scores.items():
+        base = reference.scores.get(scale) if reference and design.id != REFERENCE else None
+        seeds = design.n_seeds.get(scale, 1)
+        st.metric(f"bits per byte at {scale}, {seeds} seed{'s' if seeds > 1 else ''}", f"{score:.4f}",
+                  f"{score - base:+.4f} against {REFERENCE}" if base is not None else None, delta_color="inverse")
+
+
+def draw_actions(desk: Desk, design: Design) -> None:
+    tray: list[str] = st.session_state.setdefault("tray", [])
+    with st.container(horizontal=True):
+        chosen = design.id in tray
+        if st.button("Chosen" if chosen else "Choose", icon=":material/check:" if chosen else ":material/add:", key="card-choose",
+                     help="as a parent, or for a verification; choose several, one after the other"):
+            tray.remove(design.id) if chosen else tray.append(design.id)
+            st.rerun()
+        if st.button("Mutate", icon=":material/edit:", key="card-mutate"):
+            shell.go("design", parents=design.id)
+        runs = design.status in (Status.IMPLEMENTED, Status.VERIFIED)
+        if st.button("Verify", icon=":material/science:", key="card-verify", disabled=not runs, help=None if runs else "it has no checked code yet"):
+            shell.go("verify", designs=design.id)
+        shell.link("design", "Open", ":material/open_in_new:", design=design.id)
+    if design.kind is not Kind.REFERENCE and design.status in (Status.PROPOSED, Status.APPROVED, Status.REFUSED):
+        draw_judgement(desk, design)
+
+
+def draw_judgement(desk: Desk, design: Design) -> None:
+    """Approve, refuse with a reason, or take either back."""
+    with st.container(horizontal=True):
+        if design.status is Status.PROPOSED:
+            if st.button("Approve", icon=":material/thumb_up:", key=f"approve-{design.id}", type="primary") and shell.act(
+                    lambda: desk.approve(design.id), f"{design.id} approved"):
+                st.rerun()
+            with st.popover("Refuse", icon=":material/thumb_down:"):
+                quick = st.pills("Why?", REASONS, key=f"why-{design.id}")
+                words = st.text_input("In your words", key=f"words-{design.id}")
+                if st.button("Refuse it", key=f"refuse-{design.id}") and shell.act(
+                        lambda: desk.refuse(design.id, " — ".join(t for t in (quick or "", words) if t)), f"{design.id} refused"):
+                    st.rerun()
+        elif st.button(f"Undo: {design.status}", icon=":material/undo:", key=f"undo-{design.id}") and shell.act(lambda: desk.reset(design.id)):
+            st.rerun()
+
+
+def draw_lineage(graph: nx.DiGraph, design_id: str) -> None:
+    for words, ids in (("From", list(graph.predecessors(design_id))), ("Led to", list(graph.successors(design_id)))):
+        if ids:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.caption(words, width="content")
+                for other in ids[:8]:
+                    if st.button(other, key=f"lineage-{words}-{other}", type="tertiary"):
+                        st.query_params["design"] = other
+                        st.rerun()
+                if len(ids) > 8:
+                    st.caption(f"and {len(ids) - 8} more", width="content")

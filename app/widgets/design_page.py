@@ -1,0 +1,136 @@
+"""One design in full: proposal, units, code, checks, reviews, decisions, verifications."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import shell
+from app.widgets.code import difference, draw_code, draw_report, draw_units
+from app.widgets.curves import curve_figure
+from app.widgets.design_card import draw_judgement
+from app.widgets.session_page import draw_editor
+from core.desk import Desk
+from core.dossier import Dossier, dossier
+from core.types import Job, Kind, Status
+
+
+def draw_design(desk: Desk, design_id: str) -> None:
+    found = dossier(desk.store, design_id)
+    design = found.design
+    st.subheader(shell.plain(design.title), anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        shell.status_badge(design)
+        st.caption(f"{design.id} · {design.kind} · {design.mode} of {', '.join(design.parents) or 'nothing'} · by {design.author}", width="content")
+        shell.link("tree", "In the tree", ":material/account_tree:", design=design.id)
+        if design.session_id:
+            shell.link("design", "Its session", ":material/forum:", session=design.session_id)
+        shell.link("verify", "Verify", ":material/science:", designs=design.id)
+    shell.live(lambda: _draw_work(desk, design_id), bool(_work(desk, design_id)))
+    _draw_actions(desk, found)
+    proposal, code, checks, scores, story = st.tabs(["Proposal", "Code", "Check", "Verifications", "Story"])
+    with proposal:
+        _draw_proposal(desk, found)
+    with code:
+        _draw_code(desk, found)
+    with checks:
+        draw_report(found.implementation.check) if found.implementation and found.implementation.check else st.caption("Not checked yet.")
+    with scores:
+        _draw_verifications(desk, found)
+    with story:
+        _draw_story(desk, found)
+
+
+def _work(desk: Desk, design_id: str) -> list[Job]:
+    """What is queued or running for the design."""
+    return [j for j in desk.queue.all(states=shell.LIVE) if j.payload.get("design") == design_id]
+
+
+def _draw_work(desk: Desk, design_id: str) -> bool:
+    running = _work(desk, design_id)
+    for job in running:
+        st.progress(job.progress, f"{job.kind}: {job.note or job.state}")
+    return bool(running)
+
+
+def _draw_actions(desk: Desk, found: Dossier) -> None:
+    design = found.design
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if design.kind is not Kind.REFERENCE and design.status in (Status.PROPOSED, Status.APPROVED, Status.REFUSED):
+            draw_judgement(desk, design)
+        if design.status in (Status.PROPOSED, Status.APPROVED, Status.FAILED) and found.proposals and st.button(
+                "Implement", icon=":material/code:", help="write the code and check it at nano: about 5 s") and shell.act(
+                lambda: desk.implement(design.id), "queued"):
+            st.rerun()
+        if found.implementation and st.button("Check again", icon=":material/rule:", help="about 5 s") and shell.act(
+                lambda: desk.check(design.id), "queued"):
+            st.rerun()
+
+
+def _draw_proposal(desk: Desk, found: Dossier) -> None:
+    if not found.proposals:
+        st.caption("There is no proposal: the code came first.")
+        return
+    newest = found.proposals[-1]
+    left, right = st.columns([1.6, 1], gap="medium")
+    with left:
+        st.markdown(newest.body)
+        for review in reversed(found.reviews):
+            with st.expander(f"{review.reviewer} rated {review.rating:.1f} of 5"):
+                st.markdown(review.text)
+    with right:
+        if newest.units:
+            st.caption("Units")
+            draw_units(newest.units)
+        if found.design.kind is not Kind.REFERENCE:
+            with st.expander("Edit", icon=":material/edit:"):
+                draw_editor(desk, newest)
+    if len(found.proposals) > 1:
+        with st.expander(f"{len(found.proposals)} revisions"):
+            for old, new in zip(found.proposals, found.proposals[1:], strict=False):
+                st.caption(f"revision {new.revision} by {new.author}, {shell.ago(new.created_at)}")
+                st.code(difference(f"{old.title}\n{old.body}", f"{new.title}\n{new.body}", f"revision {old.revision}", f"revision {new.revision}"),
+                        language="diff", wrap_lines=True)
+
+
+def _draw_code(desk: Desk, found: Dossier) -> None:
+    made = found.implementation
+    if made is None:
+        st.caption("No code yet.")
+        return
+    parents = [(p, desk.store.implementations.newest(p)) for p in found.design.parents]
+    name, other = next(((p, i.code) for p, i in parents if i), ("", None))
+    st.caption(f"gab.py, revision {made.revision} by {made.author}, SHA-256 {made.code_hash[:12]}")
+    st.download_button("Download gab.py", made.code, "gab.py", icon=":material/download:")
+    draw_code(made.code, other, name)
+
+
+def _draw_verifications(desk: Desk, found: Dossier) -> None:
+    if not found.verifications:
+        st.caption("Not verified yet.")
+        return
+    rows = []
+    for v in found.verifications:
+        pairs = v.metrics.tasks.get("minimal_pairs", {}) if v.metrics else {}
+        rows.append({
+            "scale": v.scale, "seed": v.seed, "corpus": v.corpus, "bits/byte": v.metrics.bits_per_byte if v.metrics else None,
+            "±": v.metrics.bits_per_byte_se if v.metrics else None, "minimal pairs": pairs.get("acc"), "± pairs": pairs.get("acc_stderr"),
+            "tokens/s": v.metrics.tokens_per_s if v.metrics else None, "parameters": v.metrics.params if v.metrics else None,
+            "state": v.failure or ("done" if v.finished_at else "running"), "when": v.created_at})
+    st.dataframe(rows, hide_index=True, column_config={
+        **{k: st.column_config.NumberColumn(format="%.4f") for k in ("bits/byte", "±", "minimal pairs", "± pairs")},
+        "tokens/s": st.column_config.NumberColumn(format="localized"), "parameters": st.column_config.NumberColumn(format="localized")})
+    curves = [(f"{v.scale}, seed {v.seed}", desk.store.curves.of(v.id), False) for v in found.verifications[-6:]]
+    st.plotly_chart(curve_figure(curves), key="design-curves")
+    with st.expander("What the last one was made with"):
+        st.json(found.verifications[-1].provenance)
+
+
+def _draw_story(desk: Desk, found: Dossier) -> None:
+    for decision in reversed(found.decisions):
+        why = f": {shell.plain(decision.reason)}" if decision.reason else ""
+        st.markdown(f"**{shell.plain(decision.author)}** · {decision.verb}{why} · {shell.ago(decision.created_at)}")
+    if not found.decisions:
+        st.caption("Nobody has decided or said anything yet.")
+    words = st.text_area("Comment", key=f"comment-{found.design.id}", height=80)
+    if st.button("Add the comment", icon=":material/add_comment:") and shell.act(lambda: desk.comment(found.design.id, words), "added"):
+        st.rerun()
