@@ -158,12 +158,13 @@ class BuildSystem:
         return prepare(path, vocab_size, self.config, progress.progress)
 
     def _verification(
-        self, code: str, scale: Scale, seed: int, corpus, row: int, on_point: Callable[[CurvePoint], None], progress: Progress
+        self, code: str, scale: Scale, seed: int, corpus, row: int, on_point: Callable[[CurvePoint], None], progress: Progress,
+        on_event: Callable[[str, Json], None],
     ) -> Measured:
         from core.verification.verify import verification
 
         return verification(
-            code, scale, seed, corpus, config=self.config, on_point=on_point, on_progress=progress.progress,
+            code, scale, seed, corpus, config=self.config, on_point=on_point, on_progress=progress.progress, on_event=on_event,
             check_cancel=progress.check_cancel, ckpt_dir=self.config.ckpt_dir / f"verification-{row}",
             reference_code=self._reference_code(), task_dir=self.config.library_dir / "tasks")
 

@@ -7,6 +7,8 @@
 | DATABASE_URL | another database, `postgresql+psycopg://…` | SQLite in DATA_DIR |
 | LIBRARY_DIR, SPECS_DIR, SCALES_FILE | reference designs, agent specs, the ladder | the ones shipped |
 | DEVICE | cpu or cuda | cuda where there is one |
+| CHECKPOINT_S | seconds between the checkpoints of a training | 20 |
+| LEASE_S | seconds after which a silent worker has lost its job | 30 |
 | THREADS | processor threads of one training | the cores this process may use |
 | MY_OPENAI_KEY or OPENAI_API_KEY, ANTHROPIC_API_KEY, TOGETHER_API_KEY, HF_KEY, S2_API_KEY, WANDB_API_KEY | keys, all optional | |
 """
@@ -55,7 +57,8 @@ class Config:
     scales_file: Path = ROOT / "library" / "scales.yaml"
     device: str = ""                 # "" lets the worker choose
     threads: int = 0                 # 0: the cores this process may use
-    lease_s: float = 30.0            # a worker silent for longer has lost its job
+    lease_s: float = 30.0
+    checkpoint_s: float = 20.0
     keys: Mapping[str, Secret] = field(default_factory=dict)
 
     @classmethod
@@ -74,6 +77,7 @@ class Config:
             device=env.get("DEVICE", ""),
             threads=_number(env, "THREADS", int, 0),
             lease_s=_number(env, "LEASE_S", float, 30.0),
+            checkpoint_s=_number(env, "CHECKPOINT_S", float, 20.0),
             keys={name: Secret(value) for name, value in found.items() if value},
         )
 

@@ -66,7 +66,7 @@ class Engine:
 
     check: Callable[[str, Scale], CheckReport]                       # (code, scale)
     corpus: Callable[[str | None, int, Progress], Corpus]            # (path, vocab_size, progress)
-    verify: Callable[[str, Scale, int, Corpus, int, Callable[[CurvePoint], None], Progress], Measured]
+    verify: Callable[[str, Scale, int, Corpus, int, Callable[[CurvePoint], None], Progress, Callable[[str, Json], None]], Measured]
 
 
 @dataclass(frozen=True)
@@ -272,10 +272,14 @@ class Lab:
         row = self.store.verifications.start(design_id, implementation.id, scale, seed, prepared.name, prepared.hash, label=label)
         if row.finished_at is not None:
             return row
-        self.store.events.append(f"verification:{row.id}", "started", "worker", {"design": design_id, "scale": scale, "seed": seed})
+
+        def tell(kind: str, data: Json) -> None:
+            self.store.events.append(f"verification:{row.id}", kind, "worker", data)
+
+        tell("started", {"design": design_id, "scale": scale, "seed": seed})
         with CurveWriter(self.store.curves, row.id) as curve:
             try:
-                outcome = self.engine.verify(implementation.code, rung, seed, prepared, row.id, curve.add, self.progress)
+                outcome = self.engine.verify(implementation.code, rung, seed, prepared, row.id, curve.add, self.progress, tell)
             except (Diverged, DesignError) as error:  # the design's own end, to be kept as its result
                 curve.flush()
                 return self.store.verifications.fail(row.id, str(error), {"code": sha256_text(implementation.code)})

@@ -64,7 +64,7 @@ class FakeEngine:
         return FakeCorpus()
 
     def verify(self, code: str, scale: Scale, seed: int, corpus: FakeCorpus, row: int, on_point: Callable[[CurvePoint], None],
-               progress: Progress) -> FakeOutcome:
+               progress: Progress, on_event: Callable[[str, Json], None]) -> FakeOutcome:
         self.verified.append((code, scale.name, seed))
         if self.fail_next:
             error, self.fail_next = self.fail_next, None

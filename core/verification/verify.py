@@ -48,6 +48,8 @@ class Work:
     threads: int
     on_point: Callable[[CurvePoint], None]
     on_progress: Callable[[float, str], None]
+    on_event: Callable[[str, Json], None]
+    checkpoint_s: float
     check_cancel: Callable[[], None]
 
     @property
@@ -61,7 +63,8 @@ class Work:
 
 def verification(
     code: str, scale: Scale, seed: int, corpus: PreparedCorpus, *, config: Config, on_point: Callable[[CurvePoint], None],
-    on_progress: Callable[[float, str], None], check_cancel: Callable[[], None], ckpt_dir: Path, reference_code: str, task_dir: Path,
+    on_progress: Callable[[float, str], None], on_event: Callable[[str, Json], None], check_cancel: Callable[[], None],
+    ckpt_dir: Path, reference_code: str, task_dir: Path,
 ) -> Outcome:
     """Raises Diverged for a design whose loss is no number, VerificationError when the surroundings fail, DesignError when the block does."""
     device, threads = _device(config), config.threads or _cores()
@@ -69,7 +72,8 @@ def verification(
         ckpt_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise VerificationError(f"{ckpt_dir} cannot be made: {error.strerror}", "make CKPT_DIR writable, or set it to a directory that is") from error
-    work = Work(code, scale, seed, corpus, reference_code, ckpt_dir, device, threads, on_point, on_progress, check_cancel)
+    work = Work(code, scale, seed, corpus, reference_code, ckpt_dir, device, threads, on_point, on_progress, on_event,
+                config.checkpoint_s, check_cancel)
     record = _recorded(work) or _train(work)
     started = time.monotonic()
     on_progress(0.92, "evaluating in a fresh process")
@@ -91,7 +95,7 @@ def _train(work: Work) -> Json:
     payload = {
         "code": work.code, "scale": asdict(work.scale), "seed": work.seed, "reference_code": work.reference_code, "folder": str(work.folder),
         "tokens": str(work.corpus.dir / "train.bin"), "bytes_per_token": work.corpus.bytes_per_token, "identity": work.identity,
-        "device": work.device, "threads": work.threads}
+        "device": work.device, "threads": work.threads, "checkpoint_s": work.checkpoint_s}
     record: Json = {"identity": work.identity}
     work.on_progress(0.01, "starting the training")
     with Sandbox(Limits(seconds=None, memory_mb=_memory_mb()), work.threads, work.device).open("core.verification.training.child", payload) as child:
@@ -104,6 +108,8 @@ def _train(work: Work) -> Json:
                 work.on_point(point)
                 note = f"step {point.step} of {work.scale.steps}, {point.tokens_per_s:,.0f} tokens/s"
                 work.on_progress(0.02 + 0.88 * point.step / work.scale.steps, note)
+            elif "resumed" in header:
+                work.on_event("resumed", {"from_step": header["resumed"]})
             elif header.get("done"):
                 record |= {key: header[key] for key in ("params", "params_embedding", "train_seconds", "tokens_per_s", "train_loss")}
                 record["peak_memory_mb"] = header["cuda_peak_mb"] or child.peak_memory_mb

@@ -66,6 +66,7 @@ def test_from_two_parents_on_the_tree_to_a_verified_node(app, page: Page, click_
     # The node is coloured, and bears its score
     page.goto(f"{app.url}/?design={best['id']}")
     expect(page.get_by_text(f"{done['scores']['nano']:.4f}")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_be_visible()
     colours = page.evaluate("""(id) => document.querySelector('.js-plotly-plot').data
         .filter(t => (t.customdata || []).some(c => c[0] === id)).map(t => [t.name, t.marker.color])""", best["id"])
     assert colours == [["verified", "#009E73"]]

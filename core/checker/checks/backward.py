@@ -8,7 +8,7 @@ from core.checker.checks.common import Outcome, Subject
 
 
 def backward(subject: Subject) -> Outcome:
-    """Every parameter gets a finite gradient from the next-token loss; one that gets none, or only zeros, is dead weight and a warning."""
+    """Every parameter gets a finite gradient from the next-token loss; one that gets none, or only zeros, is dead weight and a warning, all of them a failure."""
     model = subject.model().train()
     ids = subject.ids(2, min(65, subject.scale.context))
     loss = torch.nn.functional.cross_entropy(model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
@@ -22,6 +22,9 @@ def backward(subject: Subject) -> Outcome:
     if broken:
         return Outcome("fail", f"gradients that are not finite: {_some(broken)}", "look for a square root or a division at zero")
     dead = [name for name, g in grads.items() if g is None or not g.any()]
+    inside = [name for name in grads if name.startswith("blocks.")]
+    if inside and set(inside) <= set(dead):
+        return Outcome("fail", f"no gradient reaches any of the blocks' {len(inside)} parameters", "detach nothing on the way")
     norm = torch.stack([g.norm() for g in grads.values() if g is not None]).norm()
     evidence = f"loss {loss.item():.2f} at the start, gradient norm {norm:.2f} over {len(grads)} tensors{subject.reduced}"
     if dead:

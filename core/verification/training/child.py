@@ -17,7 +17,7 @@ WEIGHTS = "weights.safetensors"
 
 
 def main(channel: Channel, payload: Json, arrays: list) -> None:
-    """Frames: {"fit"}, {"point"} a step, then {"done", …} once the weights are written."""
+    """Frames: {"fit"}, {"resumed"} when it goes on from a checkpoint, {"point"} a step, then {"done", …} once the weights are written."""
     import torch
     from safetensors.torch import save_file
 
@@ -30,8 +30,9 @@ def main(channel: Channel, payload: Json, arrays: list) -> None:
     windows = Windows(Path(payload["tokens"]), scale.vocab_size, scale.context, payload["seed"])
     checkpoints = Checkpoints(folder, payload["identity"])
     torch.manual_seed(derive_seed(payload["seed"], "train"))  # for blocks that draw, e.g. dropout
-    trainer = Trainer(model, scale, windows, checkpoints, payload["device"], payload["bytes_per_token"])
-    trained = trainer.run(lambda point: channel.send({"point": asdict(point)}))
+    trainer = Trainer(model, scale, windows, checkpoints, payload["device"], payload["bytes_per_token"],
+                      payload["checkpoint_s"])
+    trained = trainer.run(lambda point: channel.send({"point": asdict(point)}), lambda step: channel.send({"resumed": step}))
     scratch = folder / f"{WEIGHTS}.tmp"
     save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}, scratch)
     scratch.replace(folder / WEIGHTS)

@@ -28,7 +28,6 @@ BETAS = (0.9, 0.95)
 FLOOR = 0.1                  # of the peak learning rate, at the end
 MICRO_TOKENS = 8192          # trained at once; more are accumulated
 LOGITS = 2**25               # logits held at once: 128 MB in float32
-SAVE_EVERY_S = 20.0          # when a checkpoint is written changes nothing in the result
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,9 @@ class Trained:
 
 
 class Trainer:
-    def __init__(self, model: GAM, scale: Scale, windows: Windows, checkpoints: Checkpoints, device: str, bytes_per_token: float) -> None:
+    def __init__(self, model: GAM, scale: Scale, windows: Windows, checkpoints: Checkpoints, device: str, bytes_per_token: float,
+                 checkpoint_s: float) -> None:
+        self.checkpoint_s = checkpoint_s  # when a checkpoint is written changes nothing in the result
         self.model = model.to(device)
         self.scale = scale
         self.windows = windows
@@ -49,9 +50,11 @@ class Trainer:
         self.optimizer = _optimizer(model, scale, device)
         self.amp = device == "cuda" and torch.cuda.is_bf16_supported()
 
-    def run(self, on_point: Callable[[CurvePoint], None]) -> Trained:
+    def run(self, on_point: Callable[[CurvePoint], None], on_resume: Callable[[int], None]) -> Trained:
         """From the newest checkpoint, if there is one, to the scale's last step. Raises Diverged."""
         step, seconds, losses = self._resume()
+        if step:
+            on_resume(step)
         saved = time.monotonic()
         while step < self.scale.steps:
             started = time.perf_counter()
@@ -63,7 +66,7 @@ class Trainer:
             losses.append(loss)
             on_point(CurvePoint(step, step * self.scale.batch_tokens, loss, loss * self.nats_to_bpb, learning_rate(self.scale, step - 1), norm,
                                 self.scale.batch_tokens / took))
-            if time.monotonic() - saved > SAVE_EVERY_S and step < self.scale.steps:
+            if time.monotonic() - saved > self.checkpoint_s and step < self.scale.steps:
                 self._save(step, seconds, losses)
                 saved = time.monotonic()
         self._save(step, seconds, losses)

@@ -1,0 +1,274 @@
+"""Training and evaluation for real, at a scale of seconds: exact repetition, exact resume after kill -9, honest failure."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.config import Config
+from core.errors import Diverged, VerificationError
+from core.gab.references import load_references
+from core.store import Store
+from core.types import CurvePoint, Scale
+from core.verification.evaluation.heldout import ratio_se
+from core.verification.training.checkpoint import Checkpoints
+from core.verification.training.corpus import prepare
+from core.verification.training.loop import learning_rate, token_loss
+from core.verification.verify import file_hash, verification
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+REFERENCES = {r.slug: r.code for r in load_references(ROOT / "library")}
+PICO = Scale("pico", n_layers=2, d_model=32, context=64, vocab_size=512, tokens=40 * 1024, batch_tokens=1024, lr=3e-3, tolerance=0.35,
+             eval_tokens=4096)
+NANO_TEXT = "\n\n".join(f"Paragraph {i}. The method {['returns', 'takes', 'gives'][i % 3]} a value of number {i * i}. " * 6 for i in range(300))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "text.txt").write_text(NANO_TEXT)
+    return prepare(str(folder / "text.txt"), PICO.vocab_size, Config.from_env({"DATA_DIR": str(folder / "data")}))
+
+
+def verify(corpus, folder: Path, code: str = REFERENCES["gpt2"], scale: Scale = PICO, seed: int = 0, check=lambda: None):
+    points: list[CurvePoint] = []
+    outcome = verification(
+        code, scale, seed, corpus, config=Config.from_env({"DATA_DIR": str(folder), "THREADS": "1"}), on_point=points.append,
+        on_progress=lambda fraction, note: None, on_event=lambda kind, data: None, check_cancel=check, ckpt_dir=folder / "ckpt", reference_code=REFERENCES["gpt2"],
+        task_dir=ROOT / "library" / "tasks")
+    return outcome, points
+
+
+@pytest.fixture(scope="module")
+def first(corpus, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("first")
+    return *verify(corpus, folder), folder
+
+
+def test_a_verification_measures_and_learns(first):
+    outcome, points, _ = first
+    m = outcome.metrics
+    assert [p.step for p in points] == list(range(1, 41))
+    assert points[-1].tokens == PICO.tokens == m.tokens
+    assert points[-1].loss < points[0].loss - 1
+    assert m.loss < math.log(PICO.vocab_size) - 1
+    assert m.bits_per_byte > 0
+    assert m.bits_per_byte_se > 0
+    assert m.perplexity == pytest.approx(math.exp(m.loss))
+    assert (m.n_layers, m.d_model) == (2, 32)
+    pairs = m.tasks["minimal_pairs"]
+    assert pairs["n"] == 400
+    assert pairs["chance"] == 0.5
+    assert pairs["acc_stderr"] == pytest.approx(math.sqrt(pairs["acc"] * (1 - pairs["acc"]) / 399), rel=0.01)
+
+
+def test_provenance_names_what_it_was_made_with(first):
+    outcome, _, folder = first
+    p = outcome.provenance
+    assert p["weights"] == file_hash(folder / "ckpt" / "weights.safetensors")
+    assert set(p["versions"]) >= {"torch", "lm-eval", "python"}
+    assert p["versions"]["torch"].startswith("2.13.0")
+    assert {"commit", "seed", "scale", "code", "corpus", "device", "threads"} <= set(p)
+    assert not list((folder / "ckpt").glob("step-*"))
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(first, corpus, tmp_path: Path):
+    outcome, points, _ = first
+    again, same = verify(corpus, tmp_path / "again")
+    assert [(p.loss, p.grad_norm) for p in same] == [(p.loss, p.grad_norm) for p in points]
+    assert again.metrics.bits_per_byte == outcome.metrics.bits_per_byte
+    assert again.metrics.tasks == outcome.metrics.tasks
+    assert again.provenance["weights"] == outcome.provenance["weights"]
+    other, _ = verify(corpus, tmp_path / "other", seed=1)
+    assert other.metrics.bits_per_byte != outcome.metrics.bits_per_byte
+
+
+def test_called_again_it_goes_straight_to_the_evaluation(first, corpus):
+    outcome, _, folder = first
+    again, points = verify(corpus, folder)
+    assert points == []
+    assert again.metrics.bits_per_byte == outcome.metrics.bits_per_byte
+
+
+def test_weights_that_were_touched_are_not_scored(corpus, tmp_path: Path):
+    verify(corpus, tmp_path, scale=replace(PICO, tokens=2048))
+    weights = tmp_path / "ckpt" / "weights.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(VerificationError, match="not what the training wrote"):
+        verify(corpus, tmp_path, scale=replace(PICO, tokens=2048))
+
+
+def test_linear_recurrences_train_too(corpus, tmp_path: Path):
+    for slug in ("mamba2", "gla", "retnet"):
+        outcome, points = verify(corpus, tmp_path / slug, code=REFERENCES[slug], scale=replace(PICO, tokens=8 * 1024, lr=1e-3))
+        assert points[-1].loss < points[0].loss
+        assert math.isfinite(outcome.metrics.bits_per_byte)
+
+
+def test_a_loss_that_is_no_number_is_the_designs_verdict(corpus, tmp_path: Path):
+    line = "return self.down(nn.functional.silu(self.gate(X)) * self.up(X))"
+    blows = REFERENCES["llama"].replace(line, f"{line} * torch.where(self.down.weight.detach().std() > 0.0125, torch.nan, 1.0)")
+    assert blows != REFERENCES["llama"]
+    with pytest.raises(Diverged, match=r"diverged at step \d+ of 40: the loss is"):
+        verify(corpus, tmp_path, code=blows)
+
+
+def test_a_person_can_stop_it(corpus, tmp_path: Path):
+    from core.errors import Cancelled
+
+    calls = iter(range(1000))
+
+    def check() -> None:
+        if next(calls) > 5:
+            raise Cancelled("stopped", "")
+
+    with pytest.raises(Cancelled):
+        verify(corpus, tmp_path, check=check)
+    mine = [p for p in Path("/proc").glob("[0-9]*/cmdline") if b"core/sandbox/child.py" in _read(p) and str(os.getpid()).encode() in _read(p)]
+    assert mine == []
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+# --------------------------------------------------------------------------------------------------- kill -9
+
+
+def test_a_worker_killed_in_training_is_resumed_bit_for_bit(tmp_path: Path):
+    """kill -9 of the worker in mid-training; another resumes. Compared with an undisturbed run: each step once, every number equal."""
+    scales = tmp_path / "scales.yaml"
+    scales.write_text("pico: {n_layers: 2, d_model: 64, context: 64, vocab_size: 512, tokens: 614400, batch_tokens: 2048, lr: 3.0e-3, "
+                      "tolerance: 0.2, eval_tokens: 4096, minutes: 1}\n")
+    text = tmp_path / "text.txt"
+    text.write_text(NANO_TEXT)
+    code = [sys.executable, "-m", "core"]
+
+    def env(name: str) -> dict[str, str]:
+        return {**os.environ, "DATA_DIR": str(tmp_path / name), "SCALES_FILE": str(scales), "THREADS": "1", "CHECKPOINT_S": "0.5"}
+
+    def core(name: str, *args: str) -> dict:
+        done = subprocess.run([*code, *args, "--json"], cwd=ROOT, env=env(name), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    core("killed", "init")
+    core("killed", "budget", "pico", "5")
+    core("calm", "budget", "pico", "5")
+    starter = f"from core.build import BuildSystem; d = BuildSystem().open(); d.verify(['gpt2'], 'pico', [0], {str(text)!r})"
+    subprocess.run([sys.executable, "-c", starter], cwd=ROOT, env=env("killed"), check=True)
+    store = Store.open(Config.from_env(env("killed")))
+    kills = 0
+    for wanted in (40, 130):
+        worker = subprocess.Popen([*code, "worker"], cwd=ROOT, env=env("killed"), stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 90
+        while len(store.curves.of(1)) < wanted:
+            assert time.monotonic() < deadline, worker.poll()
+            assert worker.poll() is None, worker.stderr.read().decode()[-2000:]
+            time.sleep(0.05)
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+        worker.stderr.close()
+        kills += 1
+        assert store.verifications.get(1).finished_at is None
+    worker = subprocess.Popen([*code, "worker"], cwd=ROOT, env=env("killed"), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while store.verifications.get(1).finished_at is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    worker.terminate()
+    worker.wait(20)
+
+    calm = core("calm", "verify", "gpt2", "--scale", "pico", "--seed", "0", "--corpus", str(text))
+    undisturbed = Store.open(Config.from_env(env("calm"))).curves.of(1)
+    resumed = store.curves.of(1)
+    assert [p.step for p in resumed] == list(range(1, 301))
+    assert [(p.loss, p.grad_norm, p.lr) for p in resumed] == [(p.loss, p.grad_norm, p.lr) for p in undisturbed]
+    done = store.verifications.get(1)
+    assert done.metrics.bits_per_byte == calm["bits_per_byte"]
+    assert done.provenance["weights"] == calm["provenance"]["weights"]
+    jobs = [e.kind for e in store.events.since("job:1")]
+    assert jobs.count("started") == kills + 1
+    assert jobs.count("done") == 1
+    assert store.ledger.account("pico").spent == 1
+    starts = [e.data.get("from_step") for e in store.events.since("verification:1") if e.kind == "resumed"]
+    assert starts, "it went on from a checkpoint, not from the start"
+    assert min(starts) > 0
+
+
+# --------------------------------------------------------------------------------------------------- parts
+
+
+def test_a_torn_checkpoint_gives_way_to_the_one_before(tmp_path: Path):
+    kept = Checkpoints(tmp_path, {"of": "this"})
+    for step in (1, 2, 3):
+        kept.save(step, {"x": torch.ones(2) * step})
+    assert sorted(p.name for p in tmp_path.glob("*.pt")) == ["step-00000002.pt", "step-00000003.pt"]
+    (tmp_path / "step-00000003.pt").write_bytes((tmp_path / "step-00000003.pt").read_bytes()[:100])
+    assert kept.newest()["step"] == 2
+    assert Checkpoints(tmp_path, {"of": "another"}).newest() is None
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named_and_the_last_stays(tmp_path: Path):
+    kept = Checkpoints(tmp_path, {})
+    kept.save(1, {})
+    (tmp_path / "step-00000002.tmp").mkdir()
+    with pytest.raises((VerificationError, IsADirectoryError)) as caught:
+        kept.save(2, {})
+    assert "step-00000002" in str(caught.value)
+    assert kept.newest()["step"] == 1
+
+
+def test_the_learning_rate_warms_up_and_falls_to_a_tenth():
+    rates = [learning_rate(PICO, step) for step in range(PICO.steps)]
+    assert rates[3] == pytest.approx(PICO.lr)
+    assert rates[0] == pytest.approx(PICO.lr / 4)
+    assert max(rates) == pytest.approx(PICO.lr)
+    assert rates[-1] < 0.12 * PICO.lr
+
+
+def test_the_chunked_loss_equals_the_whole(monkeypatch):
+    h, head = torch.randn(2, 50, 8, requires_grad=True), torch.randn(11, 8, requires_grad=True)
+    t = torch.randint(11, (2, 50))
+    whole = token_loss(h, head, t)
+    monkeypatch.setattr("core.verification.training.loop.LOGITS", 77)
+    chunked = token_loss(h, head, t)
+    assert torch.allclose(whole, chunked)
+    for a, b in zip(torch.autograd.grad(whole, (h, head)), torch.autograd.grad(chunked, (h, head)), strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_the_standard_error_of_a_ratio_is_that_of_a_bootstrap():
+    random = np.random.default_rng(0)
+    y = random.uniform(50, 150, 200)
+    x = y * random.normal(2, 0.3, 200)
+    draws = [random.integers(200, size=200) for _ in range(4000)]
+    assert ratio_se(x, y) == pytest.approx(np.std([x[d].sum() / y[d].sum() for d in draws]), rel=0.1)
+
+
+def test_the_shipped_pairs_are_what_their_script_makes():
+    folder = ROOT / "library" / "tasks" / "minimal_pairs"
+    spec = importlib.util.spec_from_file_location("make", folder / "make.py")
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    assert (folder / "minimal_pairs.jsonl").read_text() == make.text()
+    pairs = make.make()
+    assert all(p["sentence_good"] != p["sentence_bad"] for p in pairs)
+    assert len({(p["sentence_good"], p["sentence_bad"]) for p in pairs}) == len(pairs) == 400
