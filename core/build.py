@@ -177,12 +177,15 @@ class BuildSystem:
 
     def found(self, store: Store, run_id: str) -> Discovery:
         sessions = {s.id for s in store.sessions.all() if s.run_id == run_id}
-        own = [d for d in store.designs.all() if d.session_id in sessions]
+        ids = {d.id for d in store.designs.all() if d.session_id in sessions}
+        measured = [v.corpus_hash for v in store.verifications.all() if v.design_id in ids and v.metrics]
+        designs = store.designs.all(measured[-1] if measured else None)
+        own = [d for d in designs if d.id in ids]
         scales = [s for s in Desk.open(self.config, store=store).scales if any(s in d.scores for d in own)]
         scale = scales[-1] if scales else None
         best = min((d for d in own if scale in d.scores), key=lambda d: d.scores[scale], default=None)
         made = store.implementations.newest(best.id) if best else None
-        reference = store.designs.get(REFERENCE).scores.get(scale) if scale else None
+        reference = next((d.scores.get(scale) for d in designs if d.id == REFERENCE), None) if scale else None
         return Discovery(run_id, best, scale, reference, len(own), sum(len(d.scores) for d in own), made.code if made else "")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core import cli_text as text
-from core.build import BuildSystem
+from core.build import BuildSystem, make_selector
 from core.config import Config
 from core.desk import Desk
 from core.errors import JobError, ModelDiscoveryError, UsageError
@@ -190,6 +190,7 @@ def verify(args: argparse.Namespace) -> Answer:
 
 
 def evolve(args: argparse.Namespace) -> Answer:
+    make_selector(args.selector, args.seed, [])
     system = BuildSystem()
     desk = system.open()
     before = len(desk.store.designs.all())
@@ -224,8 +225,7 @@ def _work(desk: Desk, job: Job) -> Job:
     """Do the job here, or follow the worker that has it; its progress goes to stderr."""
     done = text.follow(desk.queue, job, lambda: BuildSystem().worker(desk.store, f"cli-{os.getpid()}").run_one(only=job.id))
     if done.state is not JobState.DONE:
-        raise JobError(f"job {done.id} ({done.kind} of {done.subject}) {done.state}: {done.error or 'stopped by a person'}",
-                       f"python -m core jobs --retry {done.id}" if done.state is JobState.FAILED else "")
+        raise JobError(done.error or f"job {done.id} was stopped by a person", f"then: python -m core jobs --retry {done.id}")
     return done
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from core.config import Config
-from core.errors import Conflict, NotFound, UsageError
+from core.errors import Conflict, CorpusError, NotFound, UsageError
 from core.gab.scales import get_scale, load_scales
 from core.gab.units import UnitLibrary
 from core.jobs import Queue
@@ -178,7 +178,7 @@ class Desk:
         What is stored already is not made again, nor charged, unless `fresh`.
         """
         get_scale(self.scales, scale)
-        corpus = str(Path(corpus).expanduser().absolute()) if corpus else None
+        corpus = _corpus(corpus)
         for design_id in design_ids:
             self._implemented(design_id)
         jobs = []
@@ -209,7 +209,7 @@ class Desk:
         payload = {
             "run": run_id, "seed": seed, "gate": gate, "scales": list(verify_budget), "selector": selector, "instructions": instructions,
             "n_proposals": n_proposals, "n_implement": n_implement,
-            "corpus": str(Path(corpus).expanduser().absolute()) if corpus else None}
+            "corpus": _corpus(corpus)}
         return self.queue.put(JobKind.EVOLVE, run_id, payload, max_attempts=5)
 
     def cancel(self, job_id: int) -> Job:
@@ -286,6 +286,16 @@ class Desk:
 def verify_subject(design_id: str, scale: str, seed: int, corpus: str | None = None, label: str = "") -> str:
     """The name under which a verification is queued and charged, once."""
     return f"verify:{design_id}@{scale}#{seed}" + (f"|{corpus}" if corpus else "") + (f"!{label}" if label else "")
+
+
+def _corpus(path: str | None) -> str | None:
+    """The corpus as a worker elsewhere on this machine finds it; None for the built-in one."""
+    if not path:
+        return None
+    found = Path(path).expanduser().absolute()
+    if not found.exists():
+        raise CorpusError(f"the corpus {found} does not exist", "give a text file or a folder of text files")
+    return str(found)
 
 
 def _mode_for(parents: tuple[str, ...], mode: Mode | str | None) -> Mode:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import networkx as nx
@@ -125,14 +126,22 @@ class Lab:
         return self._selector
 
     def tree(self) -> nx.DiGraph:
-        """The design tree; each node also has "tried": the scales at which a verification ended, well or badly."""
-        graph = self.store.tree()
-        for _, data in graph.nodes(data=True):
-            data["tried"] = set(data["design"].scores)
+        """The design tree with scores on the run's corpus; each node also has "tried": the scales where a verification ended, well or badly."""
+        graph = self.store.tree(self.corpus_hash)
+        nx.set_node_attributes(graph, {node: set() for node in graph}, "tried")
         for verification in self.store.verifications.all():
-            if verification.finished_at is not None:
+            if self._counts(verification):
                 graph.nodes[verification.design_id]["tried"].add(verification.scale)
         return graph
+
+    @cached_property
+    def corpus_hash(self) -> str:
+        """Of the run's corpus: scores on another say nothing here."""
+        scale = self.scales[self.run.scales[0]] if self.run.scales else next(iter(self.scales.values()))
+        return self.engine.corpus(self.run.corpus, scale.vocab_size, self.progress).hash
+
+    def _counts(self, verification: Verification) -> bool:
+        return verification.finished_at is not None and verification.corpus_hash == self.corpus_hash
 
     def budgets(self) -> dict[str, float]:
         """What the run may still begin. Its own reservations count as left: what was begun and interrupted goes on."""
@@ -254,7 +263,7 @@ class Lab:
 
     def seed(self, design_id: str, scale: str) -> int:
         """The smallest seed not measured yet: all designs meet the same seeds, so that comparisons are paired."""
-        done = {v.seed for v in self.store.verifications.of(design_id) if v.scale == scale and v.finished_at}
+        done = {v.seed for v in self.store.verifications.of(design_id) if v.scale == scale and self._counts(v)}
         return next(seed for seed in range(len(done) + 1) if seed not in done)
 
     def subject(self, design_id: str, scale: str, seed: int) -> str:

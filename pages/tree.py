@@ -15,7 +15,8 @@ CHART = "tree-chart"
 
 def main() -> None:
     desk = shell.desk()
-    graph = tree(desk.store.version())
+    version = desk.store.version()
+    graph = tree(version)
     everything = [data["design"] for _, data in graph.nodes(data=True)]
     if not everything:
         st.info("The tree is empty. `python -m core init` seeds it with the library's references.", icon=":material/park:")
@@ -25,7 +26,7 @@ def main() -> None:
     selected = st.query_params.get("design", "")
     left, right = st.columns([2.1, 1], gap="medium")
     with left:
-        draw_graph(desk, graph, shown, colour, [selected, *tray()])
+        draw_graph(version, len(graph), shown, colour, (selected, *tray()))
     with right:
         draw_tray()
         if selected and selected in graph:
@@ -36,9 +37,16 @@ def main() -> None:
             draw_start(everything)
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def tree(version: str):
+    """Read only: all visitors share it."""
     return shell.desk().store.tree()
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def drawing(version: str, shown: tuple[str, ...], colour: str, selected: tuple[str, ...]):
+    graph = tree(version)
+    return figure(graph, layout([graph.nodes[n]["design"] for n in shown]), list(shell.desk().scales), colour, selected)
 
 
 def filters(desk: Desk, everything: list[Design]) -> tuple[list[Design], str]:
@@ -75,15 +83,14 @@ def tray() -> list[str]:
     return st.session_state.setdefault("tray", [])
 
 
-def draw_graph(desk: Desk, graph, shown: list[Design], colour: str, selected: list[str]) -> None:
+def draw_graph(version: str, total: int, shown: list[Design], colour: str, selected: tuple[str, ...]) -> None:
     if not shown:
         st.info("No design fits these filters.", icon=":material/filter_alt_off:")
         return
-    positions = layout(shown)
-    st.plotly_chart(figure(graph, positions, list(desk.scales), colour, selected), key=CHART, on_select="rerun", selection_mode="points",
+    st.plotly_chart(drawing(version, tuple(d.id for d in shown), colour, selected), key=CHART, on_select="rerun", selection_mode="points",
                     config={"displayModeBar": False, "scrollZoom": True}, alt="The design tree, generations from the top down")
     shapes = "■ reference  ● proposed by an agent  ◆ by hand · larger: measured at a larger scale · dotted: crossover"
-    st.caption(f"{len(shown)} of {len(graph)} designs · {shapes} · click to look, shift-click to choose several · scroll to zoom, drag to move")
+    st.caption(f"{len(shown)} of {total} designs · {shapes} · click to look, shift-click to choose several · scroll to zoom, drag to move")
 
 
 def draw_tray() -> None:

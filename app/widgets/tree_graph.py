@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import networkx as nx
+import numpy as np
 import plotly.graph_objects as go
 
 from app.shell import STATUS_COLOURS
@@ -59,9 +60,17 @@ def figure(
         x, y = _edges(graph, positions, dashed)
         fig.add_trace(Scatter(x=x, y=y, mode="lines", line={"color": EDGE, "width": 1, "dash": "dot" if dashed else "solid"}, hoverinfo="skip",
                               showlegend=False))
-    groups = _by_status(designs) if colour == "status" else _by_score(designs, colour)
-    for name, members, marker in groups:
-        fig.add_trace(_nodes(Scatter, name, members, marker, positions, scales, len(designs) <= LABELLED, selected))
+    for name, members, marker in _by_status(designs) if colour == "status" else _by_score(designs, colour):
+        first = True
+        for kind, symbol in SYMBOLS.items():
+            same = [d for d in members if d.kind is kind]
+            if same:
+                fig.add_trace(_nodes(Scatter, name, same, {**marker(same), "symbol": symbol}, positions, scales, len(designs) <= LABELLED, first))
+                first = False
+    fig.add_trace(_ring(Scatter, [d for d in designs if d.id in selected], positions, scales))
+    if colour != "status":
+        bar = {"title": {"text": "bits/byte"}, "thickness": 12, "len": 0.5}
+        fig.update_layout(coloraxis={"colorscale": "Viridis", "reversescale": True, "colorbar": bar})
     fig.update_layout(
         height=640, margin={"l": 8, "r": 8, "t": 8, "b": 8}, plot_bgcolor=GRID, paper_bgcolor=GRID, hovermode="closest", dragmode="pan",
         uirevision="tree", clickmode="event+select", legend={"orientation": "h", "y": -0.02, "x": 0}, hoverlabel={"align": "left"})
@@ -70,45 +79,49 @@ def figure(
     return fig
 
 
-def _nodes(Scatter, name: str, members: list[Design], marker: dict, positions, scales: Sequence[str], labelled: bool, selected: Sequence[str]):
-    chosen = set(selected)
+def _nodes(Scatter, name: str, members: list[Design], marker: dict, positions, scales: Sequence[str], labelled: bool, in_legend: bool):
+    """One trace has one symbol: arrays of symbols are slow to check and to draw."""
     return Scatter(
-        x=[positions[d.id][0] for d in members], y=[positions[d.id][1] for d in members], name=name, mode="markers+text" if labelled else "markers",
-        text=[_short(d) for d in members] if labelled else None, textposition="bottom center", textfont={"size": 11},
-        customdata=[[d.id] for d in members], hovertext=[_hover(d) for d in members], hovertemplate="%{hovertext}<extra></extra>",
-        marker={**marker, "symbol": [SYMBOLS[d.kind] for d in members], "size": [_size(d, scales) for d in members], "opacity": 1,
-                "line": {"width": [4 if d.id in chosen else 1 for d in members],
-                         "color": ["#CC79A7" if d.id in chosen else "rgba(255,255,255,0.7)" for d in members]}},
+        x=np.array([positions[d.id][0] for d in members]), y=np.array([positions[d.id][1] for d in members]), name=name, legendgroup=name,
+        showlegend=in_legend, mode="markers+text" if labelled else "markers", text=[_short(d) for d in members] if labelled else None,
+        textposition="bottom center", textfont={"size": 11}, customdata=[[d.id] for d in members], hovertext=[_hover(d) for d in members],
+        hovertemplate="%{hovertext}<extra></extra>",
+        marker={**marker, "size": np.array([_size(d, scales) for d in members]), "line": {"width": 1, "color": "rgba(255,255,255,0.7)"}},
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}})
+
+
+def _ring(Scatter, members: list[Design], positions, scales: Sequence[str]):
+    """What is selected or chosen, ringed. A trace of its own, so that the others stay as they are from click to click."""
+    return Scatter(
+        x=[positions[d.id][0] for d in members], y=[positions[d.id][1] for d in members], mode="markers", hoverinfo="skip", showlegend=False,
+        marker={"symbol": "circle-open", "size": [_size(d, scales) + 12 for d in members], "line": {"width": 3}, "color": "#CC79A7"})
 
 
 def _by_status(designs: Sequence[Design]):
     for status, hue in STATUS_COLOURS.items():
         members = [d for d in designs if d.status is status]
         if members:
-            yield str(status), members, {"color": hue}
+            yield str(status), members, lambda same, hue=hue: {"color": hue}
 
 
 def _by_score(designs: Sequence[Design], scale: str):
     unknown = [d for d in designs if scale not in d.scores]
     known = [d for d in designs if scale in d.scores]
     if unknown:
-        yield "not measured", unknown, {"color": "#b8c0c8"}
+        yield "not measured", unknown, lambda same: {"color": "#b8c0c8"}
     if known:
-        yield f"bits per byte at {scale}", known, {
-            "color": [d.scores[scale] for d in known], "colorscale": "Viridis", "reversescale": True, "showscale": True,
-            "colorbar": {"title": {"text": "bits/byte"}, "thickness": 12, "len": 0.5}}
+        yield f"bits per byte at {scale}", known, lambda same: {"color": np.array([d.scores[scale] for d in same]), "coloraxis": "coloraxis"}
 
 
-def _edges(graph: nx.DiGraph, positions, dashed: bool) -> tuple[list[float | None], list[float | None]]:
-    x: list[float | None] = []
-    y: list[float | None] = []
+def _edges(graph: nx.DiGraph, positions, dashed: bool) -> tuple[np.ndarray, np.ndarray]:
+    x: list[float] = []
+    y: list[float] = []
     for parent, child in graph.edges:
         if parent in positions and child in positions and (graph.nodes[child]["design"].mode is Mode.CROSSOVER) == dashed:
             (x0, y0), (x1, y1) = positions[parent], positions[child]
-            x += [x0, x1, None]
-            y += [y0, y1, None]
-    return x, y
+            x += [x0, x1, math.nan]
+            y += [y0, y1, math.nan]
+    return np.array(x), np.array(y)
 
 
 def _size(design: Design, scales: Sequence[str]) -> int:

@@ -25,7 +25,7 @@ NODE_AT = """(id) => {
   const gd = document.querySelector('.js-plotly-plot');
   if (!gd || !gd._fullLayout || !gd._fullLayout.xaxis) return null;
   const box = gd.getBoundingClientRect(), {xaxis, yaxis} = gd._fullLayout;
-  for (const trace of gd.data) {
+  for (const trace of gd._fullData) {
     const i = (trace.customdata || []).findIndex(c => c && c[0] === id);
     if (i >= 0) return [box.left + xaxis._offset + xaxis.l2p(trace.x[i]), box.top + yaxis._offset + yaxis.l2p(trace.y[i])];
   }
