@@ -1,0 +1,158 @@
+"""The pages without a browser: empty states, wrong links, hostile text, decisions; and the graph as a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app.widgets.curves import curve_figure, smoothed
+from app.widgets.tree_graph import figure, layout
+from core.desk import Desk
+from core.types import CurvePoint, Kind, Mode, Status
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HOSTILE = "<script>alert(1)</script> [x](javascript:alert(1)) **bold** \u202e $x$ `code`"
+
+
+@pytest.fixture
+def open_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """A page of the app over this test's data directory, as a visitor with this link sees it."""
+    monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
+    monkeypatch.chdir(ROOT)
+
+    def opened(page: str, **query: str) -> AppTest:
+        st.cache_resource.clear()
+        test = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=30)
+        test.query_params.update(query)
+        test.switch_page(str(ROOT / "pages" / f"{page}.py"))
+        test.run()
+        assert not test.exception, test.exception
+        return test
+
+    return opened
+
+
+def said(test: AppTest) -> str:
+    return "\n".join(e.value for kind in (test.markdown, test.caption, test.subheader, test.error, test.warning, test.info) for e in kind)
+
+
+@pytest.mark.parametrize("page", ["tree", "design", "verify", "jobs"])
+def test_each_page_opens_on_a_new_tree_and_says_that_no_worker_runs(open_page, page: str):
+    test = open_page(page)
+    assert "No worker is running" in said(test)
+    assert not test.error
+
+
+def test_the_tree_page_shows_the_linked_design(open_page):
+    assert "Gated linear attention" in said(open_page("tree", design="gla"))
+    assert "There is no design nobody" in said(open_page("tree", design="nobody"))
+
+
+def test_wrong_links_become_words(open_page):
+    assert "there is no session" in said(open_page("design", session="nope"))
+    assert "there is no design" in said(open_page("design", design="nope"))
+
+
+def test_a_session_starts_from_its_link_and_its_proposals_can_be_judged(open_page, desk: Desk, work):
+    test = open_page("design", parents="gpt2,llama")
+    assert "Crossover" in said(test)
+    next(b for b in test.button if b.label == "Start").click().run()
+    assert not test.exception
+    (session,) = desk.store.sessions.all()
+    assert session.parents == ("gpt2", "llama")
+    work()
+    test = open_page("design", session=session.id)
+    assert "Proposals, best first" in said(test)
+    best = desk.ranking(session.id)[0]
+    next(b for b in test.button if b.key == f"approve-{best.id}").click().run()
+    assert desk.store.designs.get(best.id).status is Status.APPROVED
+    test = open_page("design", session=session.id)
+    next(b for b in test.button if b.key == f"undo-{best.id}").click().run()
+    assert desk.store.designs.get(best.id).status is Status.PROPOSED
+    next(b for b in open_page("design", session=session.id).button if b.key == "release").click().run()
+    work()
+    assert desk.store.designs.get(desk.ranking(session.id)[0].id).status is Status.IMPLEMENTED
+
+
+def test_a_design_page_shows_all_of_it(open_page, desk: Desk, work):
+    desk.verify(["gpt2"], "nano", [0])
+    work()
+    test = open_page("design", design="gpt2")
+    assert {t.label for t in test.tabs} >= {"Proposal", "Code", "Check", "Verifications", "Story"}
+    assert any("class GAB" in c.value for c in test.code)
+
+
+def test_verify_queues_what_was_chosen_and_shows_results(open_page, desk: Desk, work):
+    test = open_page("verify", designs="gpt2,llama")
+    assert {m.label for m in test.metric} >= {"time", "memory", "budget after"}
+    next(b for b in test.button if b.label == "Verify 2").click().run()
+    assert [j.payload["design"] for j in desk.queue.all()] == ["llama", "gpt2"]
+    work()
+    frame = open_page("verify").dataframe[-1].value
+    assert set(frame["design"]) == {"gpt2", "llama"}
+    assert frame["bits/byte"].is_monotonic_increasing
+
+
+def test_a_spent_budget_is_said_in_words(open_page, desk: Desk):
+    desk.set_budget("nano", 0)
+    test = open_page("verify", designs="gpt2")
+    next(b for b in test.button if b.label == "Verify 1").click().run()
+    assert not test.exception
+    assert "budget of nano has 0 left" in said(test).replace("\\", "")
+
+
+def test_jobs_shows_a_failure_and_its_retry(open_page, desk: Desk, work, engine):
+    engine.fail_next = RuntimeError("a bug")
+    desk.queue.put("verify", "x", {"design": "gpt2", "scale": "nano", "seed": 0, "corpus": None, "label": ""}, max_attempts=1)
+    desk.store.ledger.reserve("nano", "x")
+    work()
+    test = open_page("jobs")
+    assert "RuntimeError: a bug" in said(test).replace("\\", "")
+    next(b for b in test.button if b.label == "Try again").click().run()
+    assert len(desk.queue.all()) == 2
+
+
+@pytest.mark.parametrize("page", ["tree", "design"])
+def test_hostile_text_is_shown_as_text(open_page, desk: Desk, page: str):
+    desk.store.designs.add("evil", HOSTILE, Kind.AGENT, Mode.MUTATION, ["gpt2"], HOSTILE, summary=HOSTILE)
+    desk.store.proposals.add("evil", HOSTILE, False, HOSTILE, HOSTILE + "\n" + "x" * 100_000, desk.store.proposals.newest("gpt2").units)
+    desk.comment("evil", HOSTILE)
+    test = open_page(page, design="evil")
+    assert not any(m.allow_html for m in test.markdown)
+    graph = desk.store.tree()
+    drawn = figure(graph, layout([d["design"] for _, d in graph.nodes(data=True)]), ["nano"], "status").to_json()
+    assert "<script>" not in drawn.replace("\\u003c", "<")
+
+
+def test_layers_go_down_by_generation_and_children_stand_under_parents(desk: Desk, work):
+    for i in range(30):
+        desk.store.designs.add(f"c{i}", "c", Kind.AGENT, Mode.MUTATION, ["gpt2" if i % 2 else "retnet"])
+    designs = desk.store.designs.all()
+    at = layout(designs)
+    assert len(set(at.values())) == len(designs)
+    roots = [at[d.id] for d in designs if d.generation == 0]
+    children = [at[d.id] for d in designs if d.generation == 1]
+    assert max(y for _, y in children) < min(y for _, y in roots)
+    left, right = sorted(("gpt2", "retnet"), key=lambda r: at[r][0])
+    mean = {r: sum(at[d.id][0] for d in designs if d.parents == (r,)) / 15 for r in (left, right)}
+    assert mean[left] < mean[right]
+
+
+def test_colours_follow_the_score(desk: Desk, work):
+    desk.verify(["gpt2", "gla"], "nano", [0])
+    work()
+    graph = desk.store.tree()
+    fig = figure(graph, layout([d["design"] for _, d in graph.nodes(data=True)]), ["nano"], "nano")
+    coloured = next(t for t in fig.data if t.name == "bits per byte at nano")
+    assert sorted(coloured.marker.color) == sorted(d.scores["nano"] for d in desk.store.designs.all() if d.scores)
+
+
+def test_smoothing_keeps_a_constant_and_curves_are_thinned():
+    assert smoothed([2.0] * 5) == pytest.approx([2.0] * 5)
+    points = [CurvePoint(i, i, 1.0, 2.0, 1e-3, 1.0, 1.0) for i in range(5000)]
+    assert len(curve_figure([("a", points, False)]).data[0].x) <= 420
+    assert curve_figure([("a", [], False)]).data == ()
