@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from core.build import BuildSystem  # noqa: E402
+from fakes import FakeEngine, FakeSystem  # noqa: E402
+
 from core.config import Config  # noqa: E402
 from core.desk import Desk  # noqa: E402
-from core.lab import Engine, Progress  # noqa: E402
-from core.types import CheckReport, CheckResult, CurvePoint, Fit, Json, Metrics, Scale, derive_seed  # noqa: E402
+from core.store import Store  # noqa: E402
 
 REAL_DATA = ROOT.parent / "shared" / "data"
 
@@ -32,60 +35,6 @@ def real_data() -> Path:
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     return Config.from_env({"DATA_DIR": str(tmp_path / "data"), "THREADS": "1"})
-
-
-@dataclass(frozen=True)
-class FakeCorpus:
-    name: str = "fake"
-    hash: str = "f" * 64
-
-
-@dataclass(frozen=True)
-class FakeOutcome:
-    metrics: Metrics
-    provenance: Json
-
-
-class FakeEngine:
-    """Checks by a rule, "trains" in no time to a score that follows from the code and the seed; counts what it was asked."""
-
-    def __init__(self, passes: Callable[[str], bool] = lambda code: True) -> None:
-        self.passes = passes
-        self.checked: list[str] = []
-        self.verified: list[tuple[str, str, int]] = []
-        self.fail_next: Exception | None = None
-
-    def check(self, code: str, scale: Scale) -> CheckReport:
-        self.checked.append(code)
-        ok = self.passes(code)
-        return CheckReport(ok, scale.name, (CheckResult("forward", "pass" if ok else "fail", "by rule", 0.0),), Fit(4, 128, 100, 10, 100))
-
-    def corpus(self, path: str | None, vocab_size: int, progress: Progress) -> FakeCorpus:
-        return FakeCorpus()
-
-    def verify(self, code: str, scale: Scale, seed: int, corpus: FakeCorpus, row: int, on_point: Callable[[CurvePoint], None],
-               progress: Progress, on_event: Callable[[str, Json], None]) -> FakeOutcome:
-        self.verified.append((code, scale.name, seed))
-        if self.fail_next:
-            error, self.fail_next = self.fail_next, None
-            raise error
-        for step in range(3):
-            progress.check_cancel()
-            on_point(CurvePoint(step, step * 10, 5.0 - step, 2.0, 1e-3, 1.0, 100.0))
-        score = 1.5 + derive_seed(code, scale.name, seed) % 1000 / 1000
-        return FakeOutcome(Metrics(score, 0.01, 3.0, 20.0, 3.1, 30, 100.0, 1.0, 0.5, 100, 10, 4, 128, 50.0,
-                                   {"minimal_pairs": {"acc": 0.6, "acc_stderr": 0.02, "chance": 0.5, "n": 300}}), {"seed": seed})
-
-
-class FakeSystem(BuildSystem):
-    """The real system with the fake engine: everything but training is real."""
-
-    def __init__(self, config: Config, engine: FakeEngine) -> None:
-        super().__init__(config, author="tester")
-        self.fake = engine
-
-    def engine(self) -> Engine:
-        return Engine(self.fake.check, self.fake.corpus, self.fake.verify)
 
 
 @pytest.fixture
@@ -118,3 +67,32 @@ def work(system: FakeSystem, desk: Desk) -> Callable[[], int]:
     return run
 
 
+# ------------------------------------------------------------------------------------------------- each database
+
+BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=BACKENDS)
+def database(request: pytest.FixtureRequest, config: Config) -> Iterator[Config]:
+    """A configuration whose database is empty and its own."""
+    if request.param == "sqlite":
+        yield config
+        return
+    server = os.environ.get("TEST_POSTGRES_URL")
+    if not server:
+        pytest.skip("TEST_POSTGRES_URL names no server: run tests/with_postgres.sh")
+    name = f"test_{secrets.token_hex(4)}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as c:
+        c.execute(text(f"CREATE DATABASE {name}"))
+    yield replace(config, database_url=server.rsplit("/", 1)[0] + f"/{name}")
+    with admin.connect() as c:
+        c.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def store(database: Config) -> Iterator[Store]:
+    store = Store.open(database, migrate=True)
+    yield store
+    store.close()

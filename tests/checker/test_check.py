@@ -15,6 +15,8 @@ from core.gab.references import load_references
 from core.gab.scales import get_scale, load_scales
 from core.types import CheckReport
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 BLOCKS = ROOT / "tests" / "fixtures" / "blocks"
 SCALES = load_scales(ROOT / "library" / "scales.yaml")

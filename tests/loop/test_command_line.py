@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PICO = ("pico: {n_layers: 2, d_model: 32, context: 64, vocab_size: 512, tokens: 20480, batch_tokens: 1024, lr: 3.0e-3, tolerance: 0.35, "
         "eval_tokens: 4096, minutes: 1}\n")

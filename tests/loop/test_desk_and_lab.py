@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from fakes import FakeEngine, FakeSystem
 
+from core.config import Config
 from core.desk import Desk
 from core.errors import BudgetExceeded, Conflict, Diverged, NotFound, UsageError
 from core.types import JobState, Kind, Mode, Status, UnitTree, Verb
@@ -216,10 +218,6 @@ def test_evolve_spends_exactly_its_budgets(desk: Desk, work, engine, system):
 
 
 def test_evolve_with_one_seed_grows_the_same_tree(desk: Desk, work, tmp_path, engine):
-    from conftest import FakeEngine, FakeSystem
-
-    from core.config import Config
-
     def grow(name: str) -> list[dict]:
         other = FakeSystem(Config.from_env({"DATA_DIR": str(tmp_path / name)}), FakeEngine())
         d = other.open()

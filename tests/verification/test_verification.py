@@ -28,6 +28,8 @@ from core.verification.training.corpus import prepare
 from core.verification.training.loop import learning_rate, token_loss
 from core.verification.verify import file_hash, verification
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 REFERENCES = {r.slug: r.code for r in load_references(ROOT / "library")}
 PICO = Scale("pico", n_layers=2, d_model=32, context=64, vocab_size=512, tokens=40 * 1024, batch_tokens=1024, lr=3e-3, tolerance=0.35,
