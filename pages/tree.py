@@ -35,6 +35,12 @@ def main() -> None:
             st.warning(f"There is no design {selected}.")
         else:
             draw_start(everything)
+    shell.live(lambda: unchanged(desk, version), bool(desk.queue.all(limit=1, states=shell.LIVE)), every=2.0)
+
+
+def unchanged(desk: Desk, version: str) -> bool:
+    """Whether something still runs that has not changed the tree yet: it grows before one's eyes."""
+    return desk.store.version() == version and bool(desk.queue.all(limit=1, states=shell.LIVE))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
