@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -19,7 +15,6 @@ from fakes import FakeEngine, FakeSystem  # noqa: E402
 
 from core.config import Config  # noqa: E402
 from core.desk import Desk  # noqa: E402
-from core.store import Store  # noqa: E402
 
 REAL_DATA = ROOT.parent / "shared" / "data"
 
@@ -65,34 +60,3 @@ def work(system: FakeSystem, desk: Desk) -> Callable[[], int]:
         return n
 
     return run
-
-
-# ------------------------------------------------------------------------------------------------- each database
-
-BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
-
-
-@pytest.fixture(params=BACKENDS)
-def database(request: pytest.FixtureRequest, config: Config) -> Iterator[Config]:
-    """A configuration whose database is empty and its own."""
-    if request.param == "sqlite":
-        yield config
-        return
-    server = os.environ.get("TEST_POSTGRES_URL")
-    if not server:
-        pytest.skip("TEST_POSTGRES_URL names no server: run tests/with_postgres.sh")
-    name = f"test_{secrets.token_hex(4)}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as c:
-        c.execute(text(f"CREATE DATABASE {name}"))
-    yield replace(config, database_url=server.rsplit("/", 1)[0] + f"/{name}")
-    with admin.connect() as c:
-        c.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
-
-
-@pytest.fixture
-def store(database: Config) -> Iterator[Store]:
-    store = Store.open(database, migrate=True)
-    yield store
-    store.close()

@@ -1,4 +1,4 @@
-"""Naming a process so that it can be told whether it still lives: host, boot, pid and start time."""
+"""Naming a process so that it can be told whether it still lives: host, boot, pid namespace, pid and start time."""
 
 from __future__ import annotations
 
@@ -24,9 +24,17 @@ def is_dead(process: str) -> bool:
     return _started(int(pid)) != started
 
 
+def host_and_pid(process: str) -> tuple[str, int]:
+    """What a person wants to see of a process's name."""
+    machine, pid, _ = process.split(SEPARATOR)
+    return machine.partition("/")[0], int(pid)
+
+
 def _machine() -> str:
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    return f"{socket.gethostname()}/{boot.read_text().strip() if boot.exists() else ''}"
+    """Two containers may share a host's name and boot; their pids are counted in different namespaces."""
+    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    known = boot.exists() and namespace.is_symlink()
+    return f"{socket.gethostname()}/{boot.read_text().strip()}/{namespace.readlink()}" if known else f"{socket.gethostname()}/"
 
 
 def _started(pid: int) -> str:

@@ -7,28 +7,37 @@ raises LeaseLost. A claim takes BEGIN IMMEDIATE on SQLite and FOR UPDATE SKIP LO
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
 from core.errors import JobError, LeaseLost, NotFound
-from core.jobs.process import is_dead, process_id
+from core.jobs.process import host_and_pid, is_dead, process_id
 from core.store import Store
 from core.store.tables import JobRow, WorkerRow
 from core.types import Job, JobKind, JobState, Json
 
 LIVE = (JobState.QUEUED, JobState.RUNNING)
+FORGET_WORKERS = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class WorkerInfo:
     name: str
-    process: str
+    process: str                     # see core/jobs/process.py
     seen_at: datetime
     job_id: int | None
+
+    @property
+    def host(self) -> str:
+        return host_and_pid(self.process)[0]
+
+    @property
+    def pid(self) -> int:
+        return host_and_pid(self.process)[1]
 
 
 class Queue:
@@ -40,16 +49,16 @@ class Queue:
     # --------------------------------------------------------------------------------------------- asking
 
     def put(self, kind: JobKind, subject: str, payload: Json, priority: int = 0, max_attempts: int = 3) -> Job:
-        """Queue a job. One live job a subject: if there is one already, it is returned."""
+        """Queue a job. One live job a kind and subject: if there is one already, it is returned."""
         with self._db.write() as c:
-            self._serialise(c)
+            self._db.serialise(c, f"job:{kind}:{subject}")  # two askers at once must not both find none
             live = c.execute(select(JobRow.id).where(JobRow.kind == str(kind), JobRow.subject == subject, JobRow.state.in_(LIVE))).scalar()
             if live is None:
                 live = c.execute(insert(JobRow).values(
                     kind=str(kind), subject=subject, payload=payload, state=str(JobState.QUEUED), priority=priority, attempts=0,
                     max_attempts=max_attempts, worker="", process="", fence=0, cancel_requested=False, progress=0.0, note="", error="",
-                    result={}, created_at=_now())).inserted_primary_key[0]
-        return self.get(live)
+                    result={}, created_at=self._db.now(c))).inserted_primary_key[0]
+            return _job(c.execute(select(JobRow).where(JobRow.id == live)).one())
 
     def get(self, id: int) -> Job:
         with self._db.read() as c:
@@ -73,15 +82,17 @@ class Queue:
             return [_job(r) for r in c.execute(query if states is None else query.where(JobRow.state.in_([str(s) for s in states])))]
 
     def cancel(self, id: int) -> Job:
-        """A queued job ends at once, a running one at its next step; one that is over stays as it is."""
+        """A queued job ends at once, and so does one whose worker is gone; a running one at its next step; one that is over stays."""
         with self._db.write() as c:
-            c.execute(update(JobRow).where(JobRow.id == id, JobRow.state == JobState.QUEUED).values(
-                state=str(JobState.CANCELLED), finished_at=_now(), cancel_requested=True))
+            now = self._db.now(c)
+            free = or_(JobRow.state == JobState.QUEUED, self._lapsed(c, now))
+            c.execute(update(JobRow).where(JobRow.id == id, free).values(
+                state=str(JobState.CANCELLED), finished_at=now, cancel_requested=True, lease_until=None))
             c.execute(update(JobRow).where(JobRow.id == id, JobRow.state == JobState.RUNNING).values(cancel_requested=True))
         return self.get(id)
 
     def retry(self, id: int) -> Job:
-        """Queue a failed or cancelled job again, with all its attempts; it goes on from what is stored."""
+        """Queue a failed or cancelled job again, as a new row with all its attempts; it goes on from what is stored."""
         job = self.get(id)
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
             raise JobError(f"job {id} is {job.state}", "only a failed or cancelled job can be retried")
@@ -91,32 +102,39 @@ class Queue:
 
     def claim(self, worker: str, kinds: Sequence[JobKind] | None = None, only: int | None = None) -> Job | None:
         """The next job, now ours: queued ones by priority and age, and running ones whose worker is gone."""
-        now = _now()
         with self._db.write() as c:
-            query = select(JobRow).where(JobRow.state.in_(LIVE)).order_by(JobRow.priority.desc(), JobRow.id).with_for_update(skip_locked=True)
+            now = self._db.now(c)
+            free = or_(JobRow.state == JobState.QUEUED, self._lapsed(c, now))
+            query = select(JobRow).where(free).order_by(JobRow.priority.desc(), JobRow.id).limit(1).with_for_update(skip_locked=True)
             if only is not None:
                 query = query.where(JobRow.id == only)
             if kinds is not None:
                 query = query.where(JobRow.kind.in_([str(k) for k in kinds]))
-            for row in c.execute(query).all():
-                if row.state == JobState.RUNNING and row.lease_until >= now and not is_dead(row.process):
-                    continue
-                if self._is_over(c, row, now):
-                    continue
-                c.execute(update(JobRow).where(JobRow.id == row.id).values(
-                    state=str(JobState.RUNNING), worker=worker, process=process_id(), fence=row.fence + 1, attempts=row.attempts + 1,
-                    lease_until=now + self.lease, started_at=row.started_at or now, error=""))
-                return _job(c.execute(select(JobRow).where(JobRow.id == row.id)).one())
+            while (row := c.execute(query).first()) is not None:
+                if not self._is_over(c, row, now):
+                    c.execute(update(JobRow).where(JobRow.id == row.id).values(
+                        state=str(JobState.RUNNING), worker=worker, process=process_id(), fence=row.fence + 1, attempts=row.attempts + 1,
+                        lease_until=now + self.lease, started_at=row.started_at or now, error=""))
+                    return _job(c.execute(select(JobRow).where(JobRow.id == row.id)).one())
         return None
 
     def heartbeat(self, job: Job, progress: float | None = None, note: str | None = None) -> bool:
         """Prolong the lease; whether a person asked to stop. Raises LeaseLost when the job is another's."""
-        values: Json = {"lease_until": _now() + self.lease}
-        values |= {} if progress is None else {"progress": min(1.0, max(0.0, progress))}
+        values: Json = {} if progress is None else {"progress": min(1.0, max(0.0, progress))}
         values |= {} if note is None else {"note": note}
         with self._db.write() as c:
-            self._ours(c, job, **values)
+            self._ours(c, job, lease_until=self._db.now(c) + self.lease, **values)
             return bool(c.execute(select(JobRow.cancel_requested).where(JobRow.id == job.id)).scalar())
+
+    @contextmanager
+    def guard(self, job: Job) -> Iterator[None]:
+        """One transaction round the store's and the queue's verbs inside, refused with LeaseLost when the job is another's.
+
+        The job's row stays locked until the transaction ends, so nobody can claim it between the question and the writes.
+        """
+        with self._db.together() as c:
+            self._ours(c, job, fence=job.fence)
+            yield
 
     def finish(self, job: Job, result: Json) -> None:
         self._retire(job, JobState.DONE, result=result, progress=1.0, error="")
@@ -140,10 +158,12 @@ class Queue:
     # --------------------------------------------------------------------------------------------- workers
 
     def seen(self, worker: str, job_id: int | None) -> None:
-        make = sqlite.insert if self._db.is_sqlite else postgresql.insert
-        values = {"process": process_id(), "seen_at": _now(), "job_id": job_id}
+        """A worker's own heartbeat. Workers silent for a day are forgotten."""
         with self._db.write() as c:
-            c.execute(make(WorkerRow).values(name=worker, **values).on_conflict_do_update(index_elements=["name"], set_=values))
+            now = self._db.now(c)
+            values = {"process": process_id(), "seen_at": now, "job_id": job_id}
+            c.execute(self._db.insert(WorkerRow).values(name=worker, **values).on_conflict_do_update(index_elements=["name"], set_=values))
+            c.execute(delete(WorkerRow).where(WorkerRow.seen_at < now - FORGET_WORKERS))
 
     def gone(self, worker: str) -> None:
         with self._db.write() as c:
@@ -151,44 +171,40 @@ class Queue:
 
     def workers(self) -> list[WorkerInfo]:
         """Those seen within a lease whose process is not known to be dead."""
-        query = select(WorkerRow).where(WorkerRow.seen_at > _now() - self.lease).order_by(WorkerRow.name)
         with self._db.read() as c:
-            rows = c.execute(query).all()
+            rows = c.execute(select(WorkerRow).where(WorkerRow.seen_at > self._db.now(c) - self.lease).order_by(WorkerRow.name)).all()
         return [WorkerInfo(r.name, r.process, r.seen_at, r.job_id) for r in rows if not is_dead(r.process)]
 
     # --------------------------------------------------------------------------------------------- inside
 
-    def _is_over(self, c: Connection, row, now: datetime) -> bool:
-        """Retire a job that a person stopped, or that has taken too many workers down."""
-        if row.state == JobState.RUNNING and row.cancel_requested:
-            c.execute(update(JobRow).where(JobRow.id == row.id).values(state=str(JobState.CANCELLED), finished_at=now))
-            return True
-        if row.attempts >= row.max_attempts:
-            c.execute(update(JobRow).where(JobRow.id == row.id).values(
-                state=str(JobState.FAILED), finished_at=now, error=f"its worker died {row.attempts} times, the last was {row.worker}"))
-            return True
-        return False
+    def _lapsed(self, c: Connection, now: datetime) -> ColumnElement[bool]:
+        """Running, but its worker is silent for longer than the lease, or known to be dead."""
+        holders = c.execute(select(JobRow.process).where(JobRow.state == JobState.RUNNING).distinct()).scalars().all()
+        dead = [process for process in holders if is_dead(process)]
+        return and_(JobRow.state == JobState.RUNNING, or_(JobRow.lease_until < now, JobRow.process.in_(dead)))
 
-    def _ours(self, c: Connection, job: Job, **values) -> None:
+    def _is_over(self, c: Connection, row: Row, now: datetime) -> bool:
+        """Retire a free job that a person stopped, or that has taken too many workers down."""
+        if row.cancel_requested:
+            values: Json = {"state": str(JobState.CANCELLED)}
+        elif row.attempts >= row.max_attempts:
+            values = {"state": str(JobState.FAILED), "error": f"its worker crashed or died {row.attempts} times, the last was {row.worker}"}
+        else:
+            return False
+        c.execute(update(JobRow).where(JobRow.id == row.id).values(finished_at=now, lease_until=None, **values))
+        return True
+
+    def _ours(self, c: Connection, job: Job, **values: object) -> None:
         done = c.execute(update(JobRow).where(
             JobRow.id == job.id, JobRow.fence == job.fence, JobRow.state == JobState.RUNNING).values(**values))
         if done.rowcount == 0:
             raise LeaseLost(f"job {job.id} belongs to another worker now", "nothing to do: the other one goes on")
 
-    def _retire(self, job: Job, state: JobState, **values) -> None:
+    def _retire(self, job: Job, state: JobState, **values: object) -> None:
         with self._db.write() as c:
-            self._ours(c, job, state=str(state), finished_at=_now(), lease_until=None, **values)
-
-    def _serialise(self, c: Connection) -> None:
-        """Two askers at once must not both find no live job; SQLite's write lock sees to it already."""
-        if not self._db.is_sqlite:
-            c.execute(text("SELECT pg_advisory_xact_lock(724502)"))
+            self._ours(c, job, state=str(state), finished_at=self._db.now(c), lease_until=None, **values)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _job(r) -> Job:
+def _job(r: Row) -> Job:
     return Job(r.id, JobKind(r.kind), r.subject, r.payload, JobState(r.state), r.priority, r.attempts, r.max_attempts, r.worker, r.fence,
                r.lease_until, r.cancel_requested, r.progress, r.note, r.error, r.result, r.created_at, r.started_at, r.finished_at)

@@ -1,29 +1,33 @@
 """A worker: claims jobs, keeps their leases alive while handlers work, and writes down how they ended.
 
-Kinds of event on the stream "job:ID": started {"attempt"}, note {"text"}, done {"result"}, failed {"error"}, crash {"error", "traceback"},
-cancelled {}, lease_lost {}.
+Kinds of event on the stream "job:ID": started {"attempt"}, done {"result"}, failed {"error"}, crash {"error", "traceback"},
+cancelled {}, returned {} (the worker stopped, the job is queued again), lease_lost {}.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
-from core.errors import Cancelled, LeaseLost, ModelDiscoveryError
+from core.errors import Cancelled, LeaseLost, ModelDiscoveryError, StoreError
 from core.jobs.queue import Queue
 from core.store import Store
 from core.types import Job, JobKind, Json
 
 IDLE_S = 0.3
+AWAY_S = 2.0  # between two tries of a database that does not answer
 log = logging.getLogger(__name__)
 
 
 class Stopping(BaseException):
-    """The worker itself was told to stop: the job goes back to the queue."""
+    """The worker itself was told to stop: the job goes back to the queue. Not an Exception, so that no handler swallows it."""
 
 
 class JobContext:
@@ -37,6 +41,8 @@ class JobContext:
         self._lost = threading.Event()
         self._cancel = threading.Event()
         self._latest: tuple[float, str] | None = None
+        self._beating = threading.Lock()
+        self._beaten = time.monotonic()
 
     def event(self, kind: str, data: Json) -> None:
         self.store.events.append(f"job:{self.job.id}", kind, self.job.worker, data)
@@ -47,48 +53,66 @@ class JobContext:
         self.check_cancel()
 
     def check_cancel(self) -> None:
-        """Raises Cancelled when a person asked to stop, LeaseLost when another worker has the job."""
+        """Raises Cancelled when a person asked to stop, LeaseLost when another worker has the job.
+
+        A process that was stopped for a while (or a heartbeat that found no database) asks before it goes on.
+        """
         if self._stop.is_set():
             raise Stopping
+        if time.monotonic() - self._beaten > self._queue.lease.total_seconds() / 2:
+            self.beat()
         if self._lost.is_set():
             raise LeaseLost(f"job {self.job.id} belongs to another worker now", "nothing to do: the other one goes on")
         if self._cancel.is_set():
             raise Cancelled(f"job {self.job.id} was stopped by a person", f"python -m core jobs --retry {self.job.id}")
 
+    def guard(self) -> AbstractContextManager[None]:
+        """`with context.guard():` makes one transaction of the store's verbs inside, and refuses it when the lease is lost."""
+        return self._queue.guard(self.job)
+
     def beat(self) -> None:
-        latest, self._latest = self._latest, None
-        try:
-            if self._queue.heartbeat(self.job, *(latest or (None, None))):
-                self._cancel.set()
-        except LeaseLost:
-            self._lost.set()
+        """One heartbeat. What it learns, `check_cancel` raises."""
+        with self._beating:
+            started = time.monotonic()
+            latest, self._latest = self._latest, None
+            try:
+                if self._queue.heartbeat(self.job, *(latest or (None, None))):
+                    self._cancel.set()
+            except LeaseLost:
+                self._lost.set()
+            self._beaten = started
 
 
 class Worker:
     """Handlers are called with a JobContext and return the job's result."""
 
-    def __init__(self, store: Store, queue: Queue, handlers: Mapping[JobKind, Handler], name: str) -> None:
+    def __init__(self, store: Store, queue: Queue, handlers: Mapping[JobKind, Handler], name: str = "") -> None:
         self.store = store
         self.queue = queue
         self.handlers = handlers
-        self.name = name
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self._stop = threading.Event()
 
     def run_forever(self, stop: threading.Event) -> None:
         """Until `stop` is set. A running job then goes back to the queue, to be resumed from what is stored."""
         self._stop = stop
         seen = -1e9
-        try:
-            while not stop.is_set():
-                if time.monotonic() - seen > self.queue.lease.total_seconds() / 4:
+        while not stop.is_set():
+            try:
+                if time.monotonic() - seen > self._seen_every:
                     self.queue.seen(self.name, None)
                     seen = time.monotonic()
                 if self.run_one() is None:
                     stop.wait(IDLE_S)
                 else:
                     seen = -1e9
-        finally:
+            except StoreError as error:  # the database is away: a job that was under way is claimed again when its lease has lapsed
+                log.warning("worker %s waits: %s", self.name, error)
+                stop.wait(AWAY_S)
+        try:
             self.queue.gone(self.name)
+        except StoreError as error:
+            log.warning("worker %s could not sign off: %s", self.name, error)
 
     def run_one(self, only: int | None = None) -> Job | None:
         """Claim and do one job; its state afterwards. None when there was none to claim."""
@@ -101,52 +125,56 @@ class Worker:
         return self.queue.get(job.id)
 
     def _do(self, context: JobContext) -> None:
-        job = context.job
-        context.event("started", {"attempt": job.attempts})
+        job, queue = context.job, self.queue
         try:
+            context.event("started", {"attempt": job.attempts})
             result = self.handlers[job.kind](context)
-            context.beat()
-            self.queue.finish(job, result)
-            context.event("done", {"result": result})
+            self._end(context, "done", {"result": result}, partial(queue.finish, job, result))
         except Stopping:
-            self.queue.give_back(job)
-        except Cancelled:
-            self.queue.cancelled(job)
-            context.event("cancelled", {})
+            self._end(context, "returned", {}, partial(queue.give_back, job))
+        except KeyboardInterrupt:
+            self._end(context, "returned", {}, partial(queue.give_back, job))
+            raise
         except LeaseLost:
             context.event("lease_lost", {})
+        except Cancelled:
+            self._end(context, "cancelled", {}, partial(queue.cancelled, job))
         except ModelDiscoveryError as error:
-            self._failed(context, str(error), retry=False)
-            context.event("failed", {"error": str(error)})
-        except KeyboardInterrupt:
-            self.queue.give_back(job)
-            raise
+            retry = type(error) is StoreError  # disk, lock, connection: another try may go well. Its branches are answers, not accidents
+            self._end(context, "failed", {"error": str(error)}, partial(queue.fail, job, str(error), retry))
         except Exception as error:  # the worker's edge: whatever a handler raised is stored, and the worker lives on
             log.exception("job %s crashed", job.id)
-            self._failed(context, f"{type(error).__name__}: {error}", retry=True)
-            context.event("crash", {"error": str(error), "traceback": traceback.format_exc()[-8000:]})
+            words = f"{type(error).__name__}: {error}"
+            self._end(context, "crash", {"error": words, "traceback": traceback.format_exc()[-8000:]}, partial(queue.fail, job, words, retry=True))
 
-    def _failed(self, context: JobContext, error: str, retry: bool) -> None:
+    def _end(self, context: JobContext, kind: str, data: Json, write: Callable[[], None]) -> None:
+        """The job's new state and its event, both or neither."""
         try:
-            self.queue.fail(context.job, error, retry)
+            with context.guard():
+                context.event(kind, data)
+                write()
         except LeaseLost:
             context.event("lease_lost", {})
+
+    @property
+    def _seen_every(self) -> float:
+        return self.queue.lease.total_seconds() / 4
 
     @contextmanager
     def _heartbeat(self, context: JobContext) -> Iterator[None]:
         """A thread beats round the work, which does not see it. Progress is written at most twice a second."""
         over = threading.Event()
-        every = min(0.5, self.queue.lease.total_seconds() / 4)
+        every = min(0.5, max(0.05, self._seen_every))
 
         def beat() -> None:
             seen = -1e9
             while not over.wait(every):
                 try:
                     context.beat()
-                    if time.monotonic() - seen > self.queue.lease.total_seconds() / 4:
+                    if time.monotonic() - seen > self._seen_every:
                         self.queue.seen(self.name, context.job.id)
                         seen = time.monotonic()
-                except ModelDiscoveryError as error:  # the database is away for a while: the lease decides
+                except StoreError as error:  # the database is away for a while: the lease decides
                     log.warning("job %s: no heartbeat: %s", context.job.id, error)
 
         thread = threading.Thread(target=beat, name=f"heartbeat-{context.job.id}", daemon=True)

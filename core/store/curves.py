@@ -8,7 +8,6 @@ from dataclasses import asdict, fields
 from types import TracebackType
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from core.store.engine import Database
 from core.store.tables import CurveRow
@@ -22,11 +21,11 @@ class Curves:
         self._db = database
 
     def add(self, verification_id: int, points: Sequence[CurvePoint]) -> None:
+        """A step that is there already is left as it is."""
         if not points:
             return
-        insert = sqlite.insert if self._db.is_sqlite else postgresql.insert
         with self._db.write() as c:
-            c.execute(insert(CurveRow).on_conflict_do_nothing(), [{"verification_id": verification_id, **asdict(p)} for p in points])
+            c.execute(self._db.insert(CurveRow).on_conflict_do_nothing(), [{"verification_id": verification_id, **asdict(p)} for p in points])
 
     def of(self, verification_id: int, after_step: int = -1) -> list[CurvePoint]:
         columns = [getattr(CurveRow, f.name) for f in fields(CurvePoint)]

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import fmean
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from core.errors import NotFound
 from core.store.engine import Database
 from core.store.tables import CheckRow, DecisionRow, DesignRow, ImplementationRow, ParentRow, ProposalRow, ReviewRow, VerificationRow
 from core.types import Design, Kind, Mode, Status, Verb
+
+COLUMNS = (DesignRow.id, DesignRow.title, DesignRow.kind, DesignRow.mode, DesignRow.author, DesignRow.session_id, DesignRow.summary,
+           DesignRow.created_at)
+JUDGEMENTS = (Verb.APPROVE, Verb.REFUSE, Verb.RESET)
+Scores = dict[str, dict[str, float]]
+Seeds = dict[str, dict[str, int]]
 
 
 class Designs:
@@ -23,17 +31,17 @@ class Designs:
     def add(self, id: str, title: str, kind: Kind, mode: Mode, parents: Sequence[str] = (), author: str = "", session_id: str | None = None,
             index: int | None = None, summary: str = "") -> Design:
         """Add a node; one of that id that is there already is returned as it is. Parents must exist."""
+        parents = list(dict.fromkeys(parents))
         with self._db.write() as c:
-            if c.execute(select(DesignRow.seq).where(DesignRow.id == id)).first() is None:
-                known = set(c.execute(select(DesignRow.id).where(DesignRow.id.in_(list(parents)))).scalars())
-                missing = [p for p in parents if p not in known]
-                if missing:
-                    raise NotFound(f"{id}: there is no parent {', '.join(missing)}", "add the parents first")
-                c.execute(insert(DesignRow).values(
-                    id=id, title=title, kind=str(kind), mode=str(mode), author=author, session_id=session_id, position=index, summary=summary,
-                    created_at=datetime.now(UTC)))
-                for position, parent in enumerate(parents):
-                    c.execute(insert(ParentRow).values(child_id=id, position=position, parent_id=parent))
+            known = set(c.execute(select(DesignRow.id).where(DesignRow.id.in_([*parents, id]))).scalars())
+            missing = [p for p in parents if p not in known]
+            if missing:
+                raise NotFound(f"{id}: there is no parent {', '.join(missing)}", "add the parents first")
+            added = c.execute(self._db.insert(DesignRow).values(
+                id=id, title=title, kind=str(kind), mode=str(mode), author=author, session_id=session_id, position=index, summary=summary,
+                created_at=datetime.now(UTC)).on_conflict_do_nothing(index_elements=["id"]).returning(DesignRow.seq)).first()
+            if added and parents:
+                c.execute(insert(ParentRow), [{"child_id": id, "position": n, "parent_id": p} for n, p in enumerate(parents)])
         return self.get(id)
 
     def get(self, id: str) -> Design:
@@ -62,33 +70,39 @@ def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None) -
     if ids is not None and not ids:
         return []
 
-    def of(query, column):
+    def of(query: Select, column: InstrumentedAttribute) -> Select:
         return query if ids is None else query.where(column.in_(ids))
 
-    rows = c.execute(of(select(DesignRow).order_by(DesignRow.seq), DesignRow.id)).all()
-    parents: dict[str, list[str]] = defaultdict(list)
-    for child, parent in c.execute(of(select(ParentRow.child_id, ParentRow.parent_id).order_by(ParentRow.child_id, ParentRow.position), ParentRow.child_id)):
-        parents[child].append(parent)
-    named = of(select(ProposalRow.design_id, ProposalRow.title).order_by(ProposalRow.id), ProposalRow.design_id)
-    titles = {design: title for design, title in c.execute(named)}
-    ratings = _ratings(c, ids)
-    verdicts = {d: verb for d, verb in c.execute(of(
-        select(DecisionRow.design_id, DecisionRow.verb).where(DecisionRow.verb.in_([Verb.APPROVE, Verb.REFUSE, Verb.RESET]))
-        .order_by(DecisionRow.id), DecisionRow.design_id))}
-    code = {d: i for d, i in c.execute(of(
-        select(ImplementationRow.design_id, ImplementationRow.id).order_by(ImplementationRow.id), ImplementationRow.design_id))}
+    rows = c.execute(of(select(*COLUMNS).order_by(DesignRow.seq), DesignRow.id)).all()
+    edges = select(ParentRow.child_id, ParentRow.parent_id).order_by(ParentRow.child_id, ParentRow.position)
+    parents = _grouped(c.execute(of(edges, ParentRow.child_id)).all())
+    titles = _last(c, of(select(ProposalRow.design_id, ProposalRow.title).order_by(ProposalRow.id), ProposalRow.design_id))
+    judged = select(DecisionRow.design_id, DecisionRow.verb).where(DecisionRow.verb.in_(JUDGEMENTS)).order_by(DecisionRow.id)
+    verdicts = _last(c, of(judged, DecisionRow.design_id))
+    code = _last(c, of(select(ImplementationRow.design_id, ImplementationRow.id).order_by(ImplementationRow.id), ImplementationRow.design_id))
     checked = select(CheckRow.implementation_id, CheckRow.passed).order_by(CheckRow.id)
-    checks = {i: passed for i, passed in c.execute(checked if ids is None else checked.where(CheckRow.implementation_id.in_(list(code.values()))))}
+    checks = _last(c, checked if ids is None else checked.where(CheckRow.implementation_id.in_(list(code.values()))))
+    ratings = _ratings(c, ids)
     verified, scores, seeds = _scores(c, corpus_hash, ids)
-    generations = _generations(c, rows, parents, complete=ids is None)
-    designs = []
-    for row in rows:
-        status = _status(Kind(row.kind), row.id in verified, verdicts.get(row.id), code.get(row.id), checks)
-        designs.append(Design(
-            id=row.id, title=titles.get(row.id, row.title), kind=Kind(row.kind), mode=Mode(row.mode), parents=tuple(parents[row.id]), author=row.author,
-            session_id=row.session_id, generation=generations[row.id], created_at=row.created_at, status=status, summary=row.summary,
-            rating=ratings.get(row.id), scores=scores.get(row.id, {}), n_seeds=seeds.get(row.id, {})))
-    return designs
+    generations = _generations([row.id for row in rows], parents if ids is None else _grouped(c.execute(edges).all()))
+    return [
+        Design(
+            id=id, title=titles.get(id, title), kind=Kind(kind), mode=Mode(mode), parents=tuple(parents.get(id, ())), author=author,
+            session_id=session_id, generation=generations[id], created_at=created_at, summary=summary, rating=ratings.get(id),
+            status=_status(Kind(kind), id in verified, verdicts.get(id), code.get(id), checks), scores=scores.get(id, {}), n_seeds=seeds.get(id, {}))
+        for id, title, kind, mode, author, session_id, summary, created_at in rows]
+
+
+def _last(c: Connection, pairs: Select) -> dict[Any, Any]:
+    """key → the value of its last row."""
+    return {key: value for key, value in c.execute(pairs).all()}
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
 
 
 def _status(kind: Kind, verified: bool, verdict: str | None, implementation: int | None, checks: dict[int, bool]) -> Status:
@@ -107,12 +121,12 @@ def _ratings(c: Connection, ids: Sequence[str] | None) -> dict[str, float]:
     """Mean rating of the newest revision that was reviewed: an edit keeps the old opinion until there is a new one."""
     query = select(ProposalRow.design_id, ProposalRow.revision, ReviewRow.rating).join(ReviewRow, ReviewRow.proposal_id == ProposalRow.id)
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for design, revision, rating in c.execute(query if ids is None else query.where(ProposalRow.design_id.in_(ids))):
+    for design, revision, rating in c.execute(query if ids is None else query.where(ProposalRow.design_id.in_(ids))).all():
         found[design][revision].append(rating)
     return {design: fmean(revisions[max(revisions)]) for design, revisions in found.items()}
 
 
-def _scores(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None):
+def _scores(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None) -> tuple[set[str], Scores, Seeds]:
     """(ids measured at all, id → scale → mean over seeds, id → scale → number of seeds)."""
     V = VerificationRow
     done = select(V.design_id, V.scale, V.seed, V.corpus_hash, V.bits_per_byte).where(V.bits_per_byte.is_not(None)).order_by(V.id)
@@ -122,42 +136,34 @@ def _scores(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None):
     for design, scale, seed, corpus, score in rows:
         if corpus == (corpus_hash or leading[scale]):
             values[design, scale][seed].append(score)
-    scores: dict[str, dict[str, float]] = defaultdict(dict)
-    seeds: dict[str, dict[str, int]] = defaultdict(dict)
+    scores: Scores = defaultdict(dict)
+    seeds: Seeds = defaultdict(dict)
     for (design, scale), by_seed in values.items():
         scores[design][scale] = fmean(fmean(v) for v in by_seed.values())
         seeds[design][scale] = len(by_seed)
-    return {row.design_id for row in rows}, dict(scores), dict(seeds)
+    return {design for design, *_ in rows}, dict(scores), dict(seeds)
 
 
 def _leading_corpora(c: Connection) -> dict[str, str]:
-    """scale → the corpus on which most designs were measured; scores on different corpora are never compared."""
+    """scale → the corpus on which most designs were measured (the older of two); scores on different corpora are never compared."""
     V = VerificationRow
-    designs: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for scale, corpus, design in c.execute(select(V.scale, V.corpus_hash, V.design_id).where(V.bits_per_byte.is_not(None)).order_by(V.id)):
-        designs[scale, corpus].add(design)
-    best: dict[str, tuple[int, str]] = {}
-    for (scale, corpus), measured in designs.items():
-        if len(measured) > best.get(scale, (0, ""))[0]:
-            best[scale] = (len(measured), corpus)
-    return {scale: corpus for scale, (_, corpus) in best.items()}
+    counted = (select(V.scale, V.corpus_hash).where(V.bits_per_byte.is_not(None)).group_by(V.scale, V.corpus_hash)
+               .order_by(func.count(V.design_id.distinct()), func.min(V.id).desc()))
+    return _last(c, counted)
 
 
-def _generations(c: Connection, rows: Iterable, parents: dict[str, list[str]], complete: bool) -> dict[str, int]:
-    """0 for roots, else one more than the deepest parent. Parents are always older than children."""
-    if not complete:
-        parents = defaultdict(list)
-        for child, parent in c.execute(select(ParentRow.child_id, ParentRow.parent_id)):
-            parents[child].append(parent)
+def _generations(ids: Iterable[str], parents: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """0 for roots, else one more than the deepest parent. The tree may be deeper than Python's stack."""
     known: dict[str, int] = {}
-    for start in [row.id for row in rows]:
+    for start in ids:
         stack = [start]
         while stack:
             node = stack[-1]
-            waiting = [p for p in parents[node] if p not in known]
+            own = parents.get(node, ())
+            waiting = [p for p in own if p not in known]
             if waiting:
                 stack += waiting
             else:
-                known[node] = 1 + max((known[p] for p in parents[node]), default=-1)
+                known[node] = 1 + max((known[p] for p in own), default=-1)
                 stack.pop()
     return known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, insert, select
 
 from core.store.engine import Database
 from core.store.tables import EventRow
@@ -20,16 +20,22 @@ class Events:
         return self.append_many(stream, [(kind, author, data)])[0]
 
     def append_many(self, stream: str, events: Sequence[tuple[str, str, Json]]) -> list[Event]:
-        """All or none; each is (kind, author, data)."""
+        """All or none; each is (kind, author, data).
+
+        PostgreSQL hands out ids before a transaction commits. Two writers of a stream take turns, so that a reader who has
+        seen an id never finds a smaller one appear behind it.
+        """
+        if not events:
+            return []
+        now = datetime.now(UTC)
+        rows = [{"stream": stream, "kind": kind, "author": author, "data": data, "created_at": now} for kind, author, data in events]
         with self._db.write() as c:
-            added = []
-            for kind, author, data in events:
-                now = datetime.now(UTC)
-                done = c.execute(insert(EventRow).values(stream=stream, kind=kind, author=author, data=data, created_at=now))
-                added.append(Event(done.inserted_primary_key[0], stream, kind, author, data, now))
-        return added
+            self._db.serialise(c, f"events:{stream}")
+            ids = c.execute(insert(EventRow).returning(EventRow.id, sort_by_parameter_order=True), rows).scalars().all()
+        return [Event(id, **row) for id, row in zip(ids, rows, strict=True)]
 
     def since(self, stream: str, after_id: int = 0, limit: int = 1000) -> list[Event]:
+        """The first `limit` events behind an id, oldest first."""
         query = select(EventRow).where(EventRow.stream == stream, EventRow.id > after_id).order_by(EventRow.id).limit(limit)
         with self._db.read() as c:
             return [_event(r) for r in c.execute(query)]
@@ -41,5 +47,5 @@ class Events:
         return _event(row) if row else None
 
 
-def _event(r) -> Event:
+def _event(r: Row) -> Event:
     return Event(r.id, r.stream, r.kind, r.author, r.data, r.created_at)

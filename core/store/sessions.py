@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, select, update
 
 from core.errors import NotFound
 from core.store.engine import Database
@@ -21,11 +21,10 @@ class Sessions:
             scale: str, author: str, designer: str, reviewer: str, run_id: str | None = None) -> Session:
         """One of that id that is there already is returned as it is."""
         with self._db.write() as c:
-            if c.execute(select(SessionRow.seq).where(SessionRow.id == id)).first() is None:
-                c.execute(insert(SessionRow).values(
-                    id=id, mode=str(mode), parents=list(parents), n_proposals=n_proposals, n_implement=n_implement, instructions=instructions,
-                    seed=seed, gate=gate, scale=scale, author=author, designer=designer, reviewer=reviewer, run_id=run_id,
-                    created_at=datetime.now(UTC)))
+            c.execute(self._db.insert(SessionRow).values(
+                id=id, mode=str(mode), parents=list(parents), n_proposals=n_proposals, n_implement=n_implement, instructions=instructions,
+                seed=seed, gate=gate, scale=scale, author=author, designer=designer, reviewer=reviewer, run_id=run_id,
+                created_at=datetime.now(UTC)).on_conflict_do_nothing(index_elements=["id"]))
         return self.get(id)
 
     def get(self, id: str) -> Session:
@@ -47,10 +46,12 @@ class Sessions:
             return [_session(r) for r in c.execute(query if run_id is None else query.where(SessionRow.run_id == run_id))]
 
     def close(self, id: str) -> None:
+        """Set `closed_at`; a session that is closed already keeps its time."""
+        self.get(id)
         with self._db.write() as c:
             c.execute(update(SessionRow).where(SessionRow.id == id, SessionRow.closed_at.is_(None)).values(closed_at=datetime.now(UTC)))
 
 
-def _session(r) -> Session:
+def _session(r: Row) -> Session:
     return Session(r.id, Mode(r.mode), tuple(r.parents), r.n_proposals, r.n_implement, r.instructions, r.seed, r.gate, r.scale, r.author,
                    r.designer, r.reviewer, r.run_id, r.created_at, r.closed_at)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import networkx as nx
-from sqlalchemy import func, select, text
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, func, select
 
 from core.config import Config
 from core.errors import NewerDatabase, StoreError
@@ -29,6 +31,9 @@ from core.store.tables import (
 from core.store.texts import Checks, Decisions, Implementations, Proposals, Reviews
 from core.store.verifications import Verifications
 from core.types import UnitTree
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 class Store:
@@ -62,13 +67,15 @@ class Store:
     def close(self) -> None:
         self.database.close()
 
+    def together(self) -> AbstractContextManager[Connection]:
+        """`with store.together():` makes one transaction of the verbs inside: all or none."""
+        return self.database.together()
+
     def tree(self, corpus_hash: str | None = None) -> nx.DiGraph:
         """The design tree: node id → {"design": Design}, edges from parent to child."""
-        graph = nx.DiGraph()
-        for design in self.designs.all(corpus_hash):
-            graph.add_node(design.id, design=design)
-            graph.add_edges_from((parent, design.id) for parent in design.parents)
-        return graph
+        from core.store.tree import tree_of
+
+        return tree_of(self.designs.all(corpus_hash))
 
     def unit_trees(self) -> list[tuple[str, UnitTree]]:
         """Every design that has a unit tree, with its newest one."""
@@ -82,6 +89,7 @@ class Store:
         tables = (DesignRow.seq, ProposalRow.id, ReviewRow.id, DecisionRow.id, ImplementationRow.id, CheckRow.id, SessionRow.seq)
         counters = [select(func.max(column)).scalar_subquery() for column in tables]
         counters.append(select(func.count(VerificationRow.finished_at)).scalar_subquery())
+        counters.append(select(func.count(SessionRow.closed_at)).scalar_subquery())
         counters.append(select(func.max(LedgerRow.id)).scalar_subquery())
         with self.database.read() as c:
             return "-".join(str(value or 0) for value in c.execute(select(*counters)).one())
@@ -103,7 +111,6 @@ def _be_current(database: Database, migrate: bool) -> None:
         state = f"is at schema {at}, this program needs {migrations.HEAD}" if at else "holds no tables yet"
         raise StoreError(f"{database.shown} {state}", "python -m core init")
     with database.write() as c:
-        if not database.is_sqlite:
-            c.execute(text("SELECT pg_advisory_xact_lock(724501)"))  # two programs starting at once: the second finds it done
+        database.serialise(c, "migrations")  # two programs starting at once: the second finds it done
         if migrations.revision(c) != migrations.HEAD:
             migrations.upgrade(c)

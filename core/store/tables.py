@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, Double, ForeignKey, Index, Integer, Text, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -28,8 +30,33 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Words(TypeDecorator[str]):
+    """Text as programs print it: what PostgreSQL or UTF-8 refuses (NUL, lone surrogates) becomes a replacement character."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value if value is None else str(value).replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+class Real(TypeDecorator[float]):
+    """A float, NaN included: SQLite would store it as NULL, so there it is kept as a word."""
+
+    impl = Double
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[float | None], float | str | None] | None:
+        if dialect.name != "sqlite":
+            return super().bind_processor(dialect)
+        return lambda value: "nan" if value is not None and math.isnan(value) else value
+
+    def process_result_value(self, value: float | str | None, dialect: Dialect) -> float | None:
+        return None if value is None else float(value)
+
+
 class Base(DeclarativeBase):
-    type_annotation_map = {str: Text, datetime: Moment, dict[str, Any]: JSON, list[str]: JSON}
+    type_annotation_map = {str: Words, float: Real, datetime: Moment, dict[str, Any]: JSON, list[str]: JSON}
 
 
 class DesignRow(Base):

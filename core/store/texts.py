@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from core.errors import NotFound
 from core.store.engine import Database
-from core.store.tables import CheckRow, DecisionRow, ImplementationRow, ProposalRow, ReviewRow
+from core.store.tables import CheckRow, DecisionRow, DesignRow, ImplementationRow, ProposalRow, ReviewRow
 from core.types import CheckReport, CheckResult, Decision, Fit, Implementation, Json, Proposal, Review, UnitTree, Verb, sha256_text
 
 
@@ -30,8 +30,10 @@ class Proposals(_Table):
             return _proposal(c.execute(select(ProposalRow).where(ProposalRow.id == done.inserted_primary_key[0])).one())
 
     def newest(self, design_id: str) -> Proposal | None:
-        revisions = self.revisions(design_id)
-        return revisions[-1] if revisions else None
+        query = select(ProposalRow).where(ProposalRow.design_id == design_id).order_by(ProposalRow.revision.desc()).limit(1)
+        with self._db.read() as c:
+            row = c.execute(query).first()
+        return _proposal(row) if row else None
 
     def revisions(self, design_id: str) -> list[Proposal]:
         with self._db.read() as c:
@@ -61,11 +63,13 @@ class Decisions(_Table):
             return _decision(c.execute(select(DecisionRow).where(DecisionRow.id == done.inserted_primary_key[0])).one())
 
     def of(self, design_id: str | None = None, session_id: str | None = None) -> list[Decision]:
+        """Those about a design, or else a session, oldest first."""
         column, value = (DecisionRow.design_id, design_id) if design_id is not None else (DecisionRow.session_id, session_id)
         with self._db.read() as c:
             return [_decision(r) for r in c.execute(select(DecisionRow).where(column == value).order_by(DecisionRow.id))]
 
     def recent(self, limit: int = 50) -> list[Decision]:
+        """Newest first."""
         with self._db.read() as c:
             return [_decision(r) for r in c.execute(select(DecisionRow).order_by(DecisionRow.id.desc()).limit(limit))]
 
@@ -75,16 +79,19 @@ class Implementations(_Table):
         """The design's next revision of code; the same code and units as the newest one is that one."""
         tree, code_hash = units.to_dict() if units else None, sha256_text(code)
         with self._db.write() as c:
+            revision = _next_revision(c, ImplementationRow, design_id)
             newest = c.execute(_of_design(design_id).order_by(ImplementationRow.revision.desc()).limit(1)).first()
             if newest is None or newest.code_hash != code_hash or newest.units != tree:
-                c.execute(insert(ImplementationRow).values(
-                    design_id=design_id, revision=_next_revision(c, ImplementationRow, design_id), author=author, code=code,
-                    code_hash=code_hash, units=tree, created_at=datetime.now(UTC)))
-        return self.newest(design_id)
+                done = c.execute(insert(ImplementationRow).values(
+                    design_id=design_id, revision=revision, author=author, code=code, code_hash=code_hash, units=tree,
+                    created_at=datetime.now(UTC)))
+                newest = c.execute(select(ImplementationRow).where(ImplementationRow.id == done.inserted_primary_key[0])).one()
+            return _implementation(c, newest)
 
     def newest(self, design_id: str) -> Implementation | None:
-        revisions = self.revisions(design_id)
-        return revisions[-1] if revisions else None
+        with self._db.read() as c:
+            row = c.execute(_of_design(design_id).order_by(ImplementationRow.revision.desc()).limit(1)).first()
+            return _implementation(c, row) if row else None
 
     def revisions(self, design_id: str) -> list[Implementation]:
         with self._db.read() as c:
@@ -100,6 +107,7 @@ class Implementations(_Table):
 
 class Checks(_Table):
     def add(self, implementation_id: int, report: CheckReport) -> None:
+        """A further check of one revision; the newest counts."""
         with self._db.write() as c:
             c.execute(insert(CheckRow).values(
                 implementation_id=implementation_id, passed=report.passed, report=asdict(report), created_at=datetime.now(UTC)))
@@ -108,11 +116,14 @@ class Checks(_Table):
 _REVIEWS = select(ReviewRow, ProposalRow.design_id).join(ProposalRow, ProposalRow.id == ReviewRow.proposal_id)
 
 
-def _of_design(design_id: str):
+def _of_design(design_id: str) -> Select:
     return select(ImplementationRow).where(ImplementationRow.design_id == design_id)
 
 
 def _next_revision(c: Connection, table: type[ProposalRow] | type[ImplementationRow], design_id: str) -> int:
+    """The design's row is locked: two who add a revision at once get two numbers."""
+    if c.execute(select(DesignRow.id).where(DesignRow.id == design_id).with_for_update(key_share=True)).first() is None:
+        raise NotFound(f"there is no design {design_id!r}", "add the design first")
     return 1 + (c.execute(select(func.max(table.revision)).where(table.design_id == design_id)).scalar() or 0)
 
 
@@ -120,19 +131,19 @@ def _tree(data: Json | None) -> UnitTree | None:
     return UnitTree.from_dict(data) if data else None
 
 
-def _proposal(r) -> Proposal:
+def _proposal(r: Row) -> Proposal:
     return Proposal(r.id, r.design_id, r.revision, r.author, r.by_person, r.title, r.body, _tree(r.units), r.created_at)
 
 
-def _review(r) -> Review:
+def _review(r: Row) -> Review:
     return Review(r.id, r.proposal_id, r.design_id, r.reviewer, r.rating, r.scores, r.text, r.created_at)
 
 
-def _decision(r) -> Decision:
+def _decision(r: Row) -> Decision:
     return Decision(r.id, Verb(r.verb), r.author, r.design_id, r.session_id, r.reason, r.data, r.created_at)
 
 
-def _implementation(c: Connection, r) -> Implementation:
+def _implementation(c: Connection, r: Row) -> Implementation:
     check = c.execute(select(CheckRow.report).where(CheckRow.implementation_id == r.id).order_by(CheckRow.id.desc()).limit(1)).scalar()
     return Implementation(r.id, r.design_id, r.revision, r.author, r.code, _tree(r.units), r.code_hash, r.created_at, _report(check))
 

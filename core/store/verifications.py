@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, Select, insert, select, update
 
 from core.errors import Conflict, NotFound
 from core.store.engine import Database
+from core.store.tables import ImplementationRow
 from core.store.tables import VerificationRow as V
 from core.types import Json, Metrics, Verification
 
@@ -22,9 +23,11 @@ class Verifications:
 
         `label` sets a repetition apart from the first measurement.
         """
-        key = (V.implementation_id == implementation_id, V.scale == scale, V.seed == seed, V.corpus_hash == corpus_hash, V.label == label)
+        owner = select(ImplementationRow.id).where(ImplementationRow.id == implementation_id, ImplementationRow.design_id == design_id)
         with self._db.write() as c:
-            row = c.execute(select(V).where(*key).order_by(V.id.desc()).limit(1)).first()
+            if c.execute(owner.with_for_update(key_share=True)).first() is None:  # locked: two who start at once get one row
+                raise NotFound(f"{design_id} has no implementation {implementation_id}", "implement it first")
+            row = c.execute(_newest(implementation_id, scale, seed, corpus_hash, label)).first()
             if row is None or row.failure:
                 done = c.execute(insert(V).values(
                     design_id=design_id, implementation_id=implementation_id, scale=scale, seed=seed, corpus=corpus, corpus_hash=corpus_hash,
@@ -32,13 +35,20 @@ class Verifications:
                 row = c.execute(select(V).where(V.id == done.inserted_primary_key[0])).one()
             return _verification(row)
 
+    def find(self, implementation_id: int, scale: str, seed: int, corpus_hash: str, label: str = "") -> Verification | None:
+        """The newest row of this measurement, failed ones included."""
+        with self._db.read() as c:
+            row = c.execute(_newest(implementation_id, scale, seed, corpus_hash, label)).first()
+        return _verification(row) if row else None
+
     def finish(self, id: int, metrics: Metrics, provenance: Json) -> Verification:
         return self._end(id, bits_per_byte=metrics.bits_per_byte, metrics=asdict(metrics), provenance=provenance)
 
     def fail(self, id: int, reason: str, provenance: Json) -> Verification:
         return self._end(id, failure=reason, provenance=provenance)
 
-    def _end(self, id: int, **values) -> Verification:
+    def _end(self, id: int, **values: object) -> Verification:
+        self.get(id)
         with self._db.write() as c:
             done = c.execute(update(V).where(V.id == id, V.finished_at.is_(None)).values(finished_at=datetime.now(UTC), **values))
             if done.rowcount == 0:
@@ -62,6 +72,11 @@ class Verifications:
             return [_verification(r) for r in c.execute(query if scale is None else query.where(V.scale == scale))]
 
 
-def _verification(r) -> Verification:
+def _newest(implementation_id: int, scale: str, seed: int, corpus_hash: str, label: str) -> Select:
+    key = (V.implementation_id == implementation_id, V.scale == scale, V.seed == seed, V.corpus_hash == corpus_hash, V.label == label)
+    return select(V).where(*key).order_by(V.id.desc()).limit(1)
+
+
+def _verification(r: Row) -> Verification:
     return Verification(r.id, r.design_id, r.implementation_id, r.scale, r.seed, r.corpus, r.corpus_hash, r.created_at, r.finished_at,
                         Metrics(**r.metrics) if r.metrics else None, r.failure, r.provenance)

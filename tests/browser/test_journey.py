@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def test_from_two_parents_on_the_tree_to_a_verified_node(app, page: Page, click_node):
@@ -59,7 +59,7 @@ def test_from_two_parents_on_the_tree_to_a_verified_node(app, page: Page, click_
     page.get_by_role("button", name="Verify 1").click()
     expect(page.get_by_text(re.compile(r"step \d+ of")).first).to_be_visible(timeout=90_000)
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=30_000)
-    expect(page.get_by_text("A gain counts from")).to_be_visible(timeout=300_000)
+    expect(page.get_by_text("A gain counts from")).to_be_visible(timeout=900_000)
     done = next(d for d in app.designs() if d["id"] == best["id"])
     assert done["status"] == "verified"
 

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from core.errors import Conflict, NotFound
+from core.store.curves import CurveWriter
+from core.types import CurvePoint
+
+KEY = ("nano", 0, "corpus", "hash")
+
+
+def point(step: int, loss: float = 2.0) -> CurvePoint:
+    return CurvePoint(step, step * 1024, loss, 1.5, 1e-3, 0.7, 12345.6)
+
+
+@pytest.fixture
+def made(implemented):
+    return implemented("a")
+
+
+@pytest.fixture
+def row(store, made):
+    return store.verifications.start("a", made.id, *KEY)
+
+
+def test_starting_again_resumes_the_same_row(store, made, row):
+    assert store.verifications.start("a", made.id, *KEY) == row
+    assert (row.finished_at, row.metrics, row.failure, row.provenance) == (None, None, "", {})
+
+
+def test_a_finished_measurement_is_returned_and_not_made_again(store, made, row, metrics):
+    done = store.verifications.finish(row.id, metrics(1.25), {"weights": "abc"})
+    assert done.metrics == metrics(1.25)
+    assert done.provenance == {"weights": "abc"}
+    assert done.finished_at >= done.created_at
+    assert store.verifications.start("a", made.id, *KEY) == done
+
+
+def test_a_failed_one_is_superseded_by_a_new_row_and_kept(store, made, row):
+    failed = store.verifications.fail(row.id, "diverged", {"step": 3})
+    again = store.verifications.start("a", made.id, *KEY)
+    assert again.id != row.id
+    assert store.verifications.of("a") == [failed, again]
+    assert store.verifications.find(made.id, "nano", 0, "hash") == again
+
+
+@pytest.mark.parametrize("key", [("micro", 0, "corpus", "hash"), ("nano", 1, "corpus", "hash"), ("nano", 0, "corpus", "other")])
+def test_another_scale_seed_or_corpus_is_another_measurement(store, made, row, key):
+    assert store.verifications.start("a", made.id, *key).id != row.id
+
+
+def test_a_label_sets_a_repetition_apart(store, made, row):
+    again = store.verifications.start("a", made.id, *KEY, label="again")
+    assert again.id != row.id
+    assert store.verifications.find(made.id, "nano", 0, "hash", "again") == again
+
+
+def test_the_first_result_stands(store, row, metrics):
+    store.verifications.finish(row.id, metrics(1.0), {})
+    with pytest.raises(Conflict, match="first result stands"):
+        store.verifications.finish(row.id, metrics(0.1), {})
+    with pytest.raises(Conflict):
+        store.verifications.fail(row.id, "no", {})
+    assert store.verifications.get(row.id).metrics == metrics(1.0)
+
+
+def test_what_is_not_there_is_said_so(store, made, metrics):
+    assert store.verifications.find(made.id, "nano", 5, "hash") is None
+    for verb in (lambda: store.verifications.get(77), lambda: store.verifications.finish(77, metrics(1.0), {}),
+                 lambda: store.verifications.start("a", 77, *KEY), lambda: store.verifications.start("b", made.id, *KEY),
+                 lambda: store.curves.add(77, [point(0)])):
+        with pytest.raises(NotFound):
+            verb()
+
+
+def test_many_who_start_at_once_share_one_row(store, made):
+    with ThreadPoolExecutor(8) as pool:
+        rows = list(pool.map(lambda _: store.verifications.start("a", made.id, *KEY), range(8)))
+    assert len({r.id for r in rows}) == 1
+
+
+def test_who_starts_while_another_is_starting_waits_and_gets_the_same_row(store, made):
+    with ThreadPoolExecutor(1) as pool:
+        with store.together():
+            row = store.verifications.start("a", made.id, *KEY)
+            other = pool.submit(store.verifications.start, "a", made.id, *KEY)
+            time.sleep(0.2)
+            assert not other.done()
+        assert other.result() == row
+    assert store.verifications.all() == [row]
+
+
+def test_verifications_are_listed_by_design_and_by_scale(store, made, row, implemented):
+    other = store.verifications.start("b", implemented("b").id, "micro", 0, "corpus", "hash")
+    assert store.verifications.of("a") == [row]
+    assert store.verifications.all() == [row, other]
+    assert store.verifications.all(scale="micro") == [other]
+
+
+def test_numbers_that_are_none_survive(store, row, metrics):
+    done = store.verifications.finish(row.id, metrics(1.0), {"perplexity": math.inf, "list": [math.nan, 1.5, {"deep": -math.inf}]})
+    assert done.provenance["perplexity"] == math.inf
+    assert math.isnan(done.provenance["list"][0])
+    assert done.provenance["list"][1:] == [1.5, {"deep": -math.inf}]
+
+
+# ---------------------------------------------------------------------------------------------------------- curves
+
+
+def test_a_curve_comes_back_in_order_and_from_a_step_on(store, row):
+    store.curves.add(row.id, [point(2), point(0), point(1)])
+    assert store.curves.of(row.id) == [point(0), point(1), point(2)]
+    assert store.curves.of(row.id, after_step=1) == [point(2)]
+    assert store.curves.of(row.id + 1) == []
+
+
+def test_a_step_repeated_after_a_resume_is_there_once_as_it_first_was(store, row):
+    store.curves.add(row.id, [point(0, 3.0), point(1, 2.5)])
+    store.curves.add(row.id, [point(1, 9.9), point(2, 2.0)])
+    assert [(p.step, p.loss) for p in store.curves.of(row.id)] == [(0, 3.0), (1, 2.5), (2, 2.0)]
+
+
+def test_a_diverging_curve_keeps_its_last_points(store, row):
+    store.curves.add(row.id, [CurvePoint(0, 1024, math.inf, math.inf, 1e-3, math.nan, 1.0)])
+    stored = store.curves.of(row.id)[0]
+    assert stored.loss == math.inf
+    assert math.isnan(stored.grad_norm)
+
+
+def test_the_writer_leaves_nothing_behind_when_the_training_fails(store, row):
+    def train() -> None:
+        with CurveWriter(store.curves, row.id) as curve:
+            for step in range(5):
+                curve.add(point(step))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        train()
+    assert [p.step for p in store.curves.of(row.id)] == [0, 1, 2, 3, 4]
