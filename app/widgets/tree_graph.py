@@ -14,7 +14,7 @@ from app.shell import STATUS_COLOURS
 from core.types import Design, Kind, Mode
 
 SYMBOLS = {Kind.REFERENCE: "square", Kind.AGENT: "circle", Kind.MANUAL: "diamond"}
-MANY = 400           # nodes from which on WebGL draws them: SVG makes one element a point
+MANY = 2000          # nodes from which on WebGL draws them; below, SVG was quicker on a machine without a GPU
 LABELLED = 60        # nodes up to which each bears its name
 EDGE, GRID = "rgba(128,140,155,0.45)", "rgba(0,0,0,0)"
 Positions = dict[str, tuple[float, float]]
@@ -86,7 +86,7 @@ def _nodes(Scatter, name: str, members: list[Design], marker: dict, positions, s
         showlegend=in_legend, mode="markers+text" if labelled else "markers", text=[_short(d) for d in members] if labelled else None,
         textposition="bottom center", textfont={"size": 11}, customdata=[[d.id] for d in members], hovertext=[_hover(d) for d in members],
         hovertemplate="%{hovertext}<extra></extra>",
-        marker={**marker, "size": np.array([_size(d, scales) for d in members]), "line": {"width": 1, "color": "rgba(255,255,255,0.7)"}},
+        marker={**marker, "opacity": 1, "size": np.array([_size(d, scales) for d in members]), "line": {"width": 1, "color": "rgba(255,255,255,0.7)"}},
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}})
 
 
