@@ -26,19 +26,18 @@ def main(argv: Sequence[str]) -> int:
         data, words, code = args.run(args)
     except ModelDiscoveryError as error:
         print(f"error: {error}", file=sys.stderr)
-        if getattr(args, "json", False):
-            text.print_json({"error": error.what, "mend": error.mend})
-        return error.exit_code
+        data, words, code = {"error": error.what, "mend": error.mend}, "", error.exit_code
     except KeyboardInterrupt:
         print("stopped; what was done is kept", file=sys.stderr)
         return 130
-    except BrokenPipeError:
+    try:
+        if args.json:
+            text.print_json(data)
+        elif words:
+            print(words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    if args.json:
-        text.print_json(data)
-    elif words:
-        print(words)
     return code
 
 

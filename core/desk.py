@@ -24,7 +24,6 @@ from core.types import (
     Design,
     Job,
     JobKind,
-    JobState,
     Kind,
     Mode,
     Proposal,
@@ -60,7 +59,8 @@ class Desk:
     @classmethod
     def open(cls, config: Config, author: str = "you", store: Store | None = None) -> Desk:
         store = store or Store.open(config)
-        return cls(store, Queue(store, config.lease_s), load_scales(config.scales_file), UnitLibrary(config.library_dir / "units"), author)
+        queue = Queue(store, config.lease_s, lambda job: _give_back(store, job))
+        return cls(store, queue, load_scales(config.scales_file), UnitLibrary(config.library_dir / "units"), author)
 
     # ------------------------------------------------------------------------------------------ proposing
 
@@ -188,8 +188,9 @@ class Desk:
                 label = secrets.token_hex(4) if fresh else ""
                 subject = verify_subject(design_id, scale, seed, corpus, label)
                 payload = {"design": design_id, "scale": scale, "seed": seed, "corpus": corpus, "label": label}
-                self.store.ledger.reserve(scale, subject)
-                jobs.append(self.queue.put(JobKind.VERIFY, subject, payload))
+                with self.store.together():
+                    self.store.ledger.reserve(scale, subject)
+                    jobs.append(self.queue.put(JobKind.VERIFY, subject, payload))
         return jobs
 
     def evolve(
@@ -213,16 +214,15 @@ class Desk:
         return self.queue.put(JobKind.EVOLVE, run_id, payload, max_attempts=5)
 
     def cancel(self, job_id: int) -> Job:
-        job = self.queue.cancel(job_id)
-        if job.state is JobState.CANCELLED and job.kind is JobKind.VERIFY:
-            self.store.ledger.release(job.payload["scale"], job.subject)
-        return job
+        """What it had reserved is free again, at once or when its worker has stopped."""
+        return self.queue.cancel(job_id)
 
     def retry(self, job_id: int) -> Job:
         job = self.queue.get(job_id)
-        if job.kind is JobKind.VERIFY:
-            self.store.ledger.reserve(job.payload["scale"], job.subject)
-        return self.queue.retry(job_id)
+        with self.store.together():
+            if job.kind is JobKind.VERIFY:
+                self.store.ledger.reserve(job.payload["scale"], job.subject)
+            return self.queue.retry(job_id)
 
     def set_budget(self, account: str, total: float) -> None:
         if account != DESIGN_BUDGET:
@@ -286,6 +286,14 @@ class Desk:
 def verify_subject(design_id: str, scale: str, seed: int, corpus: str | None = None, label: str = "") -> str:
     """The name under which a verification is queued and charged, once."""
     return f"verify:{design_id}@{scale}#{seed}" + (f"|{corpus}" if corpus else "") + (f"!{label}" if label else "")
+
+
+def _give_back(store: Store, job: Job) -> None:
+    """Release what a job holds of the budget when it ends without its worker's word."""
+    if job.kind is JobKind.VERIFY:
+        store.ledger.release(job.payload["scale"], job.subject)
+    elif job.kind is JobKind.SESSION:
+        store.ledger.release(DESIGN_BUDGET, job.payload["session"])
 
 
 def _corpus(path: str | None) -> str | None:

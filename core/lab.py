@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -49,6 +49,10 @@ class Progress(Protocol):
     def progress(self, fraction: float, note: str) -> None: ...
 
     def check_cancel(self) -> None: ...
+
+    def guard(self) -> AbstractContextManager[None]:
+        """One transaction of the store's verbs inside; refused with LeaseLost when another has taken the step over."""
+        ...
 
 
 class Measured(Protocol):
@@ -199,9 +203,10 @@ class Lab:
         dialog = self.dialog(session)
         dialog.phase("proposing", f"{k + 1} of {session.n_proposals}")
         draft = self.team.designer(session.designer).propose(self.brief(session, k, design_id), dialog, design_id)
-        self.store.designs.add(id=design_id, title=draft.title, kind=Kind.AGENT, mode=session.mode, parents=session.parents,
-                               author=session.designer, session_id=session.id, index=k, summary=draft.summary)
-        return self.store.proposals.add(design_id, session.designer, False, draft.title, draft.body, draft.units)
+        with self.progress.guard():
+            self.store.designs.add(id=design_id, title=draft.title, kind=Kind.AGENT, mode=session.mode, parents=session.parents,
+                                   author=session.designer, session_id=session.id, index=k, summary=draft.summary)
+            return self.store.proposals.add(design_id, session.designer, False, draft.title, draft.body, draft.units)
 
     def reviewed(self, session: Session, proposal: Proposal) -> Proposal:
         """The proposal, reviewed in its newest revision."""
@@ -212,7 +217,8 @@ class Lab:
         dialog.phase("reviewing", proposal.title)
         index = int(proposal.design_id.rsplit("-", 1)[1]) - 1
         opinion = self.team.reviewer(session.reviewer).review(proposal, self.brief(session, index, proposal.design_id), dialog)
-        self.store.reviews.add(proposal.id, session.reviewer, opinion.rating, opinion.scores, opinion.text)
+        with self.progress.guard():
+            self.store.reviews.add(proposal.id, session.reviewer, opinion.rating, opinion.scores, opinion.text)
         return proposal
 
     def ranked(self, session: Session, proposals: list[Proposal]) -> list[Design]:
@@ -256,7 +262,8 @@ class Lab:
 
     def checked(self, implementation: Implementation, scale: str) -> CheckReport:
         report = self.engine.check(implementation.code, self.scales[scale])
-        self.store.checks.add(implementation.id, report)
+        with self.progress.guard():
+            self.store.checks.add(implementation.id, report)
         return report
 
     # ------------------------------------------------------------------------------------------ ALG 3: verifications
@@ -291,8 +298,10 @@ class Lab:
                 outcome = self.engine.verify(implementation.code, rung, seed, prepared, row.id, curve.add, self.progress, tell)
             except (Diverged, DesignError) as error:  # the design's own end, to be kept as its result
                 curve.flush()
-                return self.store.verifications.fail(row.id, str(error), {"code": sha256_text(implementation.code)})
-        return self.store.verifications.finish(row.id, outcome.metrics, outcome.provenance)
+                with self.progress.guard():
+                    return self.store.verifications.fail(row.id, str(error), {"code": sha256_text(implementation.code)})
+        with self.progress.guard():
+            return self.store.verifications.finish(row.id, outcome.metrics, outcome.provenance)
 
     # ------------------------------------------------------------------------------------------ what agents are told
 
@@ -323,7 +332,8 @@ class Lab:
         if proposal is None:
             raise NotFound(f"{design.id} has neither proposal nor code", "propose it again")
         code = self.team.coder("compose_coder").implement(proposal, None, dialog)
-        return self.store.implementations.add(design.id, "compose_coder", code, proposal.units)
+        with self.progress.guard():
+            return self.store.implementations.add(design.id, "compose_coder", code, proposal.units)
 
 
 def _told(report: CheckReport) -> str:

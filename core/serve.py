@@ -35,8 +35,8 @@ def serve(config: Config, host: str, port: int, check: bool) -> tuple[Json, str,
     port = port or int(os.environ.get("PORT") or 8501)
     _free_port(host, port)
     started = time.monotonic()
-    for sign in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sign, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    for sign in _ends():
+        signal.signal(sign, signal.default_int_handler)
     config.make_dirs()
     app = _start("app", _app_command(host, port), config)  # it comes up while the database is made ready
     children = [app]
@@ -124,7 +124,15 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else "no output"
 
 
+def _ends() -> list[signal.Signals]:
+    """What ends us. A shell's `&` makes SIGINT ignored, which we undo; nohup makes SIGHUP ignored, which is meant."""
+    return [signal.SIGINT, signal.SIGTERM] + ([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else [])
+
+
 def _stop(children: list[Child]) -> None:
+    """A second Ctrl-C does not leave a child behind: the wait is short, and ends by force."""
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, signal.SIG_IGN)
     for child in children:
         _signal(child, signal.SIGTERM)
     for child in children:

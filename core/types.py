@@ -363,7 +363,7 @@ class Account:
 
     @property
     def left(self) -> float:
-        return self.granted - self.spent - self.reserved
+        return round(self.granted - self.spent - self.reserved, 6)
 
 
 @dataclass(frozen=True)

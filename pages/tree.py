@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets import graph
 from app.widgets.design_card import draw_card
 from app.widgets.tree_graph import figure, layout
 from core.desk import Desk
@@ -16,21 +17,20 @@ CHART = "tree-chart"
 def main() -> None:
     desk = shell.desk()
     version = desk.store.version()
-    graph = tree(version)
-    everything = [data["design"] for _, data in graph.nodes(data=True)]
+    designs = tree(version)
+    everything = [data["design"] for _, data in designs.nodes(data=True)]
     if not everything:
         st.info("The tree is empty. `python -m core init` seeds it with the library's references.", icon=":material/park:")
         return
     shown, colour = filters(desk, everything)
-    take_clicks()
     selected = st.query_params.get("design", "")
     left, right = st.columns([2.1, 1], gap="medium")
     with left:
-        draw_graph(version, len(graph), shown, colour, (selected, *tray()))
+        draw_tree(version, len(designs), shown, colour, (selected, *tray()))
     with right:
         draw_tray()
-        if selected and selected in graph:
-            draw_card(desk, graph, selected)
+        if selected and selected in designs:
+            draw_card(desk, designs, selected)
         elif selected:
             st.warning(f"There is no design {selected}.")
         else:
@@ -51,8 +51,8 @@ def tree(version: str):
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def drawing(version: str, shown: tuple[str, ...], colour: str, selected: tuple[str, ...]):
-    graph = tree(version)
-    return figure(graph, layout([graph.nodes[n]["design"] for n in shown]), list(shell.desk().scales), colour, selected)
+    designs = tree(version)
+    return figure(designs, layout([designs.nodes[n]["design"] for n in shown]), list(shell.desk().scales), colour, selected)
 
 
 def filters(desk: Desk, everything: list[Design]) -> tuple[list[Design], str]:
@@ -74,27 +74,22 @@ def filters(desk: Desk, everything: list[Design]) -> tuple[list[Design], str]:
     return [d for d in everything if fits(d)], colour
 
 
-def take_clicks() -> None:
-    """What was clicked in the graph since the last look: one design is shown; several (shift-click) go to the parents' tray."""
-    points = (st.session_state.get(CHART) or {}).get("selection", {}).get("points", [])
-    clicked = [p["customdata"][0] for p in points if p.get("customdata")]
-    if clicked and clicked != st.session_state.get("tree-clicked"):
-        st.session_state["tree-clicked"] = clicked
-        st.query_params["design"] = clicked[-1]
-        if len(clicked) > 1:
-            st.session_state["tray"] = clicked
+def clicked(design: str, add: bool) -> None:
+    """A click shows a design; with shift or ctrl it also goes to those chosen, or leaves them."""
+    st.query_params["design"] = design
+    if add:
+        tray().remove(design) if design in tray() else tray().append(design)
 
 
 def tray() -> list[str]:
     return st.session_state.setdefault("tray", [])
 
 
-def draw_graph(version: str, total: int, shown: list[Design], colour: str, selected: tuple[str, ...]) -> None:
+def draw_tree(version: str, total: int, shown: list[Design], colour: str, selected: tuple[str, ...]) -> None:
     if not shown:
         st.info("No design fits these filters.", icon=":material/filter_alt_off:")
         return
-    st.plotly_chart(drawing(version, tuple(d.id for d in shown), colour, selected), key=CHART, on_select="rerun", selection_mode="points",
-                    config={"displayModeBar": False, "scrollZoom": True}, alt="The design tree, generations from the top down")
+    graph.draw_graph(drawing(version, tuple(d.id for d in shown), colour, selected), CHART, clicked)
     shapes = "■ reference  ● proposed by an agent  ◆ by hand · larger: measured at a larger scale · dotted: crossover"
     st.caption(f"{len(shown)} of {total} designs · {shapes} · click to look, shift-click to choose several · scroll to zoom, drag to move")
 

@@ -52,7 +52,7 @@ def _draw_dialog(desk: Desk, session: Session) -> bool:
 
 
 def _draw_steering(desk: Desk, session: Session) -> None:
-    words = st.chat_input("Say something to the agents: read before the next proposal", key=f"steer-{session.id}")
+    words = st.chat_input("Steer the agents' next proposal", key=f"steer-{session.id}")
     if words and shell.act(lambda: desk.steer(session.id, words)):
         st.rerun()
 

@@ -14,7 +14,6 @@ from app.shell import STATUS_COLOURS
 from core.types import Design, Kind, Mode
 
 SYMBOLS = {Kind.REFERENCE: "square", Kind.AGENT: "circle", Kind.MANUAL: "diamond"}
-MANY = 2000          # nodes from which on WebGL draws them; below, SVG was quicker on a machine without a GPU
 LABELLED = 60        # nodes up to which each bears its name
 EDGE, GRID = "rgba(128,140,155,0.45)", "rgba(0,0,0,0)"
 Positions = dict[str, tuple[float, float]]
@@ -54,45 +53,43 @@ def figure(
 ) -> go.Figure:
     """`colour` is "status" or a scale's name: then bits per byte there. Every node's point carries its id as customdata."""
     designs = [graph.nodes[n]["design"] for n in graph if n in positions]
-    Scatter = go.Scattergl if len(designs) > MANY else go.Scatter
     fig = go.Figure()
     for dashed in (False, True):
         x, y = _edges(graph, positions, dashed)
-        fig.add_trace(Scatter(x=x, y=y, mode="lines", line={"color": EDGE, "width": 1, "dash": "dot" if dashed else "solid"}, hoverinfo="skip",
+        fig.add_trace(go.Scatter(x=x, y=y, mode="lines", line={"color": EDGE, "width": 1, "dash": "dot" if dashed else "solid"}, hoverinfo="skip",
                               showlegend=False))
     for name, members, marker in _by_status(designs) if colour == "status" else _by_score(designs, colour):
         first = True
         for kind, symbol in SYMBOLS.items():
             same = [d for d in members if d.kind is kind]
             if same:
-                fig.add_trace(_nodes(Scatter, name, same, {**marker(same), "symbol": symbol}, positions, scales, len(designs) <= LABELLED, first))
+                fig.add_trace(_nodes(name, same, {**marker(same), "symbol": symbol}, positions, scales, len(designs) <= LABELLED, first))
                 first = False
-    fig.add_trace(_ring(Scatter, [d for d in designs if d.id in selected], positions, scales))
+    fig.add_trace(_ring([d for d in designs if d.id in selected], positions, scales))
     if colour != "status":
         bar = {"title": {"text": "bits/byte"}, "thickness": 12, "len": 0.5}
         fig.update_layout(coloraxis={"colorscale": "Viridis", "reversescale": True, "colorbar": bar})
     fig.update_layout(
         height=640, margin={"l": 8, "r": 8, "t": 8, "b": 8}, plot_bgcolor=GRID, paper_bgcolor=GRID, hovermode="closest", dragmode="pan",
-        uirevision="tree", clickmode="event+select", legend={"orientation": "h", "y": -0.02, "x": 0}, hoverlabel={"align": "left"})
+        uirevision="tree", legend={"orientation": "h", "y": -0.02, "x": 0}, hoverlabel={"align": "left"})
     fig.update_xaxes(visible=False, range=[-0.03, 1.03])
     fig.update_yaxes(visible=False, range=[min((p[1] for p in positions.values()), default=0) - 0.6, 0.5])
     return fig
 
 
-def _nodes(Scatter, name: str, members: list[Design], marker: dict, positions, scales: Sequence[str], labelled: bool, in_legend: bool):
+def _nodes(name: str, members: list[Design], marker: dict, positions, scales: Sequence[str], labelled: bool, in_legend: bool):
     """One trace has one symbol: arrays of symbols are slow to check and to draw."""
-    return Scatter(
+    return go.Scatter(
         x=np.array([positions[d.id][0] for d in members]), y=np.array([positions[d.id][1] for d in members]), name=name, legendgroup=name,
         showlegend=in_legend, mode="markers+text" if labelled else "markers", text=[_short(d) for d in members] if labelled else None,
         textposition="bottom center", textfont={"size": 11}, customdata=[[d.id] for d in members], hovertext=[_hover(d) for d in members],
         hovertemplate="%{hovertext}<extra></extra>",
-        marker={**marker, "opacity": 1, "size": np.array([_size(d, scales) for d in members]), "line": {"width": 1, "color": "rgba(255,255,255,0.7)"}},
-        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}})
+        marker={**marker, "opacity": 1, "size": np.array([_size(d, scales) for d in members]), "line": {"width": 1, "color": "rgba(255,255,255,0.7)"}})
 
 
-def _ring(Scatter, members: list[Design], positions, scales: Sequence[str]):
+def _ring(members: list[Design], positions, scales: Sequence[str]):
     """What is selected or chosen, ringed. A trace of its own, so that the others stay as they are from click to click."""
-    return Scatter(
+    return go.Scatter(
         x=[positions[d.id][0] for d in members], y=[positions[d.id][1] for d in members], mode="markers", hoverinfo="skip", showlegend=False,
         marker={"symbol": "circle-open", "size": [_size(d, scales) + 12 for d in members], "line": {"width": 3}, "color": "#CC79A7"})
 

@@ -44,8 +44,8 @@ class GAUBase(nn.Module):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "forward" in cls.__dict__:
-            raise ContractError(f"{cls.__name__} overrides forward", "define _forward(self, X, **Z) instead; forward keeps the Z contract")
+        if {"forward", "__call__"} & set(cls.__dict__):
+            raise ContractError(f"{cls.__name__} overrides {'forward' if 'forward' in cls.__dict__ else '__call__'}", "define _forward(self, X, **Z) instead; forward keeps the Z contract")
 
     def __init__(self, embed_dim: int, block_loc: tuple[int, int], device: Any = None, dtype: Any = None) -> None:
         super().__init__()

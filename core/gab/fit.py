@@ -37,8 +37,10 @@ def fit(code: str, scale: Scale, reference_code: str) -> Fit:
                        "let its hyperparameters divide these widths")
     params, n_layers, width = best
     if abs(params / target - 1) > scale.tolerance:
+        mend = "make the block smaller, so that its number can be chosen more finely" if params > target or n_layers < DEEPEST * scale.n_layers else (
+            f"make the block larger: {n_layers} of them are too few")
         raise FitError(f"nearest to {target:,} parameters at {scale.name} is {params:,} ({n_layers} × {width}), {params / target - 1:+.0%} off, "
-                       f"allowed {scale.tolerance:.0%}", "make the block smaller, so that its number can be chosen more finely")
+                       f"allowed {scale.tolerance:.0%}", mend)
     return Fit(n_layers, width, params, scale.vocab_size * width, target)
 
 
@@ -50,18 +52,26 @@ def non_embedding(block: type[GABBase], config: dict[str, Any], width: int, n_la
 def _best_depth(block: type[GABBase], config: dict[str, Any], width: int, scale: Scale, target: int) -> tuple[int, int, int] | None:
     """(parameters, depth, width) nearest to the target; None where the block does not build at this width.
 
-    Blocks may differ by their place (a hybrid's do), so they are counted one by one; a first guess from the mean narrows the search.
+    Blocks may differ by their place (a hybrid's do), so they are counted one by one; a first guess from the mean shortens the search.
     """
     deepest = DEEPEST * scale.n_layers
     try:
-        probe = [_block_params(block, config, width, i, scale.n_layers) for i in range(scale.n_layers)]
+        probe = non_embedding(block, config, width, scale.n_layers)
     except (ContractError, ValueError, RuntimeError, ZeroDivisionError):
         return None
-    mean = max(1, sum(probe) // len(probe))
-    guess = min(deepest, max(1, round((target - width) / mean)))
-    depths = range(max(1, guess - 2), min(deepest, guess + 2) + 1)
-    counted = [(non_embedding(block, config, width, n), n, width) for n in depths]
-    return min(counted, key=lambda f: (abs(f[0] - target), f[1]))
+    counted = {scale.n_layers: probe}
+
+    def off(depth: int) -> int:
+        if depth not in counted:
+            counted[depth] = non_embedding(block, config, width, depth)
+        return abs(counted[depth] - target)
+
+    depth = min(deepest, max(1, round((target - width) * scale.n_layers / max(1, probe - width))))
+    while True:  # downhill: parameters grow with depth
+        step = -1 if off(depth) and counted[depth] > target else 1
+        if not 1 <= depth + step <= deepest or off(depth + step) >= off(depth):
+            return counted[depth], depth, width
+        depth += step
 
 
 def _block_params(block: type[GABBase], config: dict[str, Any], width: int, index: int, n_layers: int) -> int:

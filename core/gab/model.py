@@ -15,14 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import CodeError, ContractError, ModelDiscoveryError
-from core.gab.contract import GABBase
+from core.gab import genesys
+from core.gab.contract import GABBase, GAUBase
 
 FILENAME = "gab.py"
+FORWARD = GAUBase.forward            # taken before any block is loaded: none can put another in its place
 
 
 def load_block(code: str, filename: str = FILENAME) -> tuple[type[GABBase], dict[str, Any]]:
     """The class GAB and its gab_config. Raises CodeError naming file and line."""
-    namespace: dict[str, Any] = {"__name__": "gab", "__file__": filename}
+    genesys.install()
+    namespace: dict[str, Any] = {"__name__": "gab", "__file__": filename, "__package__": genesys.PACKAGE}
     linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)  # so that tracebacks show the block's lines
     try:
         exec(compile(code, filename, "exec"), namespace)
@@ -67,7 +70,7 @@ class GAM(nn.Module):
     def hidden(self, ids: Tensor) -> Tensor:
         X, Z = self.embedding(ids), {}  # (b, l, d)
         for block in self.blocks:
-            X, Z = block(X, **Z)
+            X, Z = FORWARD(block, X, **Z)
         return self.norm(X)
 
     def forward(self, ids: Tensor) -> Tensor:

@@ -58,27 +58,28 @@ def _depth(tree: UnitTree, name: str) -> int:
 
 
 def _helpers(folder: Path, units: list[UnitInfo]) -> tuple[list[str], list[ast.stmt]]:
-    """The helper functions that the units import, and those that these call; and every import that is left to write."""
-    wanted: dict[str, set[str]] = {}
-    imports = []
-    for info in units:
-        for node in info.imports:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(HELPERS):
-                wanted.setdefault(node.module.rsplit(".", 1)[1], set()).update(alias.name for alias in node.names)
-            else:
-                imports.append(node)
-    texts = []
-    for module in sorted(wanted):
-        text = (folder / f"{module}.py").read_text(encoding="utf-8")
-        parsed = ast.parse(text)
-        functions = {n.name: n for n in parsed.body if isinstance(n, ast.FunctionDef)}
-        needed = _closure(wanted[module], functions)
-        texts += [ast.get_source_segment(text, node) or "" for name, node in functions.items() if name in needed]
-        imports += [n for n in parsed.body if isinstance(n, (ast.Import, ast.ImportFrom))]
-    return texts, imports
+    """The helpers (functions, and classes that are no units) that the units import, and those that these use; and every import that is left."""
+    functions: dict[str, tuple[ast.stmt, str]] = {}
+    own: dict[str, list[ast.stmt]] = {}
+    for path in sorted(folder.glob("_[a-z]*.py")):
+        text = path.read_text(encoding="utf-8")
+        body = ast.parse(text).body
+        for node in body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                functions[node.name] = (node, ast.get_source_segment(text, node) or "")
+                own[node.name] = [n for n in body if isinstance(n, (ast.Import, ast.ImportFrom))]
+    wanted = {alias.name for info in units for node in info.imports if _helper(node) for alias in node.names}
+    needed = _closure(wanted, {name: node for name, (node, _) in functions.items()})
+    imports = [node for info in units for node in info.imports] + [node for name in functions if name in needed for node in own[name]]
+    brought = dict.fromkeys(text for info in units for text in info.helpers)
+    return [*(text for name, (_, text) in functions.items() if name in needed), *brought], [node for node in imports if not _helper(node)]
 
 
-def _closure(names: set[str], functions: Mapping[str, ast.FunctionDef]) -> set[str]:
+def _helper(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and (node.module or "").startswith(HELPERS)
+
+
+def _closure(names: set[str], functions: Mapping[str, ast.stmt]) -> set[str]:
     needed, waiting = set(), list(names)
     while waiting:
         name = waiting.pop()

@@ -7,7 +7,7 @@ raises LeaseLost. A claim takes BEGIN IMMEDIATE on SQLite and FOR UPDATE SKIP LO
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,8 +41,10 @@ class WorkerInfo:
 
 
 class Queue:
-    def __init__(self, store: Store, lease_s: float = 30.0) -> None:
+    def __init__(self, store: Store, lease_s: float = 30.0, abandoned: Callable[[Job], None] = lambda job: None) -> None:
+        """`abandoned` is told of a job that ends without its worker's word (it was queued, or the worker is gone), in that transaction."""
         self.store = store
+        self._abandoned = abandoned
         self.lease = timedelta(seconds=lease_s)
         self._db = store.database
 
@@ -83,11 +85,13 @@ class Queue:
 
     def cancel(self, id: int) -> Job:
         """A queued job ends at once, and so does one whose worker is gone; a running one at its next step; one that is over stays."""
-        with self._db.write() as c:
+        with self._db.together() as c:
             now = self._db.now(c)
             free = or_(JobRow.state == JobState.QUEUED, self._lapsed(c, now))
-            c.execute(update(JobRow).where(JobRow.id == id, free).values(
+            ended = c.execute(update(JobRow).where(JobRow.id == id, free).values(
                 state=str(JobState.CANCELLED), finished_at=now, cancel_requested=True, lease_until=None))
+            if ended.rowcount:
+                self._abandoned(_job(c.execute(select(JobRow).where(JobRow.id == id)).one()))
             c.execute(update(JobRow).where(JobRow.id == id, JobRow.state == JobState.RUNNING).values(cancel_requested=True))
         return self.get(id)
 
@@ -102,7 +106,7 @@ class Queue:
 
     def claim(self, worker: str, kinds: Sequence[JobKind] | None = None, only: int | None = None) -> Job | None:
         """The next job, now ours: queued ones by priority and age, and running ones whose worker is gone."""
-        with self._db.write() as c:
+        with self._db.together() as c:
             now = self._db.now(c)
             free = or_(JobRow.state == JobState.QUEUED, self._lapsed(c, now))
             query = select(JobRow).where(free).order_by(JobRow.priority.desc(), JobRow.id).limit(1).with_for_update(skip_locked=True)
@@ -192,6 +196,7 @@ class Queue:
         else:
             return False
         c.execute(update(JobRow).where(JobRow.id == row.id).values(finished_at=now, lease_until=None, **values))
+        self._abandoned(_job(row))
         return True
 
     def _ours(self, c: Connection, job: Job, **values: object) -> None:

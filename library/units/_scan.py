@@ -21,6 +21,15 @@ def to_chunks(x: Tensor, chunk: int) -> Tensor:
     return x.unflatten(2, (-1, chunk))
 
 
+def states_before(over: Tensor, added: Tensor) -> Tensor:
+    """The state that each chunk starts from: over (b, h, n, k or 1, 1) of it is kept by a chunk, added (b, h, n, k, v) → (b, h, n, k, v)."""
+    state, states = torch.zeros_like(added[:, :, 0]), []
+    for kept, new in zip(over.unbind(2), added.unbind(2), strict=True):  # unbind: one backward for all, where indexing has one for each
+        states.append(state)
+        state = kept * state + new
+    return torch.stack(states, 2)
+
+
 def scalar_decay_attention(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, chunk: int = 64) -> Tensor:
     """One decay a head and step: q, k (b, h, l, k), v (b, h, l, v), log_decay (b, h, l) ≤ 0 → (b, h, l, v).
 
@@ -36,35 +45,53 @@ def scalar_decay_attention(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, c
     to_end = (g[..., -1:] - g).exp().unsqueeze(-1)  # (b, h, n, c, 1)
     added = (k * to_end).transpose(-1, -2) @ v  # (b, h, n, k, v): what each chunk adds to the state
     over = g[..., -1].exp()[..., None, None]  # (b, h, n, 1, 1): what each chunk keeps of it
-    state, states = torch.zeros_like(added[:, :, 0]), []
-    for i in range(added.shape[2]):
-        states.append(state)
-        state = over[:, :, i] * state + added[:, :, i]
-    out = out + (q * g.exp().unsqueeze(-1)) @ torch.stack(states, 2)
+    out = out + (q * g.exp().unsqueeze(-1)) @ states_before(over, added)
     return out.flatten(2, 3)[:, :, :length]
 
 
-def vector_decay_attention(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, chunk: int = 16) -> Tensor:
+def vector_decay_attention(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, bonus: Tensor | None = None, chunk: int = 16) -> Tensor:
     """One decay a key channel and step: q, k, log_decay (b, h, l, k), v (b, h, l, v) → (b, h, l, v).
 
+    With `bonus` u (h, k), the query meets the state before the step, and the step's own key weighted by u: RWKV's
+    o_t = (S_{t−1} + (u ∘ k_t) v_tᵀ)ᵀ q_t.
     The decay between two positions factors into one exponential on q and one on k; measured from the chunk's middle both
     stay in float32's range as long as log_decay ≥ −10 (chunk/2 · 10 = 80 < 88).
     """
     length = q.shape[2]
-    q, k, v = (to_chunks(x, chunk) for x in (q, k, v))  # (b, h, n, c, ·)
-    g = to_chunks(log_decay, chunk).cumsum(-2)  # (b, h, n, c, k)
+    q, k, v, w = (to_chunks(x, chunk) for x in (q, k, v, log_decay))  # (b, h, n, c, ·)
+    g = w.cumsum(-2)  # (b, h, n, c, k)
+    reach = g if bonus is None else g - w  # up to which step the query's state has decayed
     middle = g[..., chunk // 2 - 1 : chunk // 2, :]  # (b, h, n, 1, k)
-    within = (q * (g - middle).exp()) @ (k * (middle - g).exp()).transpose(-1, -2)  # (b, h, n, c, c)
-    out = within.tril() @ v
+    within = (q * (reach - middle).exp()) @ (k * (middle - g).exp()).transpose(-1, -2)  # (b, h, n, c, c)
+    out = within.tril(0 if bonus is None else -1) @ v
+    if bonus is not None:
+        out = out + (q * bonus[:, None, None] * k).sum(-1, keepdim=True) * v
     end = g[..., -1:, :]  # (b, h, n, 1, k)
     added = (k * (end - g).exp()).transpose(-1, -2) @ v  # (b, h, n, k, v)
     over = end.exp().transpose(-1, -2)  # (b, h, n, k, 1)
-    state, states = torch.zeros_like(added[:, :, 0]), []
-    for i in range(added.shape[2]):
-        states.append(state)
-        state = over[:, :, i] * state + added[:, :, i]
-    out = out + (q * g.exp()) @ torch.stack(states, 2)
+    out = out + (q * reach.exp()) @ states_before(over, added)
     return out.flatten(2, 3)[:, :, :length]
+
+
+def linear_scan(log_decay: Tensor, x: Tensor, chunk: int = 32) -> Tensor:
+    """h_t = exp(log_decay_t) · h_{t−1} + x_t, element by element: log_decay ≤ 0 and x (b, l, …) → (b, l, …).
+
+    Two levels: the positions of a chunk in turn, for all chunks at once; then the chunks. chunk + length/chunk steps, and nothing
+    is divided, so no decay is too fast.
+    """
+    length = x.shape[1]
+    padding = [0] * (2 * (x.dim() - 2)) + [0, -length % chunk]
+    w, x = (F.pad(t, padding).unflatten(1, (-1, chunk)) for t in (log_decay, x))  # (b, n, c, …)
+    local, state = [], 0.0
+    for a_i, x_i in zip(w.exp().unbind(2), x.unbind(2), strict=True):
+        state = a_i * state + x_i
+        local.append(state)
+    state, states = torch.zeros_like(state[:, 0]), []  # (b, …)
+    for over, last in zip(w.sum(2).exp().unbind(1), local[-1].unbind(1), strict=True):  # what each chunk keeps, and adds
+        states.append(state)
+        state = over * state + last
+    out = torch.stack(local, 2) + w.cumsum(2).exp() * torch.stack(states, 1).unsqueeze(2)
+    return out.flatten(1, 2)[:, :length]
 
 
 def causal_window(x: Tensor, width: int) -> Tensor:

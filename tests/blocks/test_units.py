@@ -110,7 +110,8 @@ def test_any_tree_of_the_grammar_composes_builds_and_is_causal(seed: int, length
 def test_a_reference_is_what_its_design_yaml_composes(ref):
     assert ref.code == composed(LIBRARY, ref)
     block, config = load_block(ref.code)
-    assert set(config) >= {f"mixer__{k}" for k in LIBRARY.info(ref.units.children["mixer"].unit).config}
+    for path, node in ref.units.walk():
+        assert {"__".join((*path, k)) for k in LIBRARY.info(node.unit).config} <= set(config)
     assert GAM(block, config, 31, 64, 2)(torch.zeros(1, 3, dtype=torch.long)).shape == (1, 3, 31)
 
 

@@ -18,9 +18,9 @@ def test_from_two_parents_on_the_tree_to_a_verified_node(app, page: Page, click_
     expect(page.get_by_role("heading", name="GPT-2")).to_be_visible()
     expect(page).to_have_url(re.compile("design=gpt2"))
     page.get_by_role("button", name="Choose").click()
-    click_node(page, "llama")
+    click_node(page, "llama", "Shift")  # shown, and chosen too
     expect(page.get_by_role("heading", name="Llama")).to_be_visible()
-    page.get_by_role("button", name="Choose").click()
+    expect(page.get_by_text("Chosen: gpt2, llama")).to_be_visible()
     page.get_by_role("button", name="Crossover").click()
 
     # A crossover session, its dialog

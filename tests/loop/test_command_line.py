@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -182,3 +183,33 @@ def test_serve_starts_the_app_and_a_worker(core):
     assert code == 0, err
     assert json.loads(out)["workers"] == 1
     assert json.loads(out)["designs"] == 5
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-m", "core", "designs"], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, check=False,
+                          timeout=120, env={**os.environ, "DATA_DIR": str(tmp_path / "data")})
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_ends_the_app_and_its_children_in_the_background_too(tmp_path: Path, sign: signal.Signals):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    served = subprocess.Popen(
+        ["bash", "-c", f"'{sys.executable}' -m core serve --port {port} & echo $!; wait"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "DATA_DIR": str(tmp_path / "data")})  # a shell's & makes SIGINT ignored
+    try:
+        pid = int(served.stdout.readline())
+        assert "is at" in served.stdout.readline()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        assert len(children) == 2
+        os.kill(pid, sign)
+        served.wait(20)
+        assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    finally:
+        served.kill()

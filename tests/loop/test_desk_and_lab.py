@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 
 import pytest
 from fakes import FakeEngine, FakeSystem
+from sqlalchemy import update
 
 from core.config import Config
 from core.desk import Desk
-from core.errors import BudgetExceeded, Conflict, Diverged, NotFound, UsageError
+from core.errors import BudgetExceeded, Conflict, Diverged, LeaseLost, NotFound, UsageError
+from core.jobs import JobContext
+from core.jobs.process import process_id
+from core.store.tables import JobRow
 from core.types import JobState, Kind, Mode, Status, UnitTree, Verb
 
 
@@ -155,6 +162,50 @@ def test_cancelling_a_queued_verification_gives_its_budget_back(desk: Desk, work
     assert desk.store.ledger.account("nano").reserved == 0
     work()
     assert engine.verified == []
+
+
+def dead_worker_on(desk: Desk, job_id: int) -> None:
+    """The job is claimed, and its worker's process ends."""
+    assert desk.queue.claim("gone", only=job_id)
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with desk.store.database.write() as c:
+        c.execute(update(JobRow).where(JobRow.id == job_id).values(process=process_id(process.pid)))
+    process.kill()
+    process.wait()
+
+
+def test_cancelling_what_a_dead_worker_held_gives_its_budget_back(desk: Desk):
+    (job,) = desk.verify(["gpt2"], "nano", [0])
+    dead_worker_on(desk, job.id)
+    assert desk.cancel(job.id).state is JobState.CANCELLED
+    assert desk.store.ledger.account("nano").reserved == 0
+    session = desk.start_session(["gpt2"])
+    job = desk.queue.newest(f"session:{session.id}")
+    desk.store.ledger.reserve("design", session.id)
+    dead_worker_on(desk, job.id)
+    assert desk.cancel(job.id).state is JobState.CANCELLED
+    assert desk.store.ledger.account("design").reserved == 0
+
+
+def test_a_job_that_took_too_many_workers_down_gives_its_budget_back(desk: Desk, work, engine):
+    (job,) = desk.verify(["gpt2"], "nano", [0])
+    for _ in range(3):
+        dead_worker_on(desk, job.id)
+    work()
+    assert desk.queue.get(job.id).state is JobState.FAILED
+    assert desk.store.ledger.account("nano").reserved == 0
+    assert engine.verified == []
+
+
+def test_a_worker_that_lost_its_lease_while_proposing_writes_nothing(desk: Desk, system, work):
+    session = desk.start_session(["gpt2"], n_proposals=1)
+    job = desk.queue.claim("slow")
+    late = system.lab(desk, JobContext(job, desk.store, desk.queue, threading.Event()))
+    with desk.store.database.write() as c:  # another has taken it over
+        c.execute(update(JobRow).where(JobRow.id == job.id).values(fence=JobRow.fence + 1))
+    with pytest.raises(LeaseLost):
+        late.proposal(session, 0)
+    assert desk.store.designs.of_session(session.id) == []
 
 
 def test_a_verdict_of_training_is_the_designs_result(desk: Desk, work, engine):

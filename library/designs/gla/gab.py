@@ -58,26 +58,36 @@ def to_chunks(x: Tensor, chunk: int) -> Tensor:
     return x.unflatten(2, (-1, chunk))
 
 
-def vector_decay_attention(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, chunk: int = 16) -> Tensor:
+def states_before(over: Tensor, added: Tensor) -> Tensor:
+    """The state that each chunk starts from: over (b, h, n, k or 1, 1) of it is kept by a chunk, added (b, h, n, k, v) → (b, h, n, k, v)."""
+    state, states = torch.zeros_like(added[:, :, 0]), []
+    for kept, new in zip(over.unbind(2), added.unbind(2), strict=True):  # unbind: one backward for all, where indexing has one for each
+        states.append(state)
+        state = kept * state + new
+    return torch.stack(states, 2)
+
+
+def vector_decay_attention(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, bonus: Tensor | None = None, chunk: int = 16) -> Tensor:
     """One decay a key channel and step: q, k, log_decay (b, h, l, k), v (b, h, l, v) → (b, h, l, v).
 
+    With `bonus` u (h, k), the query meets the state before the step, and the step's own key weighted by u: RWKV's
+    o_t = (S_{t−1} + (u ∘ k_t) v_tᵀ)ᵀ q_t.
     The decay between two positions factors into one exponential on q and one on k; measured from the chunk's middle both
     stay in float32's range as long as log_decay ≥ −10 (chunk/2 · 10 = 80 < 88).
     """
     length = q.shape[2]
-    q, k, v = (to_chunks(x, chunk) for x in (q, k, v))  # (b, h, n, c, ·)
-    g = to_chunks(log_decay, chunk).cumsum(-2)  # (b, h, n, c, k)
+    q, k, v, w = (to_chunks(x, chunk) for x in (q, k, v, log_decay))  # (b, h, n, c, ·)
+    g = w.cumsum(-2)  # (b, h, n, c, k)
+    reach = g if bonus is None else g - w  # up to which step the query's state has decayed
     middle = g[..., chunk // 2 - 1 : chunk // 2, :]  # (b, h, n, 1, k)
-    within = (q * (g - middle).exp()) @ (k * (middle - g).exp()).transpose(-1, -2)  # (b, h, n, c, c)
-    out = within.tril() @ v
+    within = (q * (reach - middle).exp()) @ (k * (middle - g).exp()).transpose(-1, -2)  # (b, h, n, c, c)
+    out = within.tril(0 if bonus is None else -1) @ v
+    if bonus is not None:
+        out = out + (q * bonus[:, None, None] * k).sum(-1, keepdim=True) * v
     end = g[..., -1:, :]  # (b, h, n, 1, k)
     added = (k * (end - g).exp()).transpose(-1, -2) @ v  # (b, h, n, k, v)
     over = end.exp().transpose(-1, -2)  # (b, h, n, k, 1)
-    state, states = torch.zeros_like(added[:, :, 0]), []
-    for i in range(added.shape[2]):
-        states.append(state)
-        state = over[:, :, i] * state + added[:, :, i]
-    out = out + (q * g.exp()) @ torch.stack(states, 2)
+    out = out + (q * reach.exp()) @ states_before(over, added)
     return out.flatten(2, 3)[:, :, :length]
 
 

@@ -63,8 +63,9 @@ class Rotary(GAUBase):
 
     def _forward(self, X: Tensor) -> Tensor:  # (b, h, l, d), one head's queries or keys
         half = self.embed_dim // 2
-        speed = self.base ** (-torch.arange(half, device=X.device, dtype=torch.float32) / half)  # (d/2,)
-        angle = torch.outer(torch.arange(X.shape[-2], device=X.device, dtype=torch.float32), speed)  # (l, d/2)
+        to = {"device": X.device, "dtype": torch.promote_types(X.dtype, torch.float32)}  # angles in bfloat16 would be far off
+        speed = self.base ** (-torch.arange(half, **to) / half)  # (d/2,)
+        angle = torch.outer(torch.arange(X.shape[-2], **to), speed)  # (l, d/2)
         cos, sin = angle.cos().to(X.dtype), angle.sin().to(X.dtype)
         a, b = X[..., :half], X[..., half:]
         return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)

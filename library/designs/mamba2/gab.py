@@ -58,6 +58,15 @@ def to_chunks(x: Tensor, chunk: int) -> Tensor:
     return x.unflatten(2, (-1, chunk))
 
 
+def states_before(over: Tensor, added: Tensor) -> Tensor:
+    """The state that each chunk starts from: over (b, h, n, k or 1, 1) of it is kept by a chunk, added (b, h, n, k, v) → (b, h, n, k, v)."""
+    state, states = torch.zeros_like(added[:, :, 0]), []
+    for kept, new in zip(over.unbind(2), added.unbind(2), strict=True):  # unbind: one backward for all, where indexing has one for each
+        states.append(state)
+        state = kept * state + new
+    return torch.stack(states, 2)
+
+
 def scalar_decay_attention(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, chunk: int = 64) -> Tensor:
     """One decay a head and step: q, k (b, h, l, k), v (b, h, l, v), log_decay (b, h, l) ≤ 0 → (b, h, l, v).
 
@@ -73,11 +82,7 @@ def scalar_decay_attention(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, c
     to_end = (g[..., -1:] - g).exp().unsqueeze(-1)  # (b, h, n, c, 1)
     added = (k * to_end).transpose(-1, -2) @ v  # (b, h, n, k, v): what each chunk adds to the state
     over = g[..., -1].exp()[..., None, None]  # (b, h, n, 1, 1): what each chunk keeps of it
-    state, states = torch.zeros_like(added[:, :, 0]), []
-    for i in range(added.shape[2]):
-        states.append(state)
-        state = over[:, :, i] * state + added[:, :, i]
-    out = out + (q * g.exp().unsqueeze(-1)) @ torch.stack(states, 2)
+    out = out + (q * g.exp().unsqueeze(-1)) @ states_before(over, added)
     return out.flatten(2, 3)[:, :, :length]
 
 
@@ -98,11 +103,11 @@ class ShortConv(GAUBase):
     """A causal depthwise convolution over the last few positions: local order and n-grams for mixers that lack them (H3, Fu et al. 2022, arXiv 2212.14052)."""
 
     kind = "conv"
-    choices = {"width": (2, 3, 4)}
+    choices = {"width": (2, 3, 4), "activate": (False, True)}
 
-    def __init__(self, embed_dim, block_loc, device=None, dtype=None, *, width: int = 4):
+    def __init__(self, embed_dim, block_loc, device=None, dtype=None, *, width: int = 4, activate: bool = True):
         super().__init__(embed_dim, block_loc)
-        self.width = width
+        self.width, self.activate = width, activate
         self.weight = nn.Parameter(torch.empty(width, embed_dim, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.zeros(embed_dim, device=device, dtype=dtype))
         nn.init.normal_(self.weight, std=width**-0.5)
@@ -110,7 +115,7 @@ class ShortConv(GAUBase):
     def _forward(self, X: Tensor) -> Tensor:  # (b, l, d)
         padded = nn.functional.pad(X, (0, 0, self.width - 1, 0))  # (b, l + w − 1, d)
         Y = sum(padded[:, i : i + X.shape[1]] * self.weight[i] for i in range(self.width))  # shifted sums: faster than conv1d on a processor
-        return nn.functional.silu(Y + self.bias)
+        return nn.functional.silu(Y + self.bias) if self.activate else Y + self.bias
 
 
 class SiluGate(GAUBase):
@@ -198,13 +203,13 @@ TREE = unit(
     norm=unit(RMSNorm),
     mixer=unit(
         Mamba2, heads=4, state=32, expand=2,
-        conv=unit(ShortConv, width=4),
+        conv=unit(ShortConv, width=4, activate=True),
         gate=unit(SiluGate),
         norm=unit(RMSNorm),
     ),
 )
 
-gab_config = {'mixer__heads': 4, 'mixer__state': 32, 'mixer__expand': 2, 'mixer__conv__width': 4}
+gab_config = {'mixer__heads': 4, 'mixer__state': 32, 'mixer__expand': 2, 'mixer__conv__width': 4, 'mixer__conv__activate': True}
 
 
 class GAB(ComposedGAB):

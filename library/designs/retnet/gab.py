@@ -61,6 +61,15 @@ def to_chunks(x: Tensor, chunk: int) -> Tensor:
     return x.unflatten(2, (-1, chunk))
 
 
+def states_before(over: Tensor, added: Tensor) -> Tensor:
+    """The state that each chunk starts from: over (b, h, n, k or 1, 1) of it is kept by a chunk, added (b, h, n, k, v) → (b, h, n, k, v)."""
+    state, states = torch.zeros_like(added[:, :, 0]), []
+    for kept, new in zip(over.unbind(2), added.unbind(2), strict=True):  # unbind: one backward for all, where indexing has one for each
+        states.append(state)
+        state = kept * state + new
+    return torch.stack(states, 2)
+
+
 def scalar_decay_attention(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, chunk: int = 64) -> Tensor:
     """One decay a head and step: q, k (b, h, l, k), v (b, h, l, v), log_decay (b, h, l) ≤ 0 → (b, h, l, v).
 
@@ -76,11 +85,7 @@ def scalar_decay_attention(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, c
     to_end = (g[..., -1:] - g).exp().unsqueeze(-1)  # (b, h, n, c, 1)
     added = (k * to_end).transpose(-1, -2) @ v  # (b, h, n, k, v): what each chunk adds to the state
     over = g[..., -1].exp()[..., None, None]  # (b, h, n, 1, 1): what each chunk keeps of it
-    state, states = torch.zeros_like(added[:, :, 0]), []
-    for i in range(added.shape[2]):
-        states.append(state)
-        state = over[:, :, i] * state + added[:, :, i]
-    out = out + (q * g.exp().unsqueeze(-1)) @ torch.stack(states, 2)
+    out = out + (q * g.exp().unsqueeze(-1)) @ states_before(over, added)
     return out.flatten(2, 3)[:, :, :length]
 
 
@@ -111,8 +116,9 @@ class Rotary(GAUBase):
 
     def _forward(self, X: Tensor) -> Tensor:  # (b, h, l, d), one head's queries or keys
         half = self.embed_dim // 2
-        speed = self.base ** (-torch.arange(half, device=X.device, dtype=torch.float32) / half)  # (d/2,)
-        angle = torch.outer(torch.arange(X.shape[-2], device=X.device, dtype=torch.float32), speed)  # (l, d/2)
+        to = {"device": X.device, "dtype": torch.promote_types(X.dtype, torch.float32)}  # angles in bfloat16 would be far off
+        speed = self.base ** (-torch.arange(half, **to) / half)  # (d/2,)
+        angle = torch.outer(torch.arange(X.shape[-2], **to), speed)  # (l, d/2)
         cos, sin = angle.cos().to(X.dtype), angle.sin().to(X.dtype)
         a, b = X[..., :half], X[..., half:]
         return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)

@@ -1,0 +1,241 @@
+"""Gated DeltaNet (Yang et al. 2024, 2412.06464).
+
+The delta rule with a forget gate a head: the state can be cleared at once, and corrected key by key. Short convolutions, a gated
+norm at the output, a SwiGLU channel mixer. Trained in chunks of 64, linear in length.
+
+Shapes: b batch, l length, d embed_dim, h heads. Units, each with its source in its own docstring:
+
+  gated_delta_net            mixer
+  pre_norm                   block
+  rms_norm                   norm
+  short_conv                 conv
+  silu_gate                  gate
+  swiglu                     channel
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import ContractError
+from core.gab import ComposedGAB, GAUBase, Slot, build, unit
+
+
+def gated_delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor, log_decay: Tensor, chunk: int = 64) -> Tensor:
+    """S_t = a_t S_{t−1} + β_t k_t (v_t − a_t S_{t−1}ᵀ k_t)ᵀ, o_t = S_tᵀ q_t, with one decay a_t = exp(log_decay) a head and step.
+
+    q, k (b, h, l, k), keys of norm 1; v (b, h, l, v); beta in 0–2 and log_decay ≤ 0 (b, h, l) → (b, h, l, v).
+    """
+    length = q.shape[2]
+    chunk = min(chunk, max(16, length))
+    q, k, v = (to_chunks(x, chunk) for x in (q, k, v))  # (b, h, n, c, ·)
+    beta, g = to_chunks(beta, chunk).unsqueeze(-1), to_chunks(log_decay, chunk).cumsum(-1)  # (b, h, n, c, 1), (b, h, n, c)
+    later = torch.ones(chunk, chunk, dtype=torch.bool, device=q.device).triu(1)
+    since = (g.unsqueeze(-1) - g.unsqueeze(-2)).masked_fill(later, -torch.inf).exp()  # (b, h, n, c, c): decay between two positions
+    answered = (beta * k @ k.transpose(-1, -2) * since).tril(-1)  # what earlier writes of the chunk answer to a key
+    right = torch.cat([beta * v, beta * k * g.exp().unsqueeze(-1)], -1)
+    solved = torch.linalg.solve_triangular(answered, right, upper=False, unitriangular=True)  # (I + A)⁻¹
+    new, from_state = solved.split([v.shape[-1], k.shape[-1]], -1)  # writes = new − from_state · S
+    to_end = k * (g[..., -1:] - g).exp().unsqueeze(-1)  # (b, h, n, c, k)
+    over = g[..., -1].exp()[..., None, None]
+    state, states, writes = new.new_zeros(*k.shape[:2], k.shape[-1], v.shape[-1]), [], []
+    for fresh, old, end, kept in zip(*(x.unbind(2) for x in (new, from_state, to_end.transpose(-1, -2), over)), strict=True):
+        states.append(state)
+        writes.append(fresh - old @ state)
+        state = kept * state + end @ writes[-1]
+    within = q @ k.transpose(-1, -2) * since
+    out = within @ torch.stack(writes, 2) + (q * g.exp().unsqueeze(-1)) @ torch.stack(states, 2)
+    return out.flatten(2, 3)[:, :, :length]
+
+
+def head_width(unit: str, width: int, heads: int, even: bool = False) -> int:
+    """The width of one head; raises ContractError where the width does not divide."""
+    if width % heads or (even and width // heads % 2):
+        raise ContractError(f"{unit}: a width of {width} does not split into {heads} {'even ' if even else ''}heads", "choose another number of heads")
+    return width // heads
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(b, l, h·d) → (b, h, l, d)"""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """(b, h, l, d) → (b, l, h·d)"""
+    return x.transpose(1, 2).flatten(2)
+
+
+def linear(d_in: int, d_out: int, bias: bool = False, residual_of: int = 0, device=None, dtype=None) -> nn.Linear:
+    """A projection. `residual_of`: the number of blocks whose residual sums it feeds, two branches a block; 0 for none."""
+    layer = nn.Linear(d_in, d_out, bias=bias, device=device, dtype=dtype)
+    nn.init.normal_(layer.weight, std=0.02 / math.sqrt(2 * residual_of) if residual_of else 0.02)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def to_chunks(x: Tensor, chunk: int) -> Tensor:
+    """(b, h, l, …) → (b, h, n, c, …), zeros appended."""
+    length = x.shape[2]
+    padding = -length % chunk
+    if padding:
+        x = torch.cat([x, x.new_zeros(*x.shape[:2], padding, *x.shape[3:])], dim=2)
+    return x.unflatten(2, (-1, chunk))
+
+
+class RMSNorm(GAUBase):
+    """Divides by the root mean square, no mean taken off: cheaper than LayerNorm, as good (Zhang & Sennrich 2019, arXiv 1910.07467, eq. 4)."""
+
+    kind = "norm"
+
+    def __init__(self, embed_dim, block_loc, device=None, dtype=None):
+        super().__init__(embed_dim, block_loc)
+        self.weight = nn.Parameter(torch.ones(embed_dim, device=device, dtype=dtype))
+
+    def _forward(self, X: Tensor) -> Tensor:  # (…, d)
+        return nn.functional.rms_norm(X, (self.embed_dim,), self.weight, eps=1e-6)
+
+
+class ShortConv(GAUBase):
+    """A causal depthwise convolution over the last few positions: local order and n-grams for mixers that lack them (H3, Fu et al. 2022, arXiv 2212.14052)."""
+
+    kind = "conv"
+    choices = {"width": (2, 3, 4), "activate": (False, True)}
+
+    def __init__(self, embed_dim, block_loc, device=None, dtype=None, *, width: int = 4, activate: bool = True):
+        super().__init__(embed_dim, block_loc)
+        self.width, self.activate = width, activate
+        self.weight = nn.Parameter(torch.empty(width, embed_dim, device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.zeros(embed_dim, device=device, dtype=dtype))
+        nn.init.normal_(self.weight, std=width**-0.5)
+
+    def _forward(self, X: Tensor) -> Tensor:  # (b, l, d)
+        padded = nn.functional.pad(X, (0, 0, self.width - 1, 0))  # (b, l + w − 1, d)
+        Y = sum(padded[:, i : i + X.shape[1]] * self.weight[i] for i in range(self.width))  # shifted sums: faster than conv1d on a processor
+        return nn.functional.silu(Y + self.bias) if self.activate else Y + self.bias
+
+
+class SiluGate(GAUBase):
+    """Multiplies a mixer's output by silu of a projection of its input (RetNet, Sun et al. 2023, arXiv 2307.08621, eq. 8)."""
+
+    kind = "gate"
+
+    def __init__(self, embed_dim, block_loc, source_dim=None, device=None, dtype=None):
+        super().__init__(embed_dim, block_loc)
+        self.project = linear(source_dim or embed_dim, embed_dim, device=device, dtype=dtype)
+
+    def _forward(self, X: Tensor, source: Tensor) -> Tensor:  # X (b, l, e), source (b, l, d)
+        return X * nn.functional.silu(self.project(source))
+
+
+class GatedDeltaNet(GAUBase):
+    """The delta rule with a forget gate a head: the state decays, then is corrected (Gated DeltaNet, Yang et al. 2024, arXiv 2412.06464, eq. 10)."""
+
+    kind = "mixer"
+    slots = {
+        "conv": Slot("conv", "applied to queries, keys and values", optional=True),
+        "norm": Slot("norm", "applied to each head's output"),
+        "gate": Slot("gate", "applied to the heads' outputs", optional=True),
+    }
+    choices = {"heads": (2, 4), "value_share": (1, 2)}
+
+    def __init__(self, embed_dim, block_loc, device=None, dtype=None, *, children, heads: int = 4, value_share: int = 1):
+        super().__init__(embed_dim, block_loc)
+        to = {"device": device, "dtype": dtype}
+        width = head_width("GatedDeltaNet", embed_dim, heads)
+        values = value_share * embed_dim
+        self.heads, self.split = heads, [embed_dim, embed_dim, values]
+        self.qkv = linear(embed_dim, sum(self.split), **to)
+        self.write = linear(embed_dim, heads, **to)
+        self.forget = linear(embed_dim, heads, **to)
+        self.out = linear(values, embed_dim, residual_of=block_loc[1], **to)
+        # A from 1 to 16 and a step from 0.001 to 0.1 over the heads: Mamba-2's start, which the paper takes over.
+        self.a_log = nn.Parameter(torch.linspace(1, 16, heads, device=device, dtype=dtype).log())
+        dt = torch.linspace(math.log(1e-3), math.log(1e-1), heads, device=device, dtype=dtype).exp()
+        self.dt_bias = nn.Parameter(dt + torch.log(-torch.expm1(-dt)))  # softplus of it is dt
+        self.conv = build(children["conv"], sum(self.split), block_loc, **to) if "conv" in children else None
+        self.norm = build(children["norm"], value_share * width, block_loc, **to)
+        self.gate = build(children["gate"], values, block_loc, source_dim=embed_dim, **to) if "gate" in children else None
+
+    def _forward(self, X: Tensor) -> Tensor:  # (b, l, d)
+        qkv = self.qkv(X)
+        if self.conv is not None:
+            qkv, _ = self.conv(qkv)
+        q, k, v = (split_heads(x, self.heads) for x in qkv.split(self.split, dim=-1))  # (b, h, l, d/h), twice, and (b, h, l, v)
+        q, k = (nn.functional.normalize(x, dim=-1, eps=1e-6) for x in (q, k))
+        beta = self.write(X).sigmoid().transpose(1, 2)  # (b, h, l)
+        log_decay = (-self.a_log.exp() * nn.functional.softplus(self.forget(X) + self.dt_bias)).transpose(1, 2)  # (b, h, l)
+        Y, _ = self.norm(gated_delta_rule(q / math.sqrt(q.shape[-1]), k, v, beta, log_decay))  # (b, h, l, v)
+        Y = join_heads(Y)
+        if self.gate is not None:
+            Y, _ = self.gate(Y, source=X)
+        return self.out(Y)
+
+
+class SwiGLU(GAUBase):
+    """A projection gated by silu of another: better than one non-linearity at equal parameters (Shazeer 2020, arXiv 2002.05202, eq. 6)."""
+
+    kind = "channel"
+    choices = {"ratio": (2.0, 2.667, 3.5)}
+
+    def __init__(self, embed_dim, block_loc, device=None, dtype=None, *, ratio: float = 2.667):
+        super().__init__(embed_dim, block_loc)
+        to = {"device": device, "dtype": dtype}
+        hidden = 8 * round(embed_dim * ratio / 8)
+        self.gate = linear(embed_dim, hidden, **to)
+        self.up = linear(embed_dim, hidden, **to)
+        self.down = linear(hidden, embed_dim, residual_of=block_loc[1], **to)
+
+    def _forward(self, X: Tensor) -> Tensor:  # (b, l, d)
+        return self.down(nn.functional.silu(self.gate(X)) * self.up(X))
+
+
+class PreNorm(GAUBase):
+    """Norm, mix, add; twice: the residual stream itself is never normalised (Xiong et al. 2020, arXiv 2002.04745, figure 1b)."""
+
+    kind = "block"
+    slots = {
+        "norm": Slot("norm", "one before each branch"),
+        "mixer": Slot("mixer", "mixes positions"),
+        "channel": Slot("channel", "mixes channels"),
+    }
+
+    def __init__(self, embed_dim, block_loc, device=None, dtype=None, *, children):
+        super().__init__(embed_dim, block_loc)
+        at = (embed_dim, block_loc, device, dtype)
+        self.mixer_norm = build(children["norm"], *at)
+        self.channel_norm = build(children["norm"], *at)
+        self.mixer = build(children["mixer"], *at)
+        self.channel = build(children["channel"], *at)
+
+    def _forward(self, X: Tensor, **Z) -> tuple[Tensor, dict]:  # (b, l, d)
+        H, Z = self.mixer_norm(X, **Z)
+        H, Z = self.mixer(H, **Z)
+        X = X + H
+        H, Z = self.channel_norm(X, **Z)
+        H, Z = self.channel(H, **Z)
+        return X + H, Z
+
+
+TREE = unit(
+    PreNorm,
+    norm=unit(RMSNorm),
+    mixer=unit(
+        GatedDeltaNet, heads=4, value_share=1,
+        conv=unit(ShortConv, width=4, activate=True),
+        norm=unit(RMSNorm),
+        gate=unit(SiluGate),
+    ),
+    channel=unit(SwiGLU, ratio=2.667),
+)
+
+gab_config = {'mixer__heads': 4, 'mixer__value_share': 1, 'mixer__conv__width': 4, 'mixer__conv__activate': True, 'channel__ratio': 2.667}
+
+
+class GAB(ComposedGAB):
+    """The tree of units above, with `gab_config` as its hyperparameters."""
+
+    tree = TREE
