@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from core.lab import Engine, Lab, Measured, Progress, Run, Team
 from core.selection.base import REFERENCE, Selector
 from core.selection.greedy import GreedySelector
 from core.store import Store
-from core.types import CheckReport, CurvePoint, Design, JobKind, JobState, Json, Kind, Mode, Scale
+from core.types import CheckReport, Costs, CurvePoint, Design, JobKind, JobState, Json, Kind, Mode, Scale
 
 DESIGNERS = {"genetic": GeneticDesigner}
 REVIEWERS = {"rules": RuleReviewer}
@@ -75,10 +75,13 @@ class BuildSystem:
 
     def open(self) -> Desk:
         """The desk over a database that is there, current, and holds the library's references."""
+        from core.checker.costs import shipped_costs
+
         self.config.make_dirs()
         store = Store.open(self.config, migrate=True)
         seed_library(store, self.config.library_dir)
         desk = Desk.open(self.config, self.author, store)
+        store.costs.add(shipped_costs(self.config.library_dir, desk.scales.values()))
         desk.first_budgets()
         return desk
 
@@ -88,7 +91,7 @@ class BuildSystem:
         desk = Desk.open(self.config, self.author, store)
         handlers = {
             JobKind.SESSION: self._session, JobKind.IMPLEMENT: self._implement, JobKind.CHECK: self._check,
-            JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve}
+            JobKind.COSTS: self._costs, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve}
         return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name)
 
     def lab(self, desk: Desk, progress: Progress, selector: Selector | None = None, run: Run | None = None) -> Lab:
@@ -106,7 +109,18 @@ class BuildSystem:
         return Team(partial(make, "designer", DESIGNERS), partial(make, "reviewer", REVIEWERS), partial(make, "coder", CODERS))
 
     def engine(self) -> Engine:
-        return Engine(check=self.check, corpus=self._corpus, verify=self._verification)
+        return Engine(check=self.check, corpus=self._corpus, costs=self._counted, verify=self._verification)
+
+    def costs(self, code: str, scales: Sequence[Scale], on_scale: Callable[[str], None] = lambda _: None) -> Iterator[tuple[Scale, Costs]]:
+        from core.checker.costs import measure_costs
+
+        return measure_costs(code, scales, self._reference_code(), on_scale)
+
+    def _counted(self, code: str, scales: Sequence[Scale], progress: Progress) -> Iterator[tuple[Scale, Costs]]:
+        for n, found in enumerate(self.costs(code, scales)):
+            progress.check_cancel()
+            yield found
+            progress.progress((n + 1) / len(scales), f"counted what {found[0].name} costs")
 
     def check(self, code: str, scale: Scale) -> CheckReport:
         from core.checker.check import check
@@ -133,6 +147,11 @@ class BuildSystem:
         made = desk.store.implementations.newest(job.job.payload["design"])
         report = self.lab(desk, job).checked(made, job.job.payload["scale"])
         return {"design": made.design_id, "revision": made.revision, "passed": report.passed}
+
+    def _costs(self, desk: Desk, job: JobContext) -> Json:
+        made = desk.store.implementations.newest(job.job.payload["design"])
+        self.lab(desk, job).count_costs(made, desk.scales)
+        return {"design": made.design_id, "revision": made.revision}
 
     def _verify(self, desk: Desk, job: JobContext) -> Json:
         p = job.job.payload

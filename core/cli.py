@@ -167,17 +167,42 @@ def check(args: argparse.Namespace) -> Answer:
     """A design of the tree, or a gab.py."""
     path = Path(args.target)
     if path.suffix == ".py" or path.is_file():
-        try:
-            code = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path} cannot be read: {error}", "give a gab.py in UTF-8, or a design's id") from error
         system = BuildSystem()
-        report = system.check(code, get_scale(load_scales(system.config.scales_file), args.scale))
+        report = system.check(_source(path), get_scale(load_scales(system.config.scales_file), args.scale))
     else:
         desk = _desk()
         _work(desk, desk.check(args.target, args.scale))
         report = desk.store.implementations.newest(args.target).check
     return report, text.report(report), int(not report.passed)
+
+
+def costs(args: argparse.Namespace) -> Answer:
+    """Of a design of the tree, or of a gab.py."""
+    system = BuildSystem()
+    scales = load_scales(system.config.scales_file)
+    chosen = {name: get_scale(scales, name) for name in args.scale.split(",")} if args.scale else scales
+    path = Path(args.target)
+    if path.suffix == ".py" or path.is_file():
+        found = {scale.name: cost for scale, cost in system.costs(_source(path), list(chosen.values()), text.counting)}
+    else:
+        desk = _desk()
+        if set(chosen) - set(desk.costs(args.target)):
+            _work(desk, desk.count_costs(args.target))
+        found = {name: cost for name, cost in desk.costs(args.target).items() if name in chosen}
+    return found, text.costs(found), 0
+
+
+def export(args: argparse.Namespace) -> Answer:
+    """A file, or a Hugging Face folder."""
+    from core import export as exporting
+
+    config, store = Config.from_env(), _desk().store
+    out = Path(args.out or (f"{args.id}-hf" if args.format == "hf" else f"{args.id}.py")).absolute()
+    if args.format == "hf":
+        exporting.write_hub(store, config, args.id, out, args.verification)
+    else:
+        exporting.write_code(store, args.id, args.format, out)
+    return {"design": args.id, "format": args.format, "path": out}, f"{out}: {exporting.FORMATS[args.format]}", 0
 
 
 def verify(args: argparse.Namespace) -> Answer:
@@ -214,6 +239,13 @@ def _amounts(texts: Sequence[str]) -> dict[str, int]:
 
 
 # ----------------------------------------------------------------------------------------------------- helpers
+
+
+def _source(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", "give a gab.py in UTF-8, or a design's id") from error
 
 
 def _desk() -> Desk:
@@ -261,6 +293,12 @@ def parser() -> argparse.ArgumentParser:
     command(release, "Implement the best proposals of a session that waits.", ("session", {"help": "a session's id"}))
     command(implement, "Write and check the code of a proposal.", ident, scale)
     command(check, "Check a design, or a gab.py.", ("target", {"metavar": "FILE_OR_ID"}), scale)
+    command(costs, "Count parameters, FLOPs and memory of a design, or a gab.py, before anything is trained.",
+            ("target", {"metavar": "FILE_OR_ID"}), ("--scale", {"default": "", "help": "scales, separated by commas; all otherwise"}))
+    command(export, "Take a design out: its gab.py, the same for Genesys, or a trained model as a Hugging Face folder.", ident,
+            ("--format", {"choices": ["gab", "standalone", "genesys", "hf"], "default": "gab"}),
+            ("--out", {"default": "", "metavar": "PATH", "help": "a file or folder that does not exist yet"}),
+            ("--verification", {"type": int, "metavar": "N", "help": "whose weights (hf); otherwise the newest at the largest scale"}))
     command(verify, "Train and evaluate a design.", ident, scale, seed, corpus,
             ("--fresh", {"action": "store_true", "help": "measure again, though a result is stored"}))
     command(evolve, "Design and verify until the budgets are spent (ALG 1).",

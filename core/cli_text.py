@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from core.doctor import Finding
 from core.dossier import Dossier
 from core.jobs import Queue, WorkerInfo
-from core.types import Account, CheckReport, Design, Job, JobState, Json, UnitTree, Verification
+from core.types import Account, CheckReport, Costs, Design, Job, JobState, Json, UnitTree, Verification
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "ok": "✓"}
 
@@ -49,6 +49,16 @@ def designs(found: Sequence[Design]) -> str:
     rows = [(d.id, d.kind, d.status, "" if d.rating is None else f"{d.rating:.1f}",
              " ".join(f"{scale}={score:.4f}" for scale, score in d.scores.items()), d.title) for d in found]
     return table(("id", "kind", "status", "rating", "bits per byte", "title"), rows)
+
+
+def counting(scale: str) -> None:
+    print(f"counting at {scale}", file=sys.stderr, flush=True)
+
+
+def costs(found: Mapping[str, Costs]) -> str:
+    rows = [(name, f"{c.params:,}", f"{c.params_embedding:,}", f"{c.flops_infer / 1e6:,.2f} M", f"{c.flops_train / 1e6:,.2f} M", f"{c.peak_mb:,.0f} MB")
+            for name, c in found.items()]
+    return table(("scale", "parameters", "embedding", "FLOPs a token", "in training", "memory"), rows)
 
 
 def report(check: CheckReport | None) -> str:

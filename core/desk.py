@@ -20,6 +20,7 @@ from core.selection.ranking import ranking
 from core.store import Store
 from core.types import (
     DESIGN_BUDGET,
+    Costs,
     Decision,
     Design,
     Job,
@@ -170,6 +171,16 @@ class Desk:
         get_scale(self.scales, scale)
         return self.queue.put(JobKind.CHECK, f"check:{design_id}@{scale}", {"design": design_id, "scale": scale})
 
+    def count_costs(self, design_id: str) -> Job:
+        """Parameters, FLOPs and memory of the newest code at every scale."""
+        self._implemented(design_id)
+        return self.queue.put(JobKind.COSTS, f"costs:{design_id}", {"design": design_id})
+
+    def costs(self, design_id: str) -> dict[str, Costs]:
+        """Of the newest code, by scale, as far as they are counted."""
+        made = self.store.implementations.newest(design_id)
+        return self.store.costs.of(made.code_hash, self.scales) if made else {}
+
     def verify(
         self, design_ids: Sequence[str], scale: str, seeds: Sequence[int] = (0,), corpus: str | None = None, fresh: bool = False
     ) -> list[Job]:
@@ -248,10 +259,11 @@ class Desk:
             own = [m for owner, m in done if owner == design_id]
             like = own or [m for _, m in done]
             measured += bool(own)
+            counted = self.costs(design_id).get(scale)
             seconds += n_seeds * (median(m.train_seconds + m.eval_seconds for m in like) if like else rung.minutes * 60)
-            memory = max(memory, median(m.peak_memory_mb for m in like) if like else _rough_memory_mb(rung))
+            memory = max(memory, median(m.peak_memory_mb for m in own) if own else counted.peak_mb if counted else _rough_memory_mb(rung))
         if not done:
-            return Estimate(seconds, memory, f"a guess from scales.yaml: nothing was verified at {scale} here yet")
+            return Estimate(seconds, memory, f"a guess: nothing was verified at {scale} here yet; time from scales.yaml, memory counted")
         return Estimate(seconds, memory, f"measured here: {measured} of {len(design_ids)} designs at {scale}, the others like their median")
 
     # ------------------------------------------------------------------------------------------ inside

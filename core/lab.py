@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ import networkx as nx
 
 from core.agents.base import Brief, Coder, Designer, Parent, Reviewer
 from core.agents.dialog import Dialog
-from core.errors import DesignError, Diverged, LeaseLost, NotFound
+from core.errors import DesignError, Diverged, LeaseLost, NotFound, SandboxError
 from core.selection.base import Selector
 from core.selection.ranking import ranking
 from core.store import Store
@@ -23,6 +23,7 @@ from core.store.curves import CurveWriter
 from core.types import (
     CheckReport,
     CheckResult,
+    Costs,
     CurvePoint,
     Design,
     Gates,
@@ -71,6 +72,7 @@ class Engine:
 
     check: Callable[[str, Scale], CheckReport]                       # (code, scale)
     corpus: Callable[[str | None, int, Progress], Corpus]            # (path, vocab_size, progress)
+    costs: Callable[[str, Sequence[Scale], Progress], Iterable[tuple[Scale, Costs]]]
     verify: Callable[[str, Scale, int, Corpus, int, Callable[[CurvePoint], None], Progress, Callable[[str, Json], None]], Measured]
 
 
@@ -264,7 +266,20 @@ class Lab:
         report = self.engine.check(implementation.code, self.scales[scale])
         with self.progress.guard():
             self.store.checks.add(implementation.id, report)
+        if report.passed:
+            try:
+                self.count_costs(implementation, [scale])
+            except (DesignError, SandboxError) as error:  # a block that cannot be counted can still be trained
+                self.store.events.append(f"design:{implementation.design_id}", "uncounted", "checker", {"why": str(error)})
         return report
+
+    def count_costs(self, implementation: Implementation, scales: Iterable[str]) -> None:
+        """Parameters, FLOPs and memory at those of the scales where they are not known yet."""
+        known = self.store.costs.of(implementation.code_hash, self.scales)
+        missing = [self.scales[name] for name in scales if name not in known]
+        for scale, costs in self.engine.costs(implementation.code, missing, self.progress) if missing else ():
+            with self.progress.guard():
+                self.store.costs.add([(implementation.code_hash, scale, costs)])
 
     # ------------------------------------------------------------------------------------------ ALG 3: verifications
 

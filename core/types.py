@@ -80,6 +80,7 @@ class JobKind(StrEnum):
     CHECK = "check"          # payload {"design": id, "scale": name}
     VERIFY = "verify"        # payload {"design": id, "scale": name, "seed": int, "corpus": path or null}
     EVOLVE = "evolve"        # payload {"run": id, ...}
+    COSTS = "costs"          # payload {"design": id}
 
 
 class Outcome(StrEnum):
@@ -406,6 +407,11 @@ class Scale:
     def steps(self) -> int:
         return max(1, self.tokens // self.batch_tokens)
 
+    @property
+    def shape(self) -> str:
+        """What a design's costs at this scale depend on."""
+        return f"{self.n_layers}x{self.d_model}@{self.context}/{self.vocab_size}/{self.batch_tokens}/{self.tolerance:g}"
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -420,3 +426,20 @@ class Fit:
     @property
     def off_by(self) -> float:
         return self.params / self.reference_params - 1
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a design costs at a scale, counted before anything is trained (core/gab/costs.py)."""
+
+    params: int                      # non-embedding
+    params_embedding: int
+    flops_infer: float               # a token, at the scale's full context
+    flops_train: float               # a token: forward and backward
+    memory_mb: float                 # tensors at the peak of a training step
+    process_mb: float = 400.0        # Python and torch themselves, resident (on a GPU they do not count)
+
+    @property
+    def peak_mb(self) -> float:
+        """Resident at the peak of a training on the processor: allocators keep about a fifth more than tensors hold."""
+        return self.process_mb + 1.2 * self.memory_mb

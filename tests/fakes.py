@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.build import BuildSystem
 from core.config import Config
 from core.lab import Engine, Progress
-from core.types import CheckReport, CheckResult, CurvePoint, Fit, Json, Metrics, Scale, derive_seed
+from core.types import CheckReport, CheckResult, Costs, CurvePoint, Fit, Json, Metrics, Scale, derive_seed
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ class FakeEngine:
         ok = self.passes(code)
         return CheckReport(ok, scale.name, (CheckResult("forward", "pass" if ok else "fail", "by rule", 0.0),), Fit(4, 128, 100, 10, 100))
 
+    def costs(self, code: str, scales: Sequence[Scale], progress: Progress) -> list[tuple[Scale, Costs]]:
+        return [(scale, Costs(100, 10, 200.0, 600.0, 50.0)) for scale in scales]
+
     def corpus(self, path: str | None, vocab_size: int, progress: Progress) -> FakeCorpus:
         return FakeCorpus()
 
@@ -62,4 +65,4 @@ class FakeSystem(BuildSystem):
         self.fake = engine
 
     def engine(self) -> Engine:
-        return Engine(self.fake.check, self.fake.corpus, self.fake.verify)
+        return Engine(self.fake.check, self.fake.corpus, self.fake.costs, self.fake.verify)

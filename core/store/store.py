@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from core.config import Config
 from core.errors import NewerDatabase, StoreError
 from core.store import migrations
+from core.store.costs import CostTable
 from core.store.curves import Curves
 from core.store.designs import Designs
 from core.store.engine import Database
@@ -48,6 +49,7 @@ class Store:
         self.checks = Checks(database)
         self.verifications = Verifications(database)
         self.curves = Curves(database)
+        self.costs = CostTable(database)
         self.sessions = Sessions(database)
         self.events = Events(database)
         self.ledger = Ledger(database)

@@ -139,6 +139,17 @@ class CheckRow(Base):
     created_at: Mapped[datetime]
 
 
+class CostRow(Base):
+    """A gab.py's costs at a scale as it was when they were counted (`Scale.shape`)."""
+
+    __tablename__ = "costs"
+    code_hash: Mapped[str] = mapped_column(primary_key=True)
+    scale: Mapped[str] = mapped_column(primary_key=True)
+    shape: Mapped[str] = mapped_column(primary_key=True)
+    costs: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
 class VerificationRow(Base):
     """`finished_at`, `bits_per_byte`, `metrics`, `failure` and `provenance` are set once."""
 

@@ -93,7 +93,7 @@ def test_build_system_in_one_line(tmp_path: Path):
     (("verify", "gpt2", "--scale", "huge"), 2, "no scale 'huge' — use one of pico"),
     (("verify", "nobody", "--scale", "pico"), 1, "no design 'nobody'"),
     (("verify", "gpt2", "--scale", "pico", "--seed", "-1"), 2, "the seed is -1"),
-    (("show", "mamba"), 1, "did you mean mamba2"),
+    (("show", "lamma"), 1, "did you mean llama"),
     (("approve", "gpt2"), 2, "gpt2 is a reference"),
     (("evolve", "--verify-budget", "pico"), 2, "'pico' is not NAME=NUMBER"),
     (("evolve", "--selector", "oracle", "--verify-budget", "pico=1"), 2, "selector 'oracle' is unknown"),
@@ -182,7 +182,7 @@ def test_serve_starts_the_app_and_a_worker(core):
     code, out, err = core("serve", "--check", "--port", str(port), "--json")
     assert code == 0, err
     assert json.loads(out)["workers"] == 1
-    assert json.loads(out)["designs"] == 5
+    assert json.loads(out)["designs"] == len(list((ROOT / "library" / "designs").iterdir()))
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path):

@@ -19,13 +19,14 @@ import torch
 
 from core.config import Config
 from core.errors import Diverged, VerificationError
+from core.gab.loss import token_loss
 from core.gab.references import load_references
 from core.store import Store
 from core.types import CurvePoint, Scale
 from core.verification.evaluation.heldout import ratio_se
 from core.verification.training.checkpoint import Checkpoints
 from core.verification.training.corpus import prepare
-from core.verification.training.loop import learning_rate, token_loss
+from core.verification.training.loop import learning_rate
 from core.verification.verify import file_hash, verification
 
 pytestmark = pytest.mark.slow
@@ -250,7 +251,7 @@ def test_the_chunked_loss_equals_the_whole(monkeypatch):
     h, head = torch.randn(2, 50, 8, requires_grad=True), torch.randn(11, 8, requires_grad=True)
     t = torch.randint(11, (2, 50))
     whole = token_loss(h, head, t)
-    monkeypatch.setattr("core.verification.training.loop.LOGITS", 77)
+    monkeypatch.setattr("core.gab.loss.LOGITS", 77)
     chunked = token_loss(h, head, t)
     assert torch.allclose(whole, chunked)
     for a, b in zip(torch.autograd.grad(whole, (h, head)), torch.autograd.grad(chunked, (h, head)), strict=True):

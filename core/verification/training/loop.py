@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from core.errors import Diverged
+from core.gab.loss import MICRO_TOKENS, token_loss
 from core.gab.model import GAM
 from core.types import CurvePoint, Scale
 from core.verification.training.checkpoint import Checkpoints
@@ -26,8 +24,6 @@ from core.verification.training.data import Windows
 CLIP = 1.0
 BETAS = (0.9, 0.95)
 FLOOR = 0.1                  # of the peak learning rate, at the end
-MICRO_TOKENS = 8192          # trained at once; more are accumulated
-LOGITS = 2**25               # logits held at once: 128 MB in float32
 
 
 @dataclass(frozen=True)
@@ -116,19 +112,6 @@ def learning_rate(scale: Scale, step: int) -> float:
         return scale.lr * (step + 1) / warm
     done = (step - warm) / max(1, scale.steps - warm)
     return scale.lr * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def token_loss(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
-    """Summed cross-entropy. Above LOGITS entries it goes chunk by chunk, recomputed in the backward pass: the full logits are never held."""
-    h, t = hidden.flatten(0, 1), targets.flatten()  # (n, d), (n,)
-    rows = max(1, LOGITS // head.shape[0])
-    if len(t) <= rows:
-        return _chunk_loss(h, head, t)
-    return torch.stack([checkpoint(_chunk_loss, hc, head, tc, use_reentrant=False) for hc, tc in zip(h.split(rows), t.split(rows), strict=True)]).sum()
-
-
-def _chunk_loss(h: Tensor, head: Tensor, t: Tensor) -> Tensor:
-    return F.cross_entropy((h @ head.T).float(), t, reduction="sum")
 
 
 def _optimizer(model: GAM, scale: Scale, device: str) -> torch.optim.AdamW:

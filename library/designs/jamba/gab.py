@@ -57,7 +57,7 @@ def selective_scan(dt: Tensor, x: Tensor, b: Tensor, c: Tensor, a: Tensor) -> Te
     """h_t = exp(dt_t a) ∘ h_{t−1} + dt_t x_t b_t, y_t = h_t c_t: dt > 0 and x (b, l, e), b and c (b, l, n), a < 0 (e, n) → (b, l, e)."""
     length, exact = x.shape[1], torch.promote_types(x.dtype, torch.float32)
     dt, x, b, c = (F.pad(t.to(exact), (0, 0, 0, -length % SelectiveScan.CHUNK)) for t in (dt, x, b, c))
-    with torch.autocast(x.device.type, enabled=False):
+    with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):
         return SelectiveScan.apply(dt, x, b, c, a.to(exact).T.contiguous())[:, :length]
 
 
