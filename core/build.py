@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -91,7 +91,7 @@ class BuildSystem:
         desk = Desk.open(self.config, self.author, store)
         handlers = {
             JobKind.SESSION: self._session, JobKind.IMPLEMENT: self._implement, JobKind.CHECK: self._check,
-            JobKind.COSTS: self._costs, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve}
+            JobKind.COSTS: self._costs, JobKind.TRY: self._try, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve}
         return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name)
 
     def lab(self, desk: Desk, progress: Progress, selector: Selector | None = None, run: Run | None = None) -> Lab:
@@ -147,6 +147,11 @@ class BuildSystem:
         made = desk.store.implementations.newest(job.job.payload["design"])
         report = self.lab(desk, job).checked(made, job.job.payload["scale"])
         return {"design": made.design_id, "revision": made.revision, "passed": report.passed}
+
+    def _try(self, desk: Desk, job: JobContext) -> Json:
+        """A person's gab.py, checked before it is anything."""
+        job.progress(0.1, "checking")
+        return {"report": asdict(self.engine().check(job.job.payload["code"], desk.scales[job.job.payload["scale"]]))}
 
     def _costs(self, desk: Desk, job: JobContext) -> Json:
         made = desk.store.implementations.newest(job.job.payload["design"])

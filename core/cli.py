@@ -176,6 +176,17 @@ def check(args: argparse.Namespace) -> Answer:
     return report, text.report(report), int(not report.passed)
 
 
+def add(args: argparse.Namespace) -> Answer:
+    """A person's gab.py: checked, then a root of the tree."""
+    desk = _desk()
+    job = _work(desk, desk.try_code(_source(Path(args.file)), args.scale))
+    report = desk.tried(job)
+    if not report.passed:
+        return report, text.report(report), 1
+    made = desk.add_own(job.id, args.title, args.summary, args.id)
+    return made, f"{text.report(report)}\n{made.id}: in the tree", 0
+
+
 def costs(args: argparse.Namespace) -> Answer:
     """Of a design of the tree, or of a gab.py."""
     system = BuildSystem()
@@ -293,6 +304,8 @@ def parser() -> argparse.ArgumentParser:
     command(release, "Implement the best proposals of a session that waits.", ("session", {"help": "a session's id"}))
     command(implement, "Write and check the code of a proposal.", ident, scale)
     command(check, "Check a design, or a gab.py.", ("target", {"metavar": "FILE_OR_ID"}), scale)
+    command(add, "Check a gab.py of your own, and put it into the tree.", ("file", {"metavar": "FILE"}), scale,
+            ("--title", {"required": True}), ("--summary", {"default": ""}), ("--id", {"default": "", "help": "made from the title otherwise"}))
     command(costs, "Count parameters, FLOPs and memory of a design, or a gab.py, before anything is trained.",
             ("target", {"metavar": "FILE_OR_ID"}), ("--scale", {"default": "", "help": "scales, separated by commas; all otherwise"}))
     command(export, "Take a design out: its gab.py, the same for Genesys, or a trained model as a Hugging Face folder.", ident,

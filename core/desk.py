@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from core.config import Config
 from core.errors import Conflict, CorpusError, NotFound, UsageError
+from core.estimates import Estimate, estimate
+from core.gab.references import ReferenceDesign, load_references
 from core.gab.scales import get_scale, load_scales
 from core.gab.units import UnitLibrary
 from core.jobs import Queue
+from core.own import add_own, twin
 from core.selection.ranking import ranking
 from core.store import Store
 from core.types import (
     DESIGN_BUDGET,
+    CheckReport,
     Costs,
     Decision,
     Design,
@@ -34,19 +36,12 @@ from core.types import (
     UnitTree,
     Verb,
     derive_seed,
+    sha256_text,
 )
 
 # What a new data directory may spend before anybody sets a budget: an afternoon on a laptop.
+LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says so
 FIRST_BUDGETS = {DESIGN_BUDGET: 50, "nano": 50, "micro": 10}
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a verification will take. `basis` says where the figures come from."""
-
-    seconds: float
-    memory_mb: float
-    basis: str
 
 
 class Desk:
@@ -62,6 +57,10 @@ class Desk:
         store = store or Store.open(config)
         queue = Queue(store, config.lease_s, lambda job: _give_back(store, job))
         return cls(store, queue, load_scales(config.scales_file), UnitLibrary(config.library_dir / "units"), author)
+
+    def references(self) -> list[ReferenceDesign]:
+        """The library's designs with their sources, oldest first."""
+        return load_references(self.units.folder.parent)
 
     # ------------------------------------------------------------------------------------------ proposing
 
@@ -166,6 +165,32 @@ class Desk:
             raise UsageError(f"{design_id} is refused", f"approve it first: python -m core approve {design_id}")
         return self.queue.put(JobKind.IMPLEMENT, f"implement:{design_id}", {"design": design_id, "scale": scale})
 
+    def try_code(self, code: str, scale: str = "nano") -> Job:
+        """Check a person's gab.py that is no design yet; the job's result holds the report."""
+        get_scale(self.scales, scale)
+        _words(code, "there is no code")
+        _within("the size of the code in bytes", len(code.encode()), 1, LARGEST_CODE)
+        return self.queue.put(JobKind.TRY, f"try:{sha256_text(code)[:16]}@{scale}", {"code": code, "scale": scale})
+
+    def tried(self, job: Job) -> CheckReport | None:
+        """What the check of a person's gab.py found; None while it runs."""
+        return CheckReport.from_dict(job.result["report"]) if job.kind is JobKind.TRY and "report" in job.result else None
+
+    def add_own(self, job_id: int, title: str, summary: str = "", design_id: str = "") -> Design:
+        """Save a gab.py that passed its check as a root of the tree. Its costs at every scale are counted next."""
+        job = self.queue.get(job_id)
+        report = self.tried(job)
+        if report is None or not report.passed:
+            raise UsageError(f"job {job_id} is no check that passed", "check the code first, and mend what it finds")
+        with self.store.together():
+            made = add_own(self.store, self.units, job.payload["code"], report, _words(title, "a design needs a title"), summary, design_id, self.author)
+            self.queue.put(JobKind.COSTS, f"costs:{made}", {"design": made})
+        return self.store.designs.get(made)
+
+    def twin(self, code: str) -> str | None:
+        """The design whose newest code is the same but for names, comments and order of keywords."""
+        return twin(self.store, code)
+
     def check(self, design_id: str, scale: str = "nano") -> Job:
         self._implemented(design_id)
         get_scale(self.scales, scale)
@@ -251,20 +276,8 @@ class Desk:
     # ------------------------------------------------------------------------------------------ foreseeing
 
     def estimate(self, design_ids: Sequence[str], scale: str, n_seeds: int = 1) -> Estimate:
-        """Seconds and peak memory for all of `design_ids` × `n_seeds`, from what was measured here, else from the scale's figures."""
-        rung = get_scale(self.scales, scale)
-        done = [(v.design_id, v.metrics) for v in self.store.verifications.all(scale=scale) if v.metrics]
-        seconds, memory, measured = 0.0, 0.0, 0
-        for design_id in design_ids:
-            own = [m for owner, m in done if owner == design_id]
-            like = own or [m for _, m in done]
-            measured += bool(own)
-            counted = self.costs(design_id).get(scale)
-            seconds += n_seeds * (median(m.train_seconds + m.eval_seconds for m in like) if like else rung.minutes * 60)
-            memory = max(memory, median(m.peak_memory_mb for m in own) if own else counted.peak_mb if counted else _rough_memory_mb(rung))
-        if not done:
-            return Estimate(seconds, memory, f"a guess: nothing was verified at {scale} here yet; time from scales.yaml, memory counted")
-        return Estimate(seconds, memory, f"measured here: {measured} of {len(design_ids)} designs at {scale}, the others like their median")
+        """Seconds and peak memory for all of `design_ids` × `n_seeds`."""
+        return estimate(self.store, self.scales, design_ids, get_scale(self.scales, scale), n_seeds)
 
     # ------------------------------------------------------------------------------------------ inside
 
@@ -340,14 +353,3 @@ def _words(text: str, complaint: str) -> str:
 def _within(what: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise UsageError(f"{what} is {value}", f"it must lie between {low} and {high}")
-
-
-def _rough_memory_mb(scale: Scale) -> float:
-    """Weights, gradients and AdamW's two moments in float32 (16 bytes a parameter) + activations of one micro-batch + the runtime.
-
-    12·L·d² is a Transformer's non-embedding count (Kaplan et al. 2020, arXiv 2001.08361); 34·L·b·t·d bytes of activations after
-    Korthikanti et al. 2022 (arXiv 2205.05198), doubled for float32; 400 MB for Python and torch. Rough: ±50 %.
-    """
-    params = 12 * scale.n_layers * scale.d_model**2 + scale.vocab_size * scale.d_model
-    micro_tokens = min(scale.batch_tokens, 16_384)
-    return (16 * params + 68 * scale.n_layers * micro_tokens * scale.d_model + 8 * micro_tokens * scale.vocab_size) / 2**20 + 400

@@ -81,6 +81,7 @@ class JobKind(StrEnum):
     VERIFY = "verify"        # payload {"design": id, "scale": name, "seed": int, "corpus": path or null}
     EVOLVE = "evolve"        # payload {"run": id, ...}
     COSTS = "costs"          # payload {"design": id}
+    TRY = "try"              # payload {"code": gab.py, "scale": name}: a check of code that is no design yet
 
 
 class Outcome(StrEnum):
@@ -214,6 +215,11 @@ class CheckReport:
     @property
     def failures(self) -> tuple[CheckResult, ...]:
         return tuple(r for r in self.results if r.verdict == "fail")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CheckReport:
+        return cls(**{**data, "results": tuple(CheckResult(**r) for r in data["results"]), "layers": tuple(data["layers"]),
+                      "fit": Fit(**data["fit"]) if data["fit"] else None})
 
 
 @dataclass(frozen=True)

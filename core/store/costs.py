@@ -20,7 +20,7 @@ class CostTable:
     def add(self, counted: Iterable[tuple[str, Scale, Costs]]) -> None:
         """(code hash, scale, costs); what is there already stays."""
         with self._db.write() as c:
-            known = set(c.execute(select(CostRow.code_hash, CostRow.scale, CostRow.shape)).tuples())
+            known = {tuple(row) for row in c.execute(select(CostRow.code_hash, CostRow.scale, CostRow.shape))}
             rows = [{"code_hash": code_hash, "scale": scale.name, "shape": scale.shape, "costs": asdict(costs), "created_at": datetime.now(UTC)}
                     for code_hash, scale, costs in counted if (code_hash, scale.name, scale.shape) not in known]
             if rows:
@@ -29,6 +29,6 @@ class CostTable:
     def of(self, code_hash: str, scales: Mapping[str, Scale]) -> dict[str, Costs]:
         """By scale, in the ladder's order, as far as they were counted for the scales as they are now."""
         with self._db.read() as c:
-            rows = c.execute(select(CostRow.scale, CostRow.shape, CostRow.costs).where(CostRow.code_hash == code_hash)).tuples()
+            rows = c.execute(select(CostRow.scale, CostRow.shape, CostRow.costs).where(CostRow.code_hash == code_hash))
             found = {(scale, shape): costs for scale, shape, costs in rows}
         return {name: Costs(**found[name, s.shape]) for name, s in scales.items() if (name, s.shape) in found}

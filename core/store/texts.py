@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select
 from core.errors import NotFound
 from core.store.engine import Database
 from core.store.tables import CheckRow, DecisionRow, DesignRow, ImplementationRow, ProposalRow, ReviewRow
-from core.types import CheckReport, CheckResult, Decision, Fit, Implementation, Json, Proposal, Review, UnitTree, Verb, sha256_text
+from core.types import CheckReport, Decision, Implementation, Json, Proposal, Review, UnitTree, Verb, sha256_text
 
 
 class _Table:
@@ -93,6 +93,13 @@ class Implementations(_Table):
             row = c.execute(_of_design(design_id).order_by(ImplementationRow.revision.desc()).limit(1)).first()
             return _implementation(c, row) if row else None
 
+    def newest_code(self) -> list[tuple[str, str]]:
+        """(design, its newest gab.py) of every design that has one."""
+        newest = select(func.max(ImplementationRow.id)).group_by(ImplementationRow.design_id)
+        with self._db.read() as c:
+            rows = c.execute(select(ImplementationRow.design_id, ImplementationRow.code).where(ImplementationRow.id.in_(newest)).order_by(ImplementationRow.id))
+            return [(owner, code) for owner, code in rows]
+
     def revisions(self, design_id: str) -> list[Implementation]:
         with self._db.read() as c:
             return [_implementation(c, r) for r in c.execute(_of_design(design_id).order_by(ImplementationRow.revision)).all()]
@@ -151,5 +158,4 @@ def _implementation(c: Connection, r: Row) -> Implementation:
 def _report(data: Json | None) -> CheckReport | None:
     if data is None:
         return None
-    return CheckReport(**{**data, "results": tuple(CheckResult(**r) for r in data["results"]), "layers": tuple(data["layers"]),
-                          "fit": Fit(**data["fit"]) if data["fit"] else None})
+    return CheckReport.from_dict(data)
