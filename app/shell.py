@@ -26,11 +26,12 @@ STATUS_BADGES = {
     Status.REFUSED: "gray"}
 
 CSS = """<style>
-[data-testid="stMainBlockContainer"] {padding: 3.6rem 1.6rem 3rem; max-width: 1700px;}
+[data-testid="stMainBlockContainer"] {padding: 4.3rem 1.6rem 3rem; max-width: 1700px;}
 [data-testid="stMetricValue"] {font-size: 1.35rem;}
 [data-testid="stMarkdownContainer"] pre {white-space: pre-wrap;}
 [data-testid="stMarkdownContainer"] {overflow-wrap: anywhere;}
-@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 3.4rem 0.7rem 2rem;} h1 {font-size: 1.5rem !important;}}
+.st-key-own-code textarea {font-family: ui-monospace, monospace; font-size: 0.85rem; line-height: 1.45; white-space: pre; overflow-x: auto;}
+@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 4.1rem 0.7rem 2rem;} h1 {font-size: 1.5rem !important;}}
 </style>"""
 
 

@@ -91,7 +91,11 @@ class CodeError(DesignError):
 
 
 class UnitError(DesignError):
-    pass
+    """`path` leads by slots from the block to the unit at fault, where there is one."""
+
+    def __init__(self, what: str, mend: str = "", path: tuple[str, ...] | None = None) -> None:
+        super().__init__(what, mend)
+        self.path = path
 
 
 class ContractError(DesignError):

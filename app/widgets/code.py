@@ -6,9 +6,10 @@ import difflib
 
 import streamlit as st
 
+from app import shell
 from core.types import CheckReport, UnitTree
 
-MARKS = {"pass": "✓ pass", "warn": "! warn", "fail": "✗ fail"}
+MARKS = {"pass": ":green[✓]", "warn": ":orange[!]", "fail": ":red[✗]"}
 
 
 def draw_code(code: str, other: str | None, other_name: str) -> None:
@@ -38,9 +39,9 @@ def outline(tree: UnitTree, slot: str = "block", depth: int = 0) -> str:
 def draw_report(report: CheckReport) -> None:
     verdict = "passed" if report.passed else "failed"
     st.markdown(f"**{verdict.capitalize()}** at {report.scale} in {report.seconds:.1f} s")
-    st.dataframe(
-        [{"check": r.name, "verdict": MARKS[r.verdict], "evidence": r.evidence, "to mend it": r.mend, "s": round(r.seconds, 2)} for r in report.results],
-        hide_index=True, column_config={"evidence": st.column_config.TextColumn(width="large")})
+    for r in report.results:
+        mend = f"  \n:material/build: {shell.plain(r.mend)}" if r.mend else ""
+        st.markdown(f"{MARKS[r.verdict]} **{shell.plain(r.name)}** {shell.plain(r.evidence)} :gray[{r.seconds:.2f} s]{mend}")
     if report.output:
         with st.expander("What the block printed"):
             st.code(report.output, language=None)

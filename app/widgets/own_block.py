@@ -65,7 +65,7 @@ def _draw_source(desk: Desk, tried: Job | None) -> None:
             st.error(f"{shell.plain(upload.name)} is no UTF-8 text: byte {error.start} cannot be read.", icon=":material/error:")
     if "own-code" not in st.session_state:
         st.session_state["own-code"] = tried.payload.get("code", "") if tried else ""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         scale = st.selectbox("Check at scale", list(desk.scales), key="own-scale", width=180)
         if st.button("Start from an example", icon=":material/lightbulb:", type="tertiary"):
             st.session_state["own-code-next"] = EXAMPLE

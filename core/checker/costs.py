@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -63,9 +64,15 @@ def write_costs(config: Config) -> Path:
         for scale, costs in measure_costs(ref.code, missing, gpt2) if missing else ():
             entry[scale.shape] = asdict(costs)
             print(f"{ref.slug:<18} {scale.name:<6} {costs.params:>14,} parameters {costs.flops_train / 1e6:>12,.1f} MFLOP a token {costs.peak_mb:>10,.0f} MB", flush=True)
-            path.write_text(json.dumps(old | new, indent=1) + "\n", encoding="utf-8")  # what is counted is kept, should it be stopped
-    path.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
+            _replace(path, old | new)  # what is counted is kept, should it be stopped
+    _replace(path, new)
     return path
+
+
+def _replace(path: Path, data: dict) -> None:
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    os.replace(scratch, path)
 
 
 if __name__ == "__main__":

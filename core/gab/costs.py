@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from core.gab.contract import GABBase
-from core.gab.loss import MICRO_TOKENS, token_loss
+from core.gab.loss import MICRO_TOKENS, chunked, token_loss
 from core.gab.model import GAM
 from core.types import Costs, Fit, Scale
 
@@ -61,17 +61,28 @@ def costs(block: type[GABBase], config: dict[str, Any], scale: Scale, fit: Fit, 
     amp = device == "cuda" and fake
     with FakeTensorMode() if fake else _Fused(), torch.device(device if fake else "meta"):  # torch without CUDA has no fake GPU: meta stands for it
         model = GAM(block, config, scale.vocab_size, fit.d_model, fit.n_layers).train()
-        ids = torch.zeros(1, scale.context, dtype=torch.long)
-        with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=FORMULAS) as forward:
-            model(ids)
-        with FlopCounterMode(display=False, custom_mapping=FORMULAS) as training:
-            model(ids).sum().backward()
-        model.zero_grad(set_to_none=True)
+        for p in model.parameters():
+            p.grad = torch.zeros_like(p)  # as from the second micro-batch on
         rows = max(1, min(scale.batch_tokens, MICRO_TOKENS) // scale.context)
-        peak = _peak_bytes(model, torch.zeros(rows, scale.context, dtype=torch.long), amp)
+        ids = torch.zeros(rows, scale.context, dtype=torch.long)
+        with _Storages() as storages:
+            storages.hold([*model.parameters(), *(p.grad for p in model.parameters()), *model.buffers(), ids])
+            with torch.autocast("cuda", torch.bfloat16) if amp else nullcontext():
+                with _counter() as forward:
+                    hidden = model.hidden(ids)
+                loss = token_loss(hidden, model.embedding.weight, ids)
+            with _counter() as backward:
+                loss.backward()
+    tokens, product = ids.numel(), 2 * scale.vocab_size * fit.d_model
+    infer = forward.get_total_flops() / tokens + product
+    recomputed = product if chunked(tokens, scale.vocab_size) else 0  # the head's forward pass, where the loss goes chunk by chunk
+    train = infer + backward.get_total_flops() / tokens - recomputed
     params = sum(p.numel() for p in model.parameters())
-    return Costs(fit.params, fit.params_embedding, forward.get_total_flops() / scale.context, training.get_total_flops() / scale.context,
-                 (peak + params * ADAM_BYTES) / 2**20)
+    return Costs(fit.params, fit.params_embedding, infer, train, (storages.peak + params * ADAM_BYTES) / 2**20)
+
+
+def _counter() -> FlopCounterMode:
+    return FlopCounterMode(display=False, custom_mapping=FORMULAS)
 
 
 def resident_mb() -> float:
@@ -81,17 +92,6 @@ def resident_mb() -> float:
     except OSError:
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def _peak_bytes(model: GAM, ids: torch.Tensor, amp: bool) -> int:
-    """Weights, gradients and activations at their highest, over the backward passes of two micro-batches: the second meets gradients that are there."""
-    with _Storages() as seen:
-        seen.hold([*model.parameters(), *model.buffers(), ids])
-        for _ in range(2):
-            with torch.autocast("cuda", torch.bfloat16) if amp else nullcontext():
-                loss = token_loss(model.hidden(ids), model.embedding.weight, ids)
-            loss.backward()
-    return seen.peak
 
 
 class _Storages(TorchDispatchMode):

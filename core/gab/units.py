@@ -69,7 +69,7 @@ class UnitLibrary:
 
     def validate(self, tree: UnitTree, root_kind: str = ROOT_KIND) -> None:
         """Raises UnitError with the path of slots to the first unit that does not fit, or that reads from Z what no unit writes."""
-        self._validate(tree, root_kind, "block")
+        self._validate(tree, root_kind, ())
         written = {name for _, node in tree.walk() for name in self.info(node.unit).writes}
         for path, node in tree.walk():
             info = self.info(node.unit)
@@ -77,7 +77,7 @@ class UnitLibrary:
             if missing:
                 writers = [name for name in self.names() if missing[0] in self.info(name).writes]
                 raise UnitError(f"{'.'.join(('block', *path))}: {node.unit} reads Z[{missing[0]!r}], which no unit of the block writes",
-                                f"add {' or '.join(writers) or 'a unit that writes it'}, or give {missing[0]} a default in its _forward")
+                                f"add {' or '.join(writers) or 'a unit that writes it'}, or give {missing[0]} a default in its _forward", path)
 
     def full(self, tree: UnitTree) -> UnitTree:
         """The tree with every hyperparameter written out."""
@@ -95,27 +95,27 @@ class UnitLibrary:
         return write_block(self.folder, {name: self.info(name) for name in {node.unit for _, node in tree.walk()}}, self.full(tree),
                            title, summary, source)
 
-    def _validate(self, tree: UnitTree, kind: str, where: str) -> None:
-        try:
-            info = self.info(tree.unit)
-        except UnitError as error:
-            raise UnitError(f"{where}: {error.what}", error.mend) from None
+    def _validate(self, tree: UnitTree, kind: str, path: tuple[str, ...]) -> None:
+        where = ".".join(("block", *path))
+        if tree.unit not in self._units:
+            raise UnitError(f"{where}: there is no unit {tree.unit!r}", f"the units of this kind are {', '.join(self.names(kind))}", path)
+        info = self._units[tree.unit]
         if info.kind != kind:
-            raise UnitError(f"{where}: {tree.unit} is a {info.kind}, a {kind} belongs here", f"use one of {', '.join(self.names(kind))}")
+            raise UnitError(f"{where}: {tree.unit} is a {info.kind}, a {kind} belongs here", f"use one of {', '.join(self.names(kind))}", path)
         for name, value in tree.config.items():
             if name not in info.config:
-                raise UnitError(f"{where}: {tree.unit} has no hyperparameter {name!r}", f"it has {', '.join(info.config) or 'none'}")
+                raise UnitError(f"{where}: {tree.unit} has no hyperparameter {name!r}", f"it has {', '.join(info.config) or 'none'}", path)
             if not _same_type(value, info.config[name]):
                 wanted = type(info.config[name]).__name__
-                raise UnitError(f"{where}: {tree.unit}.{name} is {value!r}", f"give a {wanted} such as {info.config[name]!r}")
+                raise UnitError(f"{where}: {tree.unit}.{name} is {value!r}", f"give a {wanted} such as {info.config[name]!r}", path)
         for slot in tree.children:
             if slot not in info.slots:
-                raise UnitError(f"{where}: {tree.unit} has no slot {slot!r}", f"its slots are {', '.join(info.slots) or 'none'}")
+                raise UnitError(f"{where}: {tree.unit} has no slot {slot!r}", f"its slots are {', '.join(info.slots) or 'none'}", path)
         for slot, wanted in info.slots.items():
             if slot in tree.children:
-                self._validate(tree.children[slot], wanted.kind, f"{where}.{slot}")
+                self._validate(tree.children[slot], wanted.kind, (*path, slot))
             elif not wanted.optional:
-                raise UnitError(f"{where}: {tree.unit}'s slot {slot!r} is empty", f"fill it with one of {', '.join(self.names(wanted.kind))}")
+                raise UnitError(f"{where}: {tree.unit}'s slot {slot!r} is empty", f"fill it with one of {', '.join(self.names(wanted.kind))}", path)
 
 
 def read_unit(path: Path) -> UnitInfo:
