@@ -8,6 +8,7 @@ import torch
 from core.errors import ContractError
 from core.gab import GABBase, GAUBase, unit
 from core.gab.contract import Slot, flatten_config
+from core.gab.model import GAM
 
 X = torch.randn(2, 3, 8)
 
@@ -78,9 +79,46 @@ def test_a_wrong_return_is_named(returned, words):
         run(Wrong)
 
 
-def test_forward_cannot_be_overridden():
-    with pytest.raises(ContractError, match="overrides forward"):
-        type("Cheat", (GABBase,), {"forward": lambda self, X, **Z: (X, {})})
+@pytest.mark.parametrize("name", ["forward", "__call__"])
+def test_forward_cannot_be_overridden(name: str):
+    with pytest.raises(ContractError, match=f"overrides {name}"):
+        type("Cheat", (GABBase,), {name: lambda self, X, **Z: (X, {})})
+
+
+class Sneaks(GABBase):
+    """Puts a forward of its own on itself, its class and the base, all of which would drop what stands in Z."""
+
+    def __init__(self, embed_dim, block_loc, device=None, dtype=None):
+        super().__init__(embed_dim, block_loc)
+        self.forward = lambda X, **Z: (X * 0, {})
+        type(self).forward = lambda self, X, **Z: (X * 0, {})
+
+    def _forward(self, X, **Z):
+        return X, {"blocks": (*Z.get("blocks", ()), self.block_loc[0])}
+
+
+class Tells(GABBase):
+    def _forward(self, X, blocks):
+        return X, {"told": blocks}
+
+
+def test_the_model_does_not_let_a_block_bypass_the_contract():
+    model = GAM(Sneaks, {}, 11, 8, 3)
+    ids = torch.zeros(1, 4, dtype=torch.long)
+    assert torch.equal(model.hidden(ids), model.norm(model.embedding(ids)))
+    model.blocks.append(Tells(8, (3, 4)))
+    model.hidden(ids)  # Tells would miss its key, had Z been dropped
+
+
+def test_the_first_block_starts_from_an_empty_z_and_the_model_names_what_is_missing():
+    with pytest.raises(ContractError, match=r"Tells needs Z\['blocks'\].*Z holds nothing"):
+        GAM(Tells, {}, 11, 8, 1)(torch.zeros(1, 4, dtype=torch.long))
+
+
+def test_optional_keys_keep_their_default_until_somebody_writes_them():
+    _, Z = All(8, (0, 2))(X)
+    assert Z["seen"] == []
+    assert run(Named, a=1)["seen"] == (1, 7)
 
 
 def test_a_tree_names_empty_and_unknown_slots():

@@ -131,7 +131,7 @@ def test_a_hybrid_builds_only_the_block_of_its_place():
 
 
 @pytest.mark.parametrize(("tree", "words"), [
-    (UnitTree("nothing"), r"block: there is no unit 'nothing'.*the units are"),
+    (UnitTree("nothing"), r"block: there is no unit 'nothing'.*the units of this kind are"),
     (UnitTree("rms_norm"), "block: rms_norm is a norm, a block belongs here"),
     (UnitTree("pre_norm", {}, {"norm": UnitTree("rms_norm"), "mixer": UnitTree("gla")}), "block.mixer: gla's slot 'norm' is empty"),
     (UnitTree("pre_norm", {"x": 1}), "no hyperparameter 'x'"),
@@ -151,13 +151,27 @@ def test_a_broken_unit_file_is_named_with_its_line(tmp_path: Path):
             read_unit(tmp_path / "u.py")
 
 
+HEAD = "title: T\nauthors: A\npaper: P\nurl: U\nsummary: S\nyear: 2020\n"
+NORM = "    norm: {unit: rms_norm}\n"
+
+
 @pytest.mark.parametrize(("text", "words"), [
-    ("title: [", r"design\.yaml:\d"), ("just text", "no mapping"), ("title: T\n", "'authors' is missing"),
-    ("title: T\nauthors: A\npaper: P\nurl: U\nsummary: S\nyear: 2020\nunits: {children: {}}\n", "'units' is no tree")])
-def test_a_broken_design_yaml_is_named(tmp_path: Path, text: str, words: str):
+    ("title: [", r"design\.yaml:\d"), ("just text", "no mapping"), ("title: T\n", r"yaml:1: 'authors' is missing"),
+    (HEAD.replace("2020", "old"), r"yaml:6: 'year'"),
+    (HEAD + "units: {children: {}}\n", r"yaml:7: block is no unit — each has `unit`"),
+    (HEAD + "units:\n  unit: pre_norm\n  kids: {}\n", r"yaml:9: pre_norm has an unknown key 'kids'"),
+    (HEAD + "units:\n  unit: mixer_only\n  children:\n" + NORM + "    mixer: {unit: attentoin}\n",
+     r"yaml:11: block\.mixer: there is no unit 'attentoin' — the units of this kind are attention"),
+    (HEAD + "units:\n  unit: mixer_only\n  children:\n" + NORM + "    mixer:\n      unit: swiglu\n",
+     r"yaml:11: block\.mixer: swiglu is a channel, a mixer belongs here — use one of attention"),
+    (HEAD + "units:\n  unit: mixer_only\n  children:\n" + NORM + "    mixer: {unit: attention, config: {heads: many}}\n",
+     r"yaml:11: block\.mixer: attention\.heads is 'many' — give a int"),
+    (HEAD + "units: &all\n  unit: pre_norm\n  children:\n    mixer: *all\n", r"yaml:8: units\.children\.mixer contains itself: a cycle of units"),
+])
+def test_a_broken_design_yaml_is_named_with_line_and_unit(tmp_path: Path, text: str, words: str):
     (tmp_path / "design.yaml").write_text(text)
     with pytest.raises(DesignError, match=words):
-        load_reference(tmp_path)
+        load_reference(tmp_path, LIBRARY)
 
 
 @pytest.mark.parametrize(("code", "words"), [
