@@ -35,7 +35,7 @@ def read_located(path: Path, mend: str) -> tuple[dict[str, Any], Lines]:
 
 def _walk(path: Path, node: yaml.Node, place: tuple[str, ...], lines: Lines, above: tuple[int, ...]) -> None:
     if id(node) in above:
-        raise DesignError(f"{path}:{node.start_mark.line + 1}: {'.'.join(place)} contains itself: a cycle of units", "write the unit out where the alias (*) stands")
+        raise DesignError(f"{path}:{lines[place]}: {'.'.join(place)} contains itself: a cycle of units", "write the unit out where the alias (*) stands")
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             where = (*place, str(key.value))

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import linecache
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -25,7 +27,9 @@ FORWARD = GAUBase.forward            # taken before any block is loaded: none ca
 def load_block(code: str, filename: str = FILENAME) -> tuple[type[GABBase], dict[str, Any]]:
     """The class GAB and its gab_config. Raises CodeError naming file and line."""
     genesys.install()
-    namespace: dict[str, Any] = {"__name__": "gab", "__file__": filename, "__package__": genesys.PACKAGE}
+    module = sys.modules["gab"] = ModuleType("gab")  # dataclasses look their module up
+    namespace = module.__dict__
+    namespace.update(__file__=filename, __package__=genesys.PACKAGE)
     linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)  # so that tracebacks show the block's lines
     try:
         exec(compile(code, filename, "exec"), namespace)

@@ -166,7 +166,7 @@ NORM = "    norm: {unit: rms_norm}\n"
      r"yaml:11: block\.mixer: swiglu is a channel, a mixer belongs here — use one of attention"),
     (HEAD + "units:\n  unit: mixer_only\n  children:\n" + NORM + "    mixer: {unit: attention, config: {heads: many}}\n",
      r"yaml:11: block\.mixer: attention\.heads is 'many' — give a int"),
-    (HEAD + "units: &all\n  unit: pre_norm\n  children:\n    mixer: *all\n", r"yaml:8: units\.children\.mixer contains itself: a cycle of units"),
+    (HEAD + "units: &all\n  unit: pre_norm\n  children:\n    mixer: *all\n", r"yaml:10: units\.children\.mixer contains itself: a cycle of units"),
 ])
 def test_a_broken_design_yaml_is_named_with_line_and_unit(tmp_path: Path, text: str, words: str):
     (tmp_path / "design.yaml").write_text(text)
