@@ -73,7 +73,7 @@ def _draw_source(desk: Desk, tried: Job | None) -> None:
     if "own-code-next" in st.session_state:
         st.session_state["own-code"] = st.session_state.pop("own-code-next")
     code = st.text_area("gab.py", key="own-code", height=430, placeholder="class GAB(GABBase): …")
-    if st.button("Check", type="primary", icon=":material/rule:", disabled=not code.strip(), help="about 5 s"):
+    if st.button("Check", type="primary", icon=":material/rule:", help="about 5 s"):
         made: list[Job] = []
         if shell.act(lambda: made.append(desk.try_code(code, scale))):
             st.query_params["job"] = str(made[0].id)

@@ -40,7 +40,7 @@ def said(test: AppTest) -> str:
     return "\n".join(e.value for kind in (test.markdown, test.caption, test.subheader, test.error, test.warning, test.info) for e in kind)
 
 
-@pytest.mark.parametrize("page", ["tree", "design", "verify", "jobs"])
+@pytest.mark.parametrize("page", ["tree", "design", "verify", "library", "jobs"])
 def test_each_page_opens_on_a_new_tree_and_says_that_no_worker_runs(open_page, page: str):
     test = open_page(page)
     assert "No worker is running" in said(test)
@@ -156,3 +156,64 @@ def test_smoothing_keeps_a_constant_and_curves_are_thinned():
     points = [CurvePoint(i, i, 1.0, 2.0, 1e-3, 1.0, 1.0) for i in range(5000)]
     assert len(curve_figure([("a", points, False)]).data[0].x) <= 420
     assert curve_figure([("a", [], False)]).data == ()
+
+
+def test_the_library_shows_every_reference_and_finds_by_unit(open_page, desk: Desk):
+    test = open_page("library")
+    text = said(test)
+    for ref in desk.references():
+        assert ref.title.split()[0] in text.replace("\\", "")
+    assert sum(b.label == "Seed the tree" for b in test.button) == len(desk.references()) >= 18
+    test.text_input(key="library-search").set_value("rg_lru").run()
+    assert sum(b.label == "Seed the tree" for b in test.button) == 1
+    test.text_input(key="library-search").set_value("nothing like it").run()
+    assert "No reference fits" in said(test)
+
+
+def test_a_reference_has_its_code_and_what_it_costs(open_page):
+    test = open_page("library", design="griffin")
+    assert any("class GAB" in c.value for c in test.code)
+    assert next(iter(test.dataframe[0].value["scale"])) == "nano"
+    assert len(open_page("library", view="compare").dataframe[0].value) >= 18
+
+
+GAB = """
+from core.gab import GABBase
+class GAB(GABBase):
+    def _forward(self, X):
+        return X
+gab_config = {}
+"""
+
+
+def test_a_person_s_own_block_is_checked_mended_and_saved(open_page, desk: Desk, work, engine):
+    engine.passes = lambda code: "broken" not in code
+    test = open_page("library", view="own")
+    test.text_area(key="own-code").set_value(GAB + "# broken")
+    next(b for b in test.button if b.label == "Check").click().run()
+    work()
+    (job,) = desk.queue.all()
+    test = open_page("library", view="own", job=str(job.id))
+    assert "Failed" in said(test)
+    assert test.text_area(key="own-code").value == GAB + "# broken"
+    assert not any("Save" in b.label for b in test.button)
+    test.text_area(key="own-code").set_value(GAB).run()
+    assert "check it again" in said(test)
+    next(b for b in test.button if b.label == "Check").click().run()
+    work()
+    test = open_page("library", view="own", job=str(desk.queue.all()[0].id))
+    test.text_input[0].set_value("Nothing <b>at all</b>")
+    next(b for b in test.button if "Save" in b.label).click().run()
+    assert not test.exception
+    made = desk.store.designs.get("nothing-b-at-all-b")
+    assert (made.kind, made.status, made.title) == (Kind.MANUAL, Status.IMPLEMENTED, "Nothing <b>at all</b>")
+    work()
+    assert set(desk.costs(made.id)) == set(desk.scales)
+    test = open_page("library", view="own", job=str(job.id + 1))
+    assert "under other names" in said(test)
+
+
+def test_wrong_library_links_become_words(open_page, desk: Desk):
+    assert "there is no design" in said(open_page("library", design="nope"))
+    assert "there is no job" in said(open_page("library", view="own", job="99"))
+    assert said(open_page("library", view="nonsense"))

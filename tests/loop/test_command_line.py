@@ -213,3 +213,32 @@ def test_one_signal_ends_the_app_and_its_children_in_the_background_too(tmp_path
         assert not [child for child in children if Path(f"/proc/{child}").exists()]
     finally:
         served.kill()
+
+
+def test_a_gab_py_of_one_s_own_goes_in_is_counted_verified_and_comes_out(core, tmp_path: Path):
+    own = str(ROOT / "tests" / "fixtures" / "genesys_gab.py")
+    code, out, err = core("add", own, "--title", "A Genesys block", "--scale", "pico", "--json")
+    assert code == 0, err
+    assert json.loads(out)["id"] == "a-genesys-block"
+    code, _, err = core("add", own, "--title", "Again", "--scale", "pico")
+    assert code == 1
+    assert "this is a-genesys-block under other names" in one_line(err.splitlines()[-1])
+    code, out, err = core("costs", "a-genesys-block", "--json")
+    assert code == 0, err
+    assert json.loads(out)["pico"]["params"] > 1000
+    assert core("costs", own, "--scale", "pico")[0] == 0
+    for name in ("gab", "standalone", "genesys"):
+        assert core("export", "a-genesys-block", "--format", name, "--out", str(tmp_path / f"{name}.py"))[0] == 0
+        assert core("check", str(tmp_path / f"{name}.py"), "--scale", "pico")[0] == int(name == "standalone")  # whose contract is not ours
+    code, _, err = core("export", "a-genesys-block", "--format", "hf", "--out", str(tmp_path / "hf"))
+    assert code == 1
+    assert "no weights" in one_line(err)
+    core("budget", "pico", "3")
+    code, _, err = core("verify", "a-genesys-block", "--scale", "pico")
+    assert code == 0, err
+    code, _, err = core("export", "a-genesys-block", "--format", "hf", "--out", str(tmp_path / "hf"))
+    assert code == 0, err
+    assert {p.name for p in (tmp_path / "hf").iterdir()} >= {"config.json", "model.safetensors", "block.py", "modeling_gab.py", "tokenizer.json", "README.md"}
+    code, _, err = core("export", "a-genesys-block", "--format", "hf", "--out", str(tmp_path / "hf"))
+    assert code == 2
+    assert "is there already" in one_line(err)
