@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import struct
@@ -34,6 +35,11 @@ class Channel:
         for array in arrays:
             self._sink.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
         self._sink.flush()
+
+    def close(self) -> None:
+        for end in (self._source, self._sink):
+            with contextlib.suppress(OSError):  # what was not sent to a child that is gone
+                end.close()
 
     def recv(self) -> tuple[Json, list[np.ndarray]]:
         """Raises ChildDied at the end of the stream, SandboxError on a frame that breaks the rules."""

@@ -1,7 +1,7 @@
 """The layers that a child puts on itself before it loads anything that was generated. Each is applied and its outcome told, never assumed.
 
-What these layers do not stop: reading files that the user may read, writing files the user may write, using the GPU and the processor up to the
-wall clock, many small files, threads, and a block that forges the child's answers. A fuller jail belongs behind this same door.
+Around them stands bubblewrap (core/sandbox/forge.py), where it works. What no layer stops: burning the processor and a GPU up to the wall clock.
+On macOS only limits, the scrubbed environment and the guard hold; on a GPU bubblewrap is left out and devices are open.
 """
 
 from __future__ import annotations
@@ -12,11 +12,17 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+from core.sandbox import guard, landlock, seccomp
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
-VIRTUAL_MB = 16 * 1024               # torch maps gigabytes that it never touches; this much above the cap on resident memory
+SLACK_MB = 2048                      # thread stacks and allocators' arenas, above what is held at the start and the cap
+SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo", "/proc/self",
+          "/dev/urandom", "/dev/random", "/dev/zero")
+DEVICES = ("/dev", "/sys", "/proc", "/run/nvidia-persistenced", "/etc")     # what CUDA opens
 
 
 @dataclass(frozen=True)
@@ -26,16 +32,38 @@ class Layer:
     why: str
 
 
-def put_on(parent: int, memory_mb: int, file_mb: int, cap_address_space: bool) -> list[Layer]:
+@dataclass(frozen=True)
+class Settings:
+    """Of one child; travels to it as JSON."""
+
+    home: str
+    readable: list[str]
+    writable: list[str]
+    memory_mb: int
+    file_mb: int
+    device: str = "cpu"
+    network_is_off: bool = False     # by bubblewrap
+    without: list[str] = field(default_factory=list)    # layers left out, for tests of the others
+
+
+def put_on(settings: Settings, parent: int) -> list[Layer]:
     """Apply every layer to this process; which held."""
+    cpu = settings.device == "cpu"
+    readable = [Path(p) for p in (*SYSTEM, *(() if cpu else DEVICES), sys.prefix, sys.base_prefix, *settings.readable)]
+    writable = [Path(p) for p in (settings.home, "/dev/null", *(() if cpu else ("/dev",)), *settings.writable)]
     tries: list[tuple[str, Callable[[], str]]] = [
         ("dies with parent", lambda: _die_with(parent)),
         ("no new privileges", lambda: _prctl(PR_SET_NO_NEW_PRIVS, 1, "setuid programs give no rights")),
-        ("limits", lambda: _limits(memory_mb if cap_address_space else 0, file_mb)),
-        ("no network", _no_network),
-    ]
+        ("limits", lambda: _limits(settings.memory_mb if cpu else 0, settings.file_mb)),
+        ("no network", lambda: "an empty network namespace" if settings.network_is_off else _no_network()),
+        ("landlock", lambda: landlock.restrict(readable, writable)),
+        ("seccomp", seccomp.restrict),
+        ("guard", lambda: guard.install(readable, writable))]
     layers = [Layer("own process", True, "its own session, environment scrubbed, clock and resident memory watched from outside")]
     for name, apply in tries:
+        if name in settings.without:
+            layers.append(Layer(name, False, "left out"))
+            continue
         try:
             layers.append(Layer(name, True, apply()))
         except OSError as error:
@@ -51,10 +79,12 @@ def _die_with(parent: int) -> str:
 
 
 def _limits(memory_mb: int, file_mb: int) -> str:
-    """Raises OSError where the system refuses one."""
-    caps = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: file_mb * 2**20, resource.RLIMIT_NOFILE: 512}
+    """Raises OSError where the system refuses one. Memory is counted from what the process holds now: libraries map gigabytes that they never touch."""
+    caps = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: file_mb * 2**20, resource.RLIMIT_NOFILE: 256}
     if memory_mb:
-        caps[resource.RLIMIT_AS] = (memory_mb + VIRTUAL_MB) * 2**20
+        held = _held_mb()
+        caps[resource.RLIMIT_AS] = (held["VmSize"] + memory_mb + 4 * SLACK_MB) * 2**20
+        caps[resource.RLIMIT_DATA] = (held["VmData"] + memory_mb + SLACK_MB) * 2**20
     for what, cap in caps.items():
         hard = resource.getrlimit(what)[1]
         cap = cap if hard == resource.RLIM_INFINITY else min(cap, hard)
@@ -62,7 +92,16 @@ def _limits(memory_mb: int, file_mb: int) -> str:
             resource.setrlimit(what, (cap, cap))
         except ValueError as error:
             raise OSError(str(error)) from error
-    return f"files up to {file_mb} MB, 512 open, no core dumps" + (f", {memory_mb} MB above torch's own address space" if memory_mb else "")
+    return f"files up to {file_mb} MB, 256 open, no core dumps" + (f", {memory_mb} MB of memory besides what libraries map" if memory_mb else "")
+
+
+def _held_mb() -> dict[str, int]:
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return {"VmSize": 16384, "VmData": 4096}
+    found = {line.split(":")[0]: int(line.split()[1]) // 1024 for line in lines if line.startswith(("VmSize", "VmData"))}
+    return {"VmSize": 16384, "VmData": 4096} | found
 
 
 def _no_network() -> str:

@@ -1,26 +1,24 @@
-"""The parent's side: `Sandbox(limits).open(task, payload)` starts a child, watches it from outside, and ends it.
+"""The parent's side: `Sandbox(limits).open(task, payload)` forks a child, watches it from outside, and ends it.
 
     with Sandbox(Limits(seconds=60)).open("core.checker.child", {"code": code}) as child:
         for header, arrays in child.frames(): ...
 
-The child gets a scrubbed environment, its own session, and the layers of core/sandbox/layers.py. A watcher thread kills its whole process
-group when it overruns the clock, its resident memory or its output. An end without an answer is ChildDied, whatever its exit code.
+The child comes from a pre-imported zygote (core/sandbox/forge.py) whose environment was scrubbed before it was started, has its own session, and puts
+the layers of core/sandbox/layers.py on itself. A watcher thread kills its whole process group when it overruns the clock, its
+resident memory or its output. An end without an answer is ChildDied, whatever its exit code.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +27,11 @@ from core import errors
 from core.config import ROOT
 from core.errors import ChildDied, ModelDiscoveryError, SandboxError, SandboxMemory, SandboxTimeout
 from core.sandbox.channel import Channel
-from core.sandbox.layers import Layer
+from core.sandbox.forge import OURS, Forge, Handle, View, forges
+from core.sandbox.layers import Layer, Settings
 from core.types import Json
 
-WATCH_S = 0.1
-KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")  # of the parent's environment
+WATCH_S = 0.05
 TELLABLE = ("CodeError", "ContractError", "DesignError", "FitError", "UnitError", "VerificationError", "Diverged", "SandboxMemory")
 
 
@@ -42,20 +40,22 @@ class Limits:
     seconds: float | None = 120.0    # wall clock; None for a training, which its own steps bound
     memory_mb: int = 8192            # resident, all its processes together
     output_kb: int = 256             # what it prints
-    file_mb: int = 20_000            # the largest file it may write: a checkpoint must fit
+    file_mb: int = 64                # the largest file it may write; a training needs more, for its checkpoints
 
 
 class Child:
     """A running task."""
 
-    def __init__(self, process: subprocess.Popen, limits: Limits, capture: Path) -> None:
-        self._process = process
+    def __init__(self, forge: Forge, name: str, handle: Handle, channel: Channel, limits: Limits, capture: Path) -> None:
+        self._forge = forge
+        self._name = name
+        self._handle = handle
         self._limits = limits
         self._capture = capture
-        self._channel = Channel(process.stdout, process.stdin)
+        self._channel = channel
         self._killed: SandboxError | None = None
         self._over = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name=f"sandbox-{process.pid}", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name=f"sandbox-{handle.pid}", daemon=True)
         self._watcher.start()
         self.layers: tuple[Layer, ...] = ()
         self.peak_memory_mb = 0.0
@@ -63,7 +63,7 @@ class Child:
     def send(self, header: Json, *arrays: np.ndarray) -> None:
         try:
             self._channel.send(header, *arrays)
-        except BrokenPipeError:
+        except (BrokenPipeError, OSError):
             raise self._why() from None
 
     def recv(self) -> tuple[Json, list[np.ndarray]]:
@@ -95,84 +95,111 @@ class Child:
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._handle.pid
 
     def kill(self) -> None:
         """End its whole process group, and wait until it is gone."""
         self._over.set()
-        _kill_group(self._process)
-        self._process.wait()
+        self._kill_group()
+        self._forge.reap(self._name)
         self._watcher.join()
+        self._channel.close()
+
+    def _kill_group(self) -> None:
+        """The child leads its session's group; what it forked dies with it. It is not reaped before this, so its number is its own."""
+        try:
+            os.killpg(self._handle.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return
 
     def _why(self) -> SandboxError:
-        try:
-            code = self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            _kill_group(self._process)
-            code = self._process.wait()
+        if not self._handle.ended.wait(5):
+            self._kill_group()
+            self._handle.ended.wait(5)
         self._watcher.join(2 * WATCH_S)
         if self._killed:
             return self._killed
-        how = f"killed by signal {signal.Signals(-code).name}" if code < 0 else f"ended with code {code} and no answer"
+        code = self._handle.code
+        if code is None:
+            return ChildDied("the sandbox's parent process was ended with all its children", "try again: it is started anew")
         last = self.output.strip().splitlines()[-1:] or ["it printed nothing"]
-        return ChildDied(f"the sandboxed process was {how}" if code < 0 else f"the sandboxed process {how}", f"its last words: {last[0][:300]}")
+        how = f"was killed by signal {signal.Signals(-code).name}" if code < 0 else f"ended with code {code} and no answer"
+        return ChildDied(f"the sandboxed process {how}", f"its last words: {last[0][:300]}")
 
     def _watch(self) -> None:
         deadline = time.monotonic() + self._limits.seconds if self._limits.seconds else None
-        while not self._over.wait(WATCH_S) and self._process.poll() is None:
-            resident = _resident_mb(self._process.pid)
+        while not self._over.wait(WATCH_S) and not self._handle.ended.is_set():
+            resident = _resident_mb(self._handle.pid)
             self.peak_memory_mb = max(self.peak_memory_mb, resident)
+            printed = self._capture.stat().st_size
             if deadline and time.monotonic() > deadline:
                 self._killed = SandboxTimeout(f"stopped after {self._limits.seconds:g} s", "make it faster, or look for an endless loop")
             elif resident > self._limits.memory_mb:
                 self._killed = SandboxMemory(f"stopped at {resident:,.0f} MB of memory, {self._limits.memory_mb:,} MB are allowed", "use less memory")
-            elif self._capture.stat().st_size > 64 * self._limits.output_kb * 1024:
-                self._killed = SandboxError(f"stopped after printing {self._capture.stat().st_size:,} bytes", "take the prints out")
+            elif printed > 64 * self._limits.output_kb * 1024:
+                self._killed = SandboxError(f"stopped after printing {printed:,} bytes", "take the prints out")
             if self._killed:
-                _kill_group(self._process)
+                self._kill_group()
                 return
 
 
 class Sandbox:
-    def __init__(self, limits: Limits | None = None, threads: int = 1, device: str = "cpu") -> None:
+    """`readable` and `writable`: the folders and files that the task needs besides the interpreter and this program. `without` leaves layers
+    out ("bubblewrap", "landlock", "seccomp", "guard"), for tests of the others."""
+
+    def __init__(self, limits: Limits | None = None, threads: int = 1, device: str = "cpu", readable: Sequence[Path] = (), writable: Sequence[Path] = (),
+                 without: Sequence[str] = ()) -> None:
         self.limits = limits or Limits()
         self.threads = threads
         self.device = device
+        self.readable = tuple(str(p.absolute()) for p in readable)
+        self.writable = tuple(str(p.absolute()) for p in writable)
+        self.without = tuple(without)
 
     @contextmanager
     def open(self, task: str, payload: Json, *arrays: np.ndarray) -> Iterator[Child]:
         """Run `task` (a module under core.) in a child for the length of the block; nothing of it is left afterwards."""
         if not task.startswith("core."):
             raise SandboxError(f"task {task!r} is not ours", "name a module under core.")
+        view = View(self.threads, self.device, "bubblewrap" not in self.without, self.readable, self.writable)
+        own = bool(self.readable or self.writable)  # a zygote for this task alone: its view of the files is like no other's
+        forge = Forge(view) if own else forges().get(view)
         home = Path(tempfile.mkdtemp(prefix="sandbox-"))
         child: Child | None = None
         try:
-            child = self._start(home)
+            child = self._start(forge, task, home)
             hello, _ = child.recv()
-            child.layers = tuple(Layer(**layer) for layer in hello["layers"])
-            child.send({"task": task, "payload": payload}, *arrays)
+            wrapped = Layer("bubblewrap", forge.bubblewrap, "namespaces of its own, a read-only view, capabilities dropped" if forge.bubblewrap else
+                            "left out" if "bubblewrap" in self.without else "not for GPUs" if self.device != "cpu" else "install bubblewrap, and allow user namespaces")
+            child.layers = (wrapped, *(Layer(**layer) for layer in hello["layers"]))
+            child.send({"payload": payload}, *arrays)
             yield child
         finally:
             if child:
                 child.kill()
+            if own:
+                forge.close()
             shutil.rmtree(home, ignore_errors=True)
 
-    def _start(self, home: Path) -> Child:
-        settings = {"root": str(ROOT), "parent": os.getpid(), "memory_mb": self.limits.memory_mb, "file_mb": self.limits.file_mb,
-                    "cap_address_space": self.device == "cpu"}
+    def _start(self, forge: Forge, task: str, home: Path) -> Child:
+        inside = f"/tmp/{home.name}" if forge.bubblewrap else str(home / "home")
+        settings = Settings(home=inside, readable=[*(str(ROOT / name) for name in OURS), *self.readable], writable=list(self.writable),
+                            memory_mb=self.limits.memory_mb, file_mb=self.limits.file_mb, device=self.device, network_is_off=forge.bubblewrap,
+                            without=list(self.without))
         capture = home / "output"
-        (home / "home").mkdir()
+        down_read, down_write = os.pipe()
+        up_read, up_write = os.pipe()
         with capture.open("wb") as sink:
-            process = subprocess.Popen(
-                [sys.executable, "-s", "-P", "-B", str(ROOT / "core" / "sandbox" / "child.py"), json.dumps(settings)], cwd=home / "home",
-                env=self._environment(home / "home"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sink, start_new_session=True)
-        return Child(process, self.limits, capture)
-
-    def _environment(self, home: Path) -> dict[str, str]:
-        threads = str(self.threads)
-        return {name: os.environ[name] for name in KEPT if name in os.environ} | {
-            "HOME": str(home), "TMPDIR": str(home), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads, "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+            try:
+                name, handle = forge.fork(task, asdict(settings), [down_read, up_write, sink.fileno()])
+            except SandboxError:
+                os.close(down_write)
+                os.close(up_read)
+                raise
+            finally:
+                os.close(down_read)
+                os.close(up_write)
+        return Child(forge, name, handle, Channel(os.fdopen(up_read, "rb", buffering=0), os.fdopen(down_write, "wb")), self.limits, capture)
 
 
 def layers() -> list[tuple[str, bool, str]]:
@@ -184,15 +211,6 @@ def layers() -> list[tuple[str, bool, str]]:
 def _told(error: Json) -> ModelDiscoveryError:
     kind = error.get("type") if error.get("type") in TELLABLE else "DesignError"
     return getattr(errors, kind)(str(error.get("what", ""))[:4000], str(error.get("mend", ""))[:1000])
-
-
-def _kill_group(process: subprocess.Popen) -> None:
-    """The child leads its session's group; what it forked dies with it. It is not reaped before this, so its number is its own."""
-    if process.returncode is None:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
 
 
 def _resident_mb(group: int) -> float:

@@ -98,7 +98,8 @@ def _train(work: Work) -> Json:
         "device": work.device, "threads": work.threads, "checkpoint_s": work.checkpoint_s}
     record: Json = {"identity": work.identity}
     work.on_progress(0.01, "starting the training")
-    with Sandbox(Limits(seconds=None, memory_mb=_memory_mb()), work.threads, work.device).open("core.verification.training.child", payload) as child:
+    with Sandbox(Limits(seconds=None, memory_mb=_memory_mb(), file_mb=20_000), work.threads, work.device, readable=[work.corpus.dir / "train.bin"],
+                 writable=[work.folder]).open("core.verification.training.child", payload) as child:
         for header, _ in child.frames():
             work.check_cancel()
             if "fit" in header:
@@ -142,7 +143,7 @@ def _evaluate(work: Work, record: Json, task_dir: Path):
         raise VerificationError(f"{weights} is not what the training wrote (SHA-256 {found[:12]}…, recorded {record['weights'][:12]}…)",
                                 f"remove {work.folder} and retry: it is trained again")
     payload = {"code": work.code, "scale": asdict(work.scale), "fit": record["fit"], "weights": str(weights), "device": work.device, "threads": work.threads}
-    with Sandbox(Limits(seconds=None, memory_mb=_memory_mb()), work.threads, work.device).open("core.verification.evaluation.oracle", payload) as child:
+    with Sandbox(Limits(seconds=None, memory_mb=_memory_mb()), work.threads, work.device, readable=[weights]).open("core.verification.evaluation.oracle", payload) as child:
         child.recv()
         reader = Reader(child, weights, work.scale.context)
         score = held_out(reader, work.corpus, work.scale.eval_tokens)
