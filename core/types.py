@@ -200,6 +200,7 @@ class CheckResult:
     evidence: str
     seconds: float
     mend: str = ""
+    output: str = ""                 # what the block printed meanwhile, truncated with a note
 
 
 @dataclass(frozen=True)
@@ -208,9 +209,11 @@ class CheckReport:
     scale: str
     results: tuple[CheckResult, ...]
     fit: Fit | None                  # None when the block could not be built
-    output: str = ""                 # what the block printed while it was checked, truncated with a note
+    output: str = ""                 # all that the block printed, truncated with a note
     layers: tuple[str, ...] = ()     # the sandbox layers that held
     seconds: float = 0.0
+    repaired: str = ""               # the mended code that was checked, where the code given could not be
+    missing: tuple[str, ...] = ()    # the sandbox layers that this machine lacks
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:
@@ -218,7 +221,7 @@ class CheckReport:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CheckReport:
-        return cls(**{**data, "results": tuple(CheckResult(**r) for r in data["results"]), "layers": tuple(data["layers"]),
+        return cls(**{**data, "results": tuple(CheckResult(**r) for r in data["results"]), "layers": tuple(data["layers"]), "missing": tuple(data.get("missing", ())),
                       "fit": Fit(**data["fit"]) if data["fit"] else None})
 
 

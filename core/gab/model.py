@@ -77,6 +77,13 @@ class GAM(nn.Module):
             X, Z = FORWARD(block, X, **Z)
         return self.norm(X)
 
+    def hidden_by_call(self, ids: Tensor) -> Tensor:
+        """The same through `block(...)`, so that hooks see the blocks; for looking, never for scores."""
+        X, Z = self.embedding(ids), {}
+        for block in self.blocks:
+            X, Z = block(X, **Z)
+        return self.norm(X)
+
     def forward(self, ids: Tensor) -> Tensor:
         return self.hidden(ids) @ self.embedding.weight.T
 

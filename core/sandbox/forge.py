@@ -51,6 +51,7 @@ class Handle:
         self.code: int | None = None
         self.born = threading.Event()
         self.ended = threading.Event()
+        self.gone = threading.Event()
 
 
 class Forge:
@@ -97,12 +98,15 @@ class Forge:
 
     def reap(self, name: str) -> None:
         """The child has ended, or is to end now: nothing of it is left after this."""
+        handle = self._handles.get(name)
         with self._lock:
-            self._handles.pop(name, None)
             try:
                 self._control.send(json.dumps({"reap": name}).encode())
             except OSError:
                 self._over = True
+        if handle is not None and not self._over:
+            handle.gone.wait(10)
+        self._handles.pop(name, None)
 
     def close(self) -> None:
         self._over = True
@@ -149,6 +153,8 @@ class Forge:
             if "born" in message:
                 handle.pid = next((array.array("i", part[:size])[0] for level, kind, part in ancillary if kind == CREDENTIALS), 0)
                 handle.born.set()
+            elif "reaped" in message:
+                handle.gone.set()
             else:
                 handle.code = message["code"]
                 handle.ended.set()
@@ -156,6 +162,7 @@ class Forge:
         for handle in list(self._handles.values()):
             handle.born.set()
             handle.ended.set()
+            handle.gone.set()
         if self._process is not None:
             self._process.kill()
             self._process.wait()

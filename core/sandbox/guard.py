@@ -21,6 +21,21 @@ LOOKS = ("os.listdir", "os.scandir", "os.walk", "os.fwalk", "glob.glob", "pathli
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
+def _disarm() -> None:
+    """torch's own reader and writer open files below the interpreter, where no hook is asked: they keep files that are open, and lose names."""
+    import torch
+
+    for name in ("PyTorchFileWriter", "PyTorchFileReader"):
+        native = getattr(torch._C, name)
+
+        def opened(target: Any, *args: Any, native: Any = native, **settings: Any) -> Any:
+            if isinstance(target, (str, bytes, os.PathLike)):
+                raise PermissionError(f"the sandbox does not let a block open {target!r} by torch")
+            return native(target, *args, **settings)
+
+        setattr(torch._C, name, opened)
+
+
 def install(readable: Sequence[Path], writable: Sequence[Path]) -> str:
     """For good: a hook cannot be taken away."""
     may_write = tuple(os.path.realpath(p) for p in writable)
@@ -50,5 +65,6 @@ def install(readable: Sequence[Path], writable: Sequence[Path]) -> str:
         elif event.startswith(FORBIDDEN):
             raise PermissionError(f"the sandbox does not let a block use {event}")
 
+    _disarm()
     sys.addaudithook(hook)
     return "the interpreter refuses files outside its folders, processes, sockets and foreign functions"

@@ -52,6 +52,8 @@ def serve(control: socket.socket) -> None:
                     os.waitpid(pid, 0)
                     running.pop(pid)
                     told.discard(pid)
+                _end_strangers(running)
+                control.send(json.dumps({"name": request["reap"], "reaped": True}).encode())
                 continue
             importlib.import_module(request["task"])  # once, here: later children have it
             parent = os.getpid()
@@ -78,9 +80,14 @@ def _tell_ends(control: socket.socket, running: dict[int, str], told: set[int]) 
             told.add(pid)
             code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
             control.send(json.dumps({"name": running[pid], "code": code}).encode())
-    for pid in _strangers(running):
-        _kill(pid)
-        os.waitpid(pid, 0)
+    _end_strangers(running)
+
+
+def _end_strangers(running: dict[int, str]) -> None:
+    while strangers := _strangers(running):  # ending one may bring its own children here
+        for pid in strangers:
+            _kill(pid)
+            os.waitpid(pid, 0)
 
 
 def _strangers(running: dict[int, str]) -> list[int]:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.config import ROOT, Config
-from core.errors import VerificationError
+from core.errors import DesignError, VerificationError
 from core.sandbox.run import Limits, Sandbox
 from core.types import CurvePoint, Json, Metrics, Scale, sha256_text
 from core.verification.training.corpus import PreparedCorpus
@@ -112,13 +112,27 @@ def _train(work: Work) -> Json:
             elif "resumed" in header:
                 work.on_event("resumed", {"from_step": header["resumed"]})
             elif header.get("done"):
-                record |= {key: header[key] for key in ("params", "params_embedding", "train_seconds", "tokens_per_s", "train_loss")}
+                record |= {key: header[key] for key in ("train_seconds", "tokens_per_s", "train_loss")}
                 record["peak_memory_mb"] = header["cuda_peak_mb"] or child.peak_memory_mb
     record["weights"] = file_hash(work.folder / WEIGHTS)
+    record["params"], record["params_embedding"] = _counted(work.folder / WEIGHTS, record["fit"])
     scratch = work.folder / f"{RECORD}.tmp"
     scratch.write_text(json.dumps(record))
     os.replace(scratch, work.folder / RECORD)
     return record
+
+
+def _counted(weights: Path, fit: Json) -> tuple[int, int]:
+    """(non-embedding, embedding) parameters, from the file itself: what the block says of its size is not taken for it. Raises DesignError where the two differ."""
+    from safetensors import safe_open
+
+    with safe_open(str(weights), "pt") as file:
+        sizes = {name: math.prod(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    embedding = sizes.pop("embedding.weight", 0)
+    found = sum(sizes.values())
+    if found > 1.05 * fit["params"] + 4096:  # buffers are saved too, and are no parameters
+        raise DesignError(f"{found:,} numbers were saved, {fit['params']:,} parameters were counted when the block was fitted", "make every parameter in __init__, the same each time")
+    return fit["params"], embedding
 
 
 def _recorded(work: Work) -> Json | None:

@@ -36,7 +36,7 @@ def gated_delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor, log_decay: T
     since = (g.unsqueeze(-1) - g.unsqueeze(-2)).masked_fill(later, -torch.inf).exp()  # (b, h, n, c, c): decay between two positions
     answered = (beta * k @ k.transpose(-1, -2) * since).tril(-1)  # what earlier writes of the chunk answer to a key
     right = torch.cat([beta * v, beta * k * g.exp().unsqueeze(-1)], -1)
-    solved = torch.linalg.solve_triangular(answered, right, upper=False, unitriangular=True)  # (I + A)⁻¹
+    solved = solve_unit(answered, right)  # (I + A)⁻¹
     new, from_state = solved.split([v.shape[-1], k.shape[-1]], -1)  # writes = new − from_state · S
     to_end = k * (g[..., -1:] - g).exp().unsqueeze(-1)  # (b, h, n, c, k)
     over = g[..., -1].exp()[..., None, None]
@@ -48,6 +48,12 @@ def gated_delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor, log_decay: T
     within = q @ k.transpose(-1, -2) * since
     out = within @ torch.stack(writes, 2) + (q * g.exp().unsqueeze(-1)) @ torch.stack(states, 2)
     return out.flatten(2, 3)[:, :, :length]
+
+
+def solve_unit(below: Tensor, right: Tensor) -> Tensor:
+    """(I + below)⁻¹ right, of what lies below the diagonal (…, c, c); in float32 at least, since the solver knows no less."""
+    exact = torch.promote_types(right.dtype, torch.float32)
+    return torch.linalg.solve_triangular(below.to(exact), right.to(exact), upper=False, unitriangular=True)
 
 
 def head_width(unit: str, width: int, heads: int, even: bool = False) -> int:

@@ -39,7 +39,7 @@ def vector_delta_rule(q: Tensor, k: Tensor, v: Tensor, asked: Tensor, answer: Te
     on_asked = (asked * into) @ keys.transpose(-1, -2)  # (b, h, n, c, 2c)
     on_query = (q * (g - middle).exp()) @ keys.transpose(-1, -2)
     right = torch.cat([on_asked[..., :chunk].tril(-1) @ v, asked * before.exp()], -1)
-    solved = torch.linalg.solve_triangular(-on_asked[..., chunk:].tril(-1), right, upper=False, unitriangular=True)
+    solved = solve_unit(-on_asked[..., chunk:].tril(-1), right)
     heard, from_state = solved.split([values, k.shape[-1]], -1)  # what S answers: heard + from_state · S
     end = g[..., -1:, :]
     to_end = torch.cat([k, answer], -2) * (end - torch.cat([g, g], -2)).exp()  # (b, h, n, 2c, k)
@@ -52,6 +52,12 @@ def vector_delta_rule(q: Tensor, k: Tensor, v: Tensor, asked: Tensor, answer: Te
     seen = torch.cat([on_query[..., :chunk].tril(), on_query[..., chunk:].tril()], -1)
     out = seen @ torch.stack(writes, 2) + (q * g.exp()) @ torch.stack(states, 2)
     return out.flatten(2, 3)[:, :, :length]
+
+
+def solve_unit(below: Tensor, right: Tensor) -> Tensor:
+    """(I + below)⁻¹ right, of what lies below the diagonal (…, c, c); in float32 at least, since the solver knows no less."""
+    exact = torch.promote_types(right.dtype, torch.float32)
+    return torch.linalg.solve_triangular(below.to(exact), right.to(exact), upper=False, unitriangular=True)
 
 
 def head_width(unit: str, width: int, heads: int, even: bool = False) -> int:
