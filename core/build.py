@@ -122,10 +122,10 @@ class BuildSystem:
             yield found
             progress.progress((n + 1) / len(scales), f"counted what {found[0].name} costs")
 
-    def check(self, code: str, scale: Scale) -> CheckReport:
+    def check(self, code: str, scale: Scale, learn: bool = False) -> CheckReport:
         from core.checker.check import check
 
-        return check(code, scale, self._reference_code(), threads=self.config.threads or 1)
+        return check(code, scale, self._reference_code(), threads=self.config.threads or 1, learn=learn)
 
     # --------------------------------------------------------------------------------------------- handlers
 
@@ -151,6 +151,10 @@ class BuildSystem:
     def _try(self, desk: Desk, job: JobContext) -> Json:
         """A person's gab.py, checked before it is anything."""
         job.progress(0.1, "checking")
+        if "trace" in job.job.payload:
+            from core.checker.trace import trace
+
+            return {"trace": trace(job.job.payload["code"], desk.scales[job.job.payload["scale"]], self._reference_code(), *job.job.payload["trace"])}
         return {"report": asdict(self.engine().check(job.job.payload["code"], desk.scales[job.job.payload["scale"]]))}
 
     def _costs(self, desk: Desk, job: JobContext) -> Json:

@@ -168,7 +168,10 @@ def check(args: argparse.Namespace) -> Answer:
     path = Path(args.target)
     if path.suffix == ".py" or path.is_file():
         system = BuildSystem()
-        report = system.check(_source(path), get_scale(load_scales(system.config.scales_file), args.scale))
+        report = system.check(_source(path), get_scale(load_scales(system.config.scales_file), args.scale), args.learn)
+        if args.repair and report.repaired:
+            path.write_text(report.repaired, encoding="utf-8")
+            print(f"{path} was mended", file=sys.stderr)
     else:
         desk = _desk()
         _work(desk, desk.check(args.target, args.scale))
@@ -303,7 +306,9 @@ def parser() -> argparse.ArgumentParser:
     command(refuse, "Refuse a proposal, with a reason.", ident, ("--reason", {**reason, "required": True}))
     command(release, "Implement the best proposals of a session that waits.", ("session", {"help": "a session's id"}))
     command(implement, "Write and check the code of a proposal.", ident, scale)
-    command(check, "Check a design, or a gab.py.", ("target", {"metavar": "FILE_OR_ID"}), scale)
+    command(check, "Check a design, or a gab.py.", ("target", {"metavar": "FILE_OR_ID"}), scale,
+            ("--learn", {"action": "store_true", "help": "also train it for a few seconds (a file only)"}),
+            ("--repair", {"action": "store_true", "help": "write what could be mended into the file"}))
     command(add, "Check a gab.py of your own, and put it into the tree.", ("file", {"metavar": "FILE"}), scale,
             ("--title", {"required": True}), ("--summary", {"default": ""}), ("--id", {"default": "", "help": "made from the title otherwise"}))
     command(costs, "Count parameters, FLOPs and memory of a design, or a gab.py, before anything is trained.",

@@ -16,7 +16,7 @@ from core.gab.references import ReferenceDesign, load_references
 from core.gab.scales import get_scale, load_scales
 from core.gab.units import UnitLibrary
 from core.jobs import Queue
-from core.own import add_own, twin
+from core.own import add_own, known_units, twin
 from core.selection.ranking import ranking
 from core.store import Store
 from core.types import (
@@ -25,6 +25,7 @@ from core.types import (
     Costs,
     Decision,
     Design,
+    Implementation,
     Job,
     JobKind,
     Kind,
@@ -171,6 +172,34 @@ class Desk:
         _words(code, "there is no code")
         _within("the size of the code in bytes", len(code.encode()), 1, LARGEST_CODE)
         return self.queue.put(JobKind.TRY, f"try:{sha256_text(code)[:16]}@{scale}", {"code": code, "scale": scale})
+
+    def trace_code(self, code: str, scale: str = "nano", batch: int = 2, length: int = 64) -> Job:
+        """One forward pass of a person's gab.py, module by module; the job's result holds the trace and what was printed."""
+        get_scale(self.scales, scale)
+        _words(code, "there is no code")
+        _within("the size of the code in bytes", len(code.encode()), 1, LARGEST_CODE)
+        _within("the batch", batch, 1, 64)
+        _within("the length", length, 1, 8192)
+        subject = f"trace:{sha256_text(code)[:16]}@{scale}/{batch}x{length}"
+        return self.queue.put(JobKind.TRY, subject, {"code": code, "scale": scale, "trace": [batch, length]})
+
+    def save_code(self, design_id: str, job_id: int, base_revision: int) -> Implementation:
+        """A person's own revision of a design's code, with the check that it went through; passed or not."""
+        design = self.store.designs.get(design_id)
+        if design.kind is Kind.REFERENCE:
+            raise UsageError(f"{design_id} is a reference", "save the code as a design of your own, on the Library page")
+        job = self.queue.get(job_id)
+        report = self.tried(job)
+        if report is None:
+            raise UsageError(f"job {job_id} is no check that is done", "check the code first")
+        newest = self.store.implementations.newest(design_id)
+        if newest is not None and newest.revision != base_revision:
+            raise Conflict(f"{newest.author} saved revision {newest.revision} while you edited revision {base_revision}", "your code is still in the form: compare, then save again")
+        code = job.payload["code"]
+        with self.store.together():
+            made = self.store.implementations.add(design_id, self.author, code, known_units(self.units, code))
+            self.store.checks.add(made.id, report)
+        return made
 
     def tried(self, job: Job) -> CheckReport | None:
         """What the check of a person's gab.py found; None while it runs."""

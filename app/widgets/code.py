@@ -7,7 +7,7 @@ import difflib
 import streamlit as st
 
 from app import shell
-from core.types import CheckReport, UnitTree
+from core.types import CheckReport, CheckResult, UnitTree
 
 MARKS = {"pass": ":green[✓]", "warn": ":orange[!]", "fail": ":red[✗]"}
 
@@ -40,10 +40,23 @@ def draw_report(report: CheckReport) -> None:
     verdict = "passed" if report.passed else "failed"
     st.markdown(f"**{verdict.capitalize()}** at {report.scale} in {report.seconds:.1f} s")
     for r in report.results:
-        mend = f"  \n:material/build: {shell.plain(r.mend)}" if r.mend else ""
-        st.markdown(f"{MARKS[r.verdict]} **{shell.plain(r.name)}** {shell.plain(r.evidence)} :gray[{r.seconds:.2f} s]{mend}")
+        draw_result(r)
+    if report.repaired:
+        with st.expander("The mended code", icon=":material/build:"):
+            st.code(report.repaired, language="python", line_numbers=True)
     if report.output:
-        with st.expander("What the block printed"):
+        with st.expander("All that the block printed"):
             st.code(report.output, language=None)
-    held = ", ".join(report.layers)
-    st.caption(f"Sandbox layers that held: {held or 'none'}")
+    st.caption(f"Sandbox layers that held: {', '.join(report.layers) or 'none'}" + (f". Missing here: {', '.join(report.missing)} (see `python -m core doctor`)" if report.missing else ""))
+
+
+def draw_result(r: CheckResult) -> None:
+    """One line; where the evidence has several, they keep their columns."""
+    first, _, rest = r.evidence.partition("\n")
+    mend = f"  \n:material/build: {shell.plain(r.mend)}" if r.mend else ""
+    st.markdown(f"{MARKS[r.verdict]} **{shell.plain(r.name)}** {shell.plain(first)} :gray[{r.seconds:.2f} s]{mend}")
+    if rest:
+        st.code(rest, language="diff" if "@@" in rest else None)
+    if r.output:
+        with st.expander(f"Printed during {r.name}"):
+            st.code(r.output, language=None)

@@ -7,6 +7,7 @@ import streamlit as st
 from app import shell
 from app.widgets.code import difference, draw_code, draw_report, draw_units
 from app.widgets.curves import curve_figure
+from app.widgets.debug_desk import draw_debug_desk
 from app.widgets.design_card import draw_judgement
 from app.widgets.session_page import draw_editor
 from core.desk import Desk
@@ -27,13 +28,16 @@ def draw_design(desk: Desk, design_id: str) -> None:
         shell.link("verify", "Verify", ":material/science:", designs=design.id)
     shell.live(lambda: _draw_work(desk, design_id), bool(_work(desk, design_id)))
     _draw_actions(desk, found)
-    proposal, code, checks, scores, story = st.tabs(["Proposal", "Code", "Check", "Verifications", "Story"])
+    proposal, code, checks, debug, scores, story = st.tabs(["Proposal", "Code", "Check", "Debug", "Verifications", "Story"],
+                                                           default="Debug" if st.query_params.get("job") else None)
     with proposal:
         _draw_proposal(desk, found)
     with code:
         _draw_code(desk, found)
     with checks:
         draw_report(found.implementation.check) if found.implementation and found.implementation.check else st.caption("Not checked yet.")
+    with debug:
+        draw_debug_desk(desk, design.id, found.implementation) if found.implementation else st.caption("No code yet.")
     with scores:
         _draw_verifications(desk, found)
     with story:

@@ -97,6 +97,9 @@ def _draw_saving(desk: Desk, tried: Job) -> None:
         st.error(f"Job {tried.id} is no check of a gab.py.", icon=":material/error:")
         return
     draw_report(report)
+    if report.repaired and st.button("Take the mended code", type="primary", icon=":material/build:"):
+        st.session_state["own-code-next"] = report.repaired
+        st.rerun()
     if tried.payload["code"] != st.session_state.get("own-code"):
         st.caption("The code was changed since: check it again before you save it.")
         return

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app.widgets.curves import curve_figure, smoothed
 from app.widgets.tree_graph import figure, layout
 from core.desk import Desk
+from core.errors import Conflict, UsageError
 from core.types import CurvePoint, Kind, Mode, Status
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -217,3 +218,42 @@ def test_wrong_library_links_become_words(open_page, desk: Desk):
     assert "there is no design" in said(open_page("library", design="nope"))
     assert "there is no job" in said(open_page("library", view="own", job="99"))
     assert said(open_page("library", view="nonsense"))
+
+
+def test_the_debug_desk_checks_traces_and_saves_a_person_s_revision(open_page, desk: Desk, work):
+    session = desk.start_session(["gpt2"], n_proposals=1, gate="auto", seed=1)
+    work()
+    (design,) = desk.store.designs.of_session(session.id)
+    made = desk.store.implementations.newest(design.id)
+    test = open_page("design", design=design.id)
+    key = f"debug-{design.id}-{made.revision}"
+    test.text_area(key=f"code-{key}").set_value(made.code + "\n# by hand\n").run()
+    test.button(key=f"check-{key}").click().run()
+    work()
+    job = desk.queue.all()[0]
+    test = open_page("design", design=design.id, job=str(job.id))
+    test.text_area(key=f"code-{key}").set_value(made.code + "\n# by hand\n").run()
+    test.button(key=f"save-{design.id}").click().run()
+    assert not test.exception
+    newest = desk.store.implementations.newest(design.id)
+    assert (newest.revision, newest.author, newest.code) == (made.revision + 1, "you", made.code + "\n# by hand\n")
+    assert newest.check.passed
+    with pytest.raises(Conflict):
+        desk.save_code(design.id, job.id, made.revision)
+    with pytest.raises(UsageError, match="reference"):
+        desk.save_code("gpt2", job.id, 1)
+
+
+@pytest.mark.slow
+def test_a_trace_names_every_module_with_its_shapes(open_page, desk: Desk, work):
+    job = desk.trace_code(desk.store.implementations.newest("gla").code, "nano", 3, 17)
+    work()
+    found = desk.queue.get(job.id).result["trace"]
+    assert found["failed"] == ""
+    assert {"blocks.0", "blocks.0.root.mixer"} <= {r["module"] for r in found["rows"]}
+    assert all("float32 (3, 17" in r["in"] or "(3, " in r["in"] for r in found["rows"])
+    test = open_page("design", design="gla", job=str(job.id))
+    assert any("module" in frame.value.columns for frame in test.dataframe)
+    broken = desk.trace_code("from core.gab import GABBase\nclass GAB(GABBase):\n    def _forward(self, X):\n        print('here')\n        return X[0]\ngab_config = {}\n", "nano")
+    work()
+    assert "can be" in desk.queue.get(broken.id).result["trace"]["failed"] or "nearest" in desk.queue.get(broken.id).result["trace"]["failed"]

@@ -19,12 +19,12 @@ import torch
 from sandboxed import running_children
 
 from core.config import Config
-from core.errors import Diverged, VerificationError
+from core.errors import DesignError, Diverged, VerificationError
 from core.gab.loss import token_loss
 from core.gab.references import load_references
 from core.store import Store
 from core.types import CurvePoint, Scale
-from core.verification.evaluation.heldout import ratio_se
+from core.verification.evaluation.heldout import held_out, ratio_se
 from core.verification.training.checkpoint import Checkpoints
 from core.verification.training.corpus import prepare
 from core.verification.training.loop import learning_rate
@@ -268,3 +268,37 @@ def test_the_shipped_pairs_are_what_their_script_makes():
     pairs = make.make()
     assert all(p["sentence_good"] != p["sentence_bad"] for p in pairs)
     assert len({(p["sentence_good"], p["sentence_bad"]) for p in pairs}) == len(pairs) == 400
+
+
+# --------------------------------------------------------------------------------------------------- reading ahead
+
+
+class Peeking:
+    """A reader whose model knows the next token when it is shown one that follows it: what a leak looks like from outside."""
+
+    context, vocab = 64, 512
+
+    def __init__(self, ahead: float) -> None:
+        self.ahead = ahead
+
+    def log_probs(self, ids: np.ndarray) -> torch.Tensor:
+        logits = torch.zeros(*ids.shape, self.vocab)
+        following = torch.from_numpy(ids[:, 1:].astype(np.int64))
+        logits[:, :-1].scatter_(-1, following.unsqueeze(-1), self.ahead)
+        return logits.log_softmax(-1)
+
+    def nats(self, windows: list[np.ndarray]) -> list[np.ndarray]:
+        out = []
+        for w in windows:
+            logp = self.log_probs(w[None, :-1].astype(np.int64))[0]
+            out.append(-logp[np.arange(len(w) - 1), w[1:].astype(np.int64)].double().numpy())
+        return out
+
+
+@pytest.mark.parametrize(("ahead", "caught"), [(0.0, False), (0.1, True), (5.0, True)])
+def test_a_model_that_reads_ahead_gets_no_score(corpus, ahead: float, caught: bool):
+    if not caught:
+        assert held_out(Peeking(ahead), corpus, 4096).loss == pytest.approx(math.log(512), abs=1e-5)
+        return
+    with pytest.raises(DesignError, match="reads ahead"):
+        held_out(Peeking(ahead), corpus, 4096)

@@ -13,7 +13,6 @@ from core.errors import DesignError
 from core.verification.evaluation.reader import Reader
 from core.verification.training.corpus import PreparedCorpus
 
-
 PROBES = 24          # windows in which the future is hidden once
 TOLERANCE = 0.02     # nats of one token: rounding in float32 stays far below
 

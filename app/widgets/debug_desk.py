@@ -1,0 +1,83 @@
+"""The debug desk: change a gab.py, run its check or one forward pass, see prints, shapes and report, and save it as a revision of one's own."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import shell
+from app.widgets.code import difference, draw_report
+from core.desk import Desk
+from core.types import Implementation, Job, JobState, Kind
+
+
+def draw_debug_desk(desk: Desk, design_id: str, made: Implementation) -> None:
+    key = f"debug-{design_id}-{made.revision}"
+    left, right = st.columns([1.2, 1], gap="large")
+    with left:
+        code = st.text_area("gab.py", made.code, height=520, key=f"code-{key}")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            scale = st.selectbox("Scale", list(desk.scales), key=f"scale-{key}", width=120)
+            batch = st.number_input("Batch", 1, 64, 2, key=f"batch-{key}", width=110)
+            length = st.number_input("Length", 1, 8192, 64, key=f"length-{key}", width=120)
+            started: list[Job] = []
+            if st.button("Check", type="primary", icon=":material/rule:", key=f"check-{key}", help="the whole check, about 3 s"):
+                shell.act(lambda: started.append(desk.try_code(code, scale)))
+            if st.button("Forward", icon=":material/play_arrow:", key=f"forward-{key}", help="one pass: shapes, types and times of every module"):
+                shell.act(lambda: started.append(desk.trace_code(code, scale, int(batch), int(length))))
+            if started:
+                st.query_params["job"] = str(started[0].id)
+                st.rerun()
+        if code != made.code:
+            with st.expander("What you changed"):
+                st.code(difference(made.code, code, f"revision {made.revision}", "yours"), language="diff", wrap_lines=True)
+    with right:
+        asked = st.query_params.get("job", "")
+        if not asked.isdigit():
+            st.info("Change the code, then check it or run it forward. Prints and shapes appear here.", icon=":material/bug_report:")
+            return
+        job = desk.queue.get(int(asked))
+        shell.live(lambda: _draw_progress(desk, job.id), job.state in shell.LIVE)
+        if job.state is JobState.DONE:
+            _draw_outcome(desk, design_id, made, job, code)
+
+
+def _draw_progress(desk: Desk, job_id: int) -> bool:
+    job = desk.queue.get(job_id)
+    if job.state in shell.LIVE:
+        st.progress(job.progress, "running" if job.state is JobState.RUNNING else "waiting for a worker")
+        return True
+    if job.state is not JobState.DONE:
+        st.error(f"It stopped: {shell.plain(job.error) or job.state}", icon=":material/error:")
+    return False
+
+
+def _draw_outcome(desk: Desk, design_id: str, made: Implementation, job: Job, code: str) -> None:
+    if "trace" in job.result:
+        draw_trace(job.result["trace"])
+    report = desk.tried(job)
+    if report is None:
+        return
+    draw_report(report)
+    if job.payload["code"] != code:
+        st.caption("The code was changed since: check it again before you save it.")
+    elif code == made.code:
+        st.caption(f"This is revision {made.revision} as it is.")
+    elif desk.store.designs.get(design_id).kind is Kind.REFERENCE:
+        st.caption("A reference stays as it is; save your code as a design of your own on the Library page.")
+    elif st.button("Save as a new revision", icon=":material/save:", key=f"save-{design_id}") and shell.act(
+            lambda: desk.save_code(design_id, job.id, made.revision), "saved"):
+        st.rerun()
+
+
+def draw_trace(found: dict) -> None:
+    if found["failed"]:
+        st.error(shell.plain(found["failed"]), icon=":material/error:")
+    if found["rows"]:
+        st.caption(f"{found['layers']} blocks × {found['width']} wide; times are of this pass, first calls included")
+        st.dataframe([{"module": r["module"], "kind": r["kind"], "in": r["in"], "out": r["out"], "ms": r["ms"]} for r in found["rows"]], hide_index=True,
+                     height=420, column_config={"ms": st.column_config.NumberColumn(format="%.2f")})
+        if found["left_out"]:
+            st.caption(f"{found['left_out']} more were left out.")
+    if found["output"]:
+        st.caption("Printed")
+        st.code(found["output"], language=None)
