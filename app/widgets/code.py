@@ -56,7 +56,8 @@ def draw_result(r: CheckResult) -> None:
     mend = f"  \n:material/build: {shell.plain(r.mend)}" if r.mend else ""
     st.markdown(f"{MARKS[r.verdict]} **{shell.plain(r.name)}** {shell.plain(first)} :gray[{r.seconds:.2f} s]{mend}")
     if rest:
-        st.code(rest, language="diff" if "@@" in rest else None)
+        with st.expander(f"{len(rest.splitlines())} lines more", expanded=rest.count("\n") < 6):
+            st.code(rest, language="diff" if "@@" in rest else None)
     if r.output:
         with st.expander(f"Printed during {r.name}"):
             st.code(r.output, language=None)

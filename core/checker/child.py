@@ -60,7 +60,7 @@ class Oracle:
     def do_build(self, layers: int, width: int, vocab: int, seed: int = 0, dtype: str = "float32", noise: float = 0.0, gain: float = 1.0,
                  amp: bool = False) -> tuple[Json, list]:
         """`noise`: standard deviation added to every parameter; `gain` multiplies all."""
-        self.model = GAM(self.block, self.config, vocab, width, layers, seed=seed, dtype=DTYPES[dtype])
+        self.model = GAM(self.block, self.config, vocab, width, layers, seed=seed, dtype=DTYPES[dtype]).to(DTYPES[dtype])  # whatever the block made of dtype
         self.amp = amp
         generator = torch.Generator().manual_seed(seed + 1)
         with torch.no_grad():
