@@ -355,7 +355,8 @@ def _told(report: CheckReport) -> str:
     marks = {"pass": "✓", "warn": "!", "fail": "✗"}
 
     def line(result: CheckResult) -> str:
-        return f"- {marks[result.verdict]} **{result.name}**: {result.evidence}" + (f" *{result.mend}*" if result.mend else "")
+        told = f"- {marks[result.verdict]} **{result.name}**: {result.evidence}" + (f" *{result.mend}*" if result.mend else "")
+        return told + (f"\n\n      printed: {result.output[:500]}" if result.output else "")
 
     head = f"Check at {report.scale}: **{'passed' if report.passed else 'failed'}** in {report.seconds:.1f} s"
     return "\n".join([head, "", *map(line, report.results)])

@@ -27,6 +27,8 @@ def draw_debug_desk(desk: Desk, design_id: str, made: Implementation) -> None:
             if started:
                 st.query_params["job"] = str(started[0].id)
                 st.rerun()
+        with st.expander("With line numbers and highlighting"):
+            st.code(code, language="python", line_numbers=True, height=420)
         if code != made.code:
             with st.expander("What you changed"):
                 st.code(difference(made.code, code, f"revision {made.revision}", "yours"), language="diff", wrap_lines=True)

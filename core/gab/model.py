@@ -21,6 +21,7 @@ from core.gab import genesys
 from core.gab.contract import GABBase, GAUBase
 
 FILENAME = "gab.py"
+SHAPES = 8                           # local tensors told of a failed line
 FORWARD = GAUBase.forward            # taken before any block is loaded: none can put another in its place
 
 
@@ -52,7 +53,17 @@ def own_frames(error: BaseException, filename: str = FILENAME) -> str:
     """An exception in one line, with the block's own lines on its way."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == filename]
     where = " → ".join(f"{filename}:{f.lineno} in {f.name}: {f.line}" for f in frames[-3:])
-    return f"{type(error).__name__}: {error}" + (f" ({where})" if where else "")
+    return f"{type(error).__name__}: {error}"[:2000] + (f" ({where}{_local_shapes(error, filename)})" if where else "")
+
+
+def _local_shapes(error: BaseException, filename: str) -> str:
+    """The tensors at hand in the block's last line."""
+    trace, last = error.__traceback__, None
+    while trace is not None:
+        last = trace.tb_frame if trace.tb_frame.f_code.co_filename == filename else last
+        trace = trace.tb_next
+    shapes = [f"{name} {tuple(value.shape)}" for name, value in (last.f_locals if last else {}).items() if isinstance(value, Tensor)]
+    return f"; {', '.join(shapes[:SHAPES])}" if shapes else ""
 
 
 class GAM(nn.Module):

@@ -100,6 +100,7 @@ def _train(work: Work) -> Json:
     work.on_progress(0.01, "starting the training")
     with Sandbox(Limits(seconds=None, memory_mb=_memory_mb(), file_mb=20_000), work.threads, work.device, readable=[work.corpus.dir / "train.bin"],
                  writable=[work.folder]).open("core.verification.training.child", payload) as child:
+        record["layers"] = {layer.name: layer.held for layer in child.layers}
         for header, _ in child.frames():
             work.check_cancel()
             if "fit" in header:
@@ -183,7 +184,7 @@ def _provenance(work: Work, record: Json, held_out) -> Json:
     return {
         "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()}, "commit": _commit(),
         "machine": f"{platform.machine()} {platform.system()} {_cores()} cores", "device": work.device, "threads": work.threads,
-        "seed": work.seed, "scale": asdict(work.scale), "fit": record["fit"], "code": sha256_text(work.code), "weights": record["weights"],
+        "sandbox": record.get("layers", {}), "seed": work.seed, "scale": asdict(work.scale), "fit": record["fit"], "code": sha256_text(work.code), "weights": record["weights"],
         "corpus": {"name": work.corpus.name, "hash": work.corpus.hash, "tokenizer": work.corpus.tokenizer_hash,
                    "train_tokens": work.corpus.train_tokens, "held_out_documents": held_out.documents, "held_out_tokens": held_out.tokens}}
 

@@ -85,6 +85,7 @@ def test_provenance_names_what_it_was_made_with(first):
     assert set(p["versions"]) >= {"torch", "lm-eval", "python"}
     assert p["versions"]["torch"].startswith("2.13.0")
     assert {"commit", "seed", "scale", "code", "corpus", "device", "threads"} <= set(p)
+    assert p["sandbox"]["limits"]
     assert not list((folder / "ckpt").glob("step-*"))
 
 
