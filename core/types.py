@@ -64,6 +64,7 @@ class Verb(StrEnum):
     RERANK = "rerank"        # data: {"order": [design ids, best first]}
     RELEASE = "release"      # opens the session's gate: implement the best
     STEER = "steer"          # words to the session's agents
+    PROMOTE = "promote"      # score it on the locked test split; data: {"verification": id}
 
 
 class JobState(StrEnum):
@@ -78,10 +79,15 @@ class JobKind(StrEnum):
     SESSION = "session"      # payload {"session": id}
     IMPLEMENT = "implement"  # payload {"design": id, "scale": name}
     CHECK = "check"          # payload {"design": id, "scale": name}
-    VERIFY = "verify"        # payload {"design": id, "scale": name, "seed": int, "corpus": path or null}
+    VERIFY = "verify"        # payload {"design": id, "scale": name, "seed": int, "corpus": name, path or null, "label", "tasks", "options"}
     EVOLVE = "evolve"        # payload {"run": id, ...}
     COSTS = "costs"          # payload {"design": id}
     TRY = "try"              # payload {"code": gab.py, "scale": name}: a check of code that is no design yet
+    PROBE = "probe"          # payload {"design": id, "suite": name, "seed": int}
+    TIME = "time"            # payload {"design": id, "scale": name, "corpus": name, path or null}: a short timed run
+    AUDIT = "audit"          # payload {"verification": id}: the deep causality audit of trained weights
+    PROMOTE = "promote"      # payload {"verification": id}: the locked test split is scored
+    DATA = "data"            # payload {"corpus": name, path or null, "vocab_size": int}: a corpus is made ready
 
 
 class Outcome(StrEnum):
@@ -246,7 +252,8 @@ class CurvePoint:
     bpb: float                       # the same in bits per byte of the training text
     lr: float
     grad_norm: float
-    tokens_per_s: float
+    tokens_per_s: float              # smoothed over the last steps
+    held_out: float | None = None    # bits per byte of the watched documents, at fixed steps only
 
 
 @dataclass(frozen=True)
@@ -268,6 +275,9 @@ class Metrics:
     d_model: int
     peak_memory_mb: float
     tasks: Mapping[str, Mapping[str, float]]  # task → {"acc": …, "acc_stderr": …, "chance": …, "n": …}
+    lr: float | None = None          # the peak learning rate that was used
+    mfu: float | None = None         # share of the GPU's peak FLOP/s, 0–1; None on a processor
+    energy_kj: float | None = None   # of the training, where the GPU tells it
 
 
 @dataclass(frozen=True)
@@ -284,6 +294,68 @@ class Verification:
     metrics: Metrics | None          # None while it runs, and when it failed
     failure: str                     # "" or the verdict ("diverged at step …")
     provenance: Json                 # versions, commit, data's hash, weights' hash, device, threads
+    label: str = ""                  # sets a repetition apart from the first measurement
+
+
+@dataclass(frozen=True)
+class TestScore:
+    """The locked test split, scored when a person promotes a verification."""
+
+    verification_id: int
+    bits_per_byte: float
+    bits_per_byte_se: float
+    documents: int
+    author: str                      # who promoted it
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The deep causality audit of one verification's trained weights."""
+
+    id: int
+    verification_id: int
+    passed: bool
+    evidence: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What each held-out document of a split cost, in the split's fixed order: two models are compared document by document."""
+
+    bits: tuple[float, ...]
+    bytes: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """One task of a suite at one level of difficulty and one seed; the best of a small sweep of learning rates."""
+
+    suite: str
+    task: str
+    level: str                       # "" where a task has one level
+    seed: int
+    accuracy: float                  # on fresh data, of the positions that are asked
+    chance: float
+    lr: float                        # the best one
+    by_lr: Mapping[str, float]       # learning rate → accuracy
+    steps: int                       # trained at the best learning rate
+    params: int                      # non-embedding
+    seconds: float                   # the whole sweep
+    failure: str = ""                # a verdict in words where there is no accuracy
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A short timed run of a design at a scale on one machine."""
+
+    seconds_per_step: float
+    start_seconds: float             # building, compiling, loading data
+    eval_seconds: float              # held-out text and the shipped task
+    memory_mb: float                 # at the peak, resident
+    micro_batch: int                 # sequences at once
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -411,6 +483,13 @@ class Scale:
     tolerance: float = 0.1           # of the reference's non-embedding parameters
     eval_tokens: int = 65536         # held-out tokens scored, at most
     minutes: float = 0.0             # on the machine named in scales.yaml; a first guess for estimates
+    optimizer: str = "adamw"         # or "muon": matrices of the blocks by Muon, all else by AdamW
+    schedule: str = "cosine"         # or "wsd": warm-up, stable, decay
+    precision: str = "auto"          # "float32", "bfloat16" (autocast over float32 weights), or what the machine gains from
+    compile: str = "auto"            # "on", "off", or where it pays
+    watch_points: int = 8            # how often the watched documents are scored in training
+    watch_tokens: int = 8192         # of them, each time
+    tokenizer: str = ""              # an id on the Hub; "" trains one of vocab_size on the corpus
 
     @property
     def steps(self) -> int:

@@ -13,6 +13,7 @@ from core.errors import ConfigError, UsageError
 from core.types import Scale
 
 KINDS = {"int": int, "float": (int, float), "str": str}
+CHOICES = {"optimizer": ("adamw", "muon"), "schedule": ("cosine", "wsd"), "precision": ("auto", "float32", "bfloat16"), "compile": ("auto", "on", "off")}
 
 
 def load_scales(path: Path) -> dict[str, Scale]:
@@ -45,8 +46,10 @@ def _scale(path: Path, name: str, entry: Any) -> Scale:
         what = "; ".join([f"unknown key {k!r}" for k in unknown] + [f"{k!r} is missing" for k in missing])
         raise ConfigError(f"{path}: scale {name}: {what}", f"the keys are {', '.join(known)}")
     for key, value in entry.items():
-        if isinstance(value, bool) or not isinstance(value, KINDS[str(known[key].type)]) or value < 0:
-            raise ConfigError(f"{path}: scale {name}: {key} is {value!r}", f"give a positive {known[key].type}")
+        if isinstance(value, bool) or not isinstance(value, KINDS[str(known[key].type)]) or (not isinstance(value, str) and value < 0):
+            raise ConfigError(f"{path}: scale {name}: {key} is {value!r}", f"give a {known[key].type}" if known[key].type == "str" else f"give a positive {known[key].type}")
+        if key in CHOICES and value not in CHOICES[key]:
+            raise ConfigError(f"{path}: scale {name}: {key} is {value!r}", f"use one of {', '.join(CHOICES[key])}")
     scale = Scale(name=name, **entry)
     if scale.batch_tokens % scale.context or scale.tokens < scale.batch_tokens:
         raise ConfigError(f"{path}: scale {name}: batch_tokens {scale.batch_tokens} and context {scale.context}, tokens {scale.tokens} do not fit",

@@ -16,6 +16,7 @@ from core.store.designs import Designs
 from core.store.engine import Database
 from core.store.events import Events
 from core.store.ledger import Ledger
+from core.store.measurements import Measurements
 from core.store.sessions import Sessions
 from core.store.tables import (
     CheckRow,
@@ -48,6 +49,7 @@ class Store:
         self.implementations = Implementations(database)
         self.checks = Checks(database)
         self.verifications = Verifications(database)
+        self.measurements = Measurements(database)
         self.curves = Curves(database)
         self.costs = CostTable(database)
         self.sessions = Sessions(database)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Double, ForeignKey, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, Double, ForeignKey, Index, Integer, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -56,7 +56,7 @@ class Real(TypeDecorator[float]):
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {str: Words, float: Real, datetime: Moment, dict[str, Any]: JSON, list[str]: JSON}
+    type_annotation_map = {str: Words, float: Real, datetime: Moment, dict[str, Any]: JSON, list[str]: JSON, bytes: LargeBinary}
 
 
 class DesignRow(Base):
@@ -180,6 +180,74 @@ class CurveRow(Base):
     lr: Mapped[float]
     grad_norm: Mapped[float]
     tokens_per_s: Mapped[float]
+    held_out: Mapped[float | None]
+
+
+class TaskRow(Base):
+    """A task's score for one verification; tasks may be added after the first evaluation. `items`: one byte an item, 1 where it was right."""
+
+    __tablename__ = "task_scores"
+    verification_id: Mapped[int] = mapped_column(ForeignKey("verifications.id"), primary_key=True)
+    task: Mapped[str] = mapped_column(primary_key=True)
+    scores: Mapped[dict[str, Any]]
+    items: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+
+class DocumentsRow(Base):
+    """Bits and bytes of each held-out document of a split, float32, zlib."""
+
+    __tablename__ = "document_scores"
+    verification_id: Mapped[int] = mapped_column(ForeignKey("verifications.id"), primary_key=True)
+    split: Mapped[str] = mapped_column(primary_key=True)  # valid or test
+    bits: Mapped[bytes]
+    bytes_: Mapped[bytes] = mapped_column("bytes")
+
+
+class TestScoreRow(Base):
+    __tablename__ = "test_scores"
+    verification_id: Mapped[int] = mapped_column(ForeignKey("verifications.id"), primary_key=True)
+    bits_per_byte: Mapped[float]
+    bits_per_byte_se: Mapped[float]
+    documents: Mapped[int]
+    author: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class AuditRow(Base):
+    __tablename__ = "audits"
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    verification_id: Mapped[int] = mapped_column(ForeignKey("verifications.id"), index=True)
+    passed: Mapped[bool]
+    evidence: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ProbeRow(Base):
+    __tablename__ = "probes"
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    design_id: Mapped[str] = mapped_column(ForeignKey("designs.id"), index=True)
+    implementation_id: Mapped[int] = mapped_column(ForeignKey("implementations.id"), index=True)
+    suite: Mapped[str]
+    task: Mapped[str]
+    level: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    result: Mapped[dict[str, Any]]
+    provenance: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class TimingRow(Base):
+    """A short timed run; the newest of a key counts. `machine`: processor or GPU, and threads."""
+
+    __tablename__ = "timings"
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    code_hash: Mapped[str] = mapped_column(index=True)
+    scale: Mapped[str]
+    shape: Mapped[str]
+    machine: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
 
 
 class SessionRow(Base):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from core.errors import Conflict, NotFound
 from core.store.engine import Database
-from core.store.tables import ImplementationRow
+from core.store.tables import ImplementationRow, TaskRow
 from core.store.tables import VerificationRow as V
 from core.types import Json, Metrics, Verification
 
@@ -33,13 +34,13 @@ class Verifications:
                     design_id=design_id, implementation_id=implementation_id, scale=scale, seed=seed, corpus=corpus, corpus_hash=corpus_hash,
                     label=label, created_at=datetime.now(UTC), failure="", provenance={}))
                 row = c.execute(select(V).where(V.id == done.inserted_primary_key[0])).one()
-            return _verification(row)
+            return _verifications(c, [row])[0]
 
     def find(self, implementation_id: int, scale: str, seed: int, corpus_hash: str, label: str = "") -> Verification | None:
         """The newest row of this measurement, failed ones included."""
         with self._db.read() as c:
             row = c.execute(_newest(implementation_id, scale, seed, corpus_hash, label)).first()
-        return _verification(row) if row else None
+            return _verifications(c, [row])[0] if row else None
 
     def finish(self, id: int, metrics: Metrics, provenance: Json) -> Verification:
         return self._end(id, bits_per_byte=metrics.bits_per_byte, metrics=asdict(metrics), provenance=provenance)
@@ -58,18 +59,18 @@ class Verifications:
     def get(self, id: int) -> Verification:
         with self._db.read() as c:
             row = c.execute(select(V).where(V.id == id)).first()
-        if row is None:
-            raise NotFound(f"there is no verification {id}", "see: python -m core show DESIGN")
-        return _verification(row)
+            if row is None:
+                raise NotFound(f"there is no verification {id}", "see: python -m core show DESIGN")
+            return _verifications(c, [row])[0]
 
     def of(self, design_id: str) -> list[Verification]:
         with self._db.read() as c:
-            return [_verification(r) for r in c.execute(select(V).where(V.design_id == design_id).order_by(V.id))]
+            return _verifications(c, c.execute(select(V).where(V.design_id == design_id).order_by(V.id)).all())
 
     def all(self, scale: str | None = None) -> list[Verification]:
         query = select(V).order_by(V.id)
         with self._db.read() as c:
-            return [_verification(r) for r in c.execute(query if scale is None else query.where(V.scale == scale))]
+            return _verifications(c, c.execute(query if scale is None else query.where(V.scale == scale)).all())
 
 
 def _newest(implementation_id: int, scale: str, seed: int, corpus_hash: str, label: str) -> Select:
@@ -77,6 +78,13 @@ def _newest(implementation_id: int, scale: str, seed: int, corpus_hash: str, lab
     return select(V).where(*key).order_by(V.id.desc()).limit(1)
 
 
-def _verification(r: Row) -> Verification:
-    return Verification(r.id, r.design_id, r.implementation_id, r.scale, r.seed, r.corpus, r.corpus_hash, r.created_at, r.finished_at,
-                        Metrics(**r.metrics) if r.metrics else None, r.failure, r.provenance)
+def _verifications(c: Connection, rows: Sequence[Row]) -> list[Verification]:
+    """With the tasks that were scored later merged in."""
+    ids = [r.id for r in rows]
+    query = select(TaskRow.verification_id, TaskRow.task, TaskRow.scores)
+    later: dict[int, dict[str, Json]] = {}
+    for id, task, scores in c.execute(query.where(TaskRow.verification_id.in_(ids)) if len(ids) < 500 else query) if ids else ():
+        later.setdefault(id, {})[task] = scores
+    return [Verification(r.id, r.design_id, r.implementation_id, r.scale, r.seed, r.corpus, r.corpus_hash, r.created_at, r.finished_at,
+                         Metrics(**{**r.metrics, "tasks": {**r.metrics["tasks"], **later.get(r.id, {})}}) if r.metrics else None, r.failure, r.provenance, r.label)
+            for r in rows]
