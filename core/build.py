@@ -180,10 +180,10 @@ class BuildSystem:
 
     # --------------------------------------------------------------------------------------------- heavy work
 
-    def _corpus(self, path: str | None, vocab_size: int, progress: Progress):
+    def _corpus(self, corpus: str | None, scale: Scale, progress: Progress):
         from core.verification.training.corpus import prepare
 
-        return prepare(path, vocab_size, self.config, progress.progress)
+        return prepare(corpus, scale.vocab_size, self.config, progress.progress)
 
     def _verification(
         self, code: str, scale: Scale, seed: int, corpus, row: int, on_point: Callable[[CurvePoint], None], progress: Progress,

@@ -71,7 +71,7 @@ class Engine:
     """The heavy work, handed in by `core/build.py`: nothing here imports torch until it is called."""
 
     check: Callable[[str, Scale], CheckReport]                       # (code, scale)
-    corpus: Callable[[str | None, int, Progress], Corpus]            # (path, vocab_size, progress)
+    corpus: Callable[[str | None, Scale, Progress], Corpus]          # (name or path, scale, progress): vocabulary and tokenizer are the scale's
     costs: Callable[[str, Sequence[Scale], Progress], Iterable[tuple[Scale, Costs]]]
     verify: Callable[[str, Scale, int, Corpus, int, Callable[[CurvePoint], None], Progress, Callable[[str, Json], None]], Measured]
 
@@ -144,7 +144,7 @@ class Lab:
     def corpus_hash(self) -> str:
         """Of the run's corpus: scores on another say nothing here."""
         scale = self.scales[self.run.scales[0]] if self.run.scales else next(iter(self.scales.values()))
-        return self.engine.corpus(self.run.corpus, scale.vocab_size, self.progress).hash
+        return self.engine.corpus(self.run.corpus, scale, self.progress).hash
 
     def _counts(self, verification: Verification) -> bool:
         return verification.finished_at is not None and verification.corpus_hash == self.corpus_hash
@@ -299,7 +299,7 @@ class Lab:
         rung = self.scales[scale]
         if corpus is None and self.current:
             corpus = self.current.corpus
-        prepared = self.engine.corpus(corpus, rung.vocab_size, self.progress)
+        prepared = self.engine.corpus(corpus, rung, self.progress)
         row = self.store.verifications.start(design_id, implementation.id, scale, seed, prepared.name, prepared.hash, label=label)
         if row.finished_at is not None:
             return row

@@ -40,7 +40,7 @@ class FakeEngine:
     def costs(self, code: str, scales: Sequence[Scale], progress: Progress) -> list[tuple[Scale, Costs]]:
         return [(scale, Costs(100, 10, 200.0, 600.0, 50.0)) for scale in scales]
 
-    def corpus(self, path: str | None, vocab_size: int, progress: Progress) -> FakeCorpus:
+    def corpus(self, path: str | None, scale: Scale, progress: Progress) -> FakeCorpus:
         return FakeCorpus()
 
     def verify(self, code: str, scale: Scale, seed: int, corpus: FakeCorpus, row: int, on_point: Callable[[CurvePoint], None],
