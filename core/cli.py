@@ -11,6 +11,8 @@ from pathlib import Path
 
 from core import cli_text as text
 from core.build import BuildSystem, make_selector
+from core.cli_report import OPTIONS as REPORT_OPTIONS
+from core.cli_report import report
 from core.config import Config
 from core.desk import Desk
 from core.errors import JobError, ModelDiscoveryError, UsageError
@@ -319,6 +321,7 @@ def parser() -> argparse.ArgumentParser:
             ("--verification", {"type": int, "metavar": "N", "help": "whose weights (hf); otherwise the newest at the largest scale"}))
     command(verify, "Train and evaluate a design.", ident, scale, seed, corpus,
             ("--fresh", {"action": "store_true", "help": "measure again, though a result is stored"}))
+    command(report, "Everything about verifications: scores against the reference, curves, tasks, probes, cost.", *REPORT_OPTIONS)
     command(evolve, "Design and verify until the budgets are spent (ALG 1).",
             ("--design-budget", {"type": int, "default": 4, "help": "design sessions"}),
             ("--verify-budget", {"action": "append", "default": [], "metavar": "SCALE=N", "help": "verifications at a scale"}),

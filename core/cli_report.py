@@ -1,0 +1,39 @@
+"""`python -m core report`: verifications in words, as JSON, or as one HTML file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.build import BuildSystem
+from core.errors import ConfigError
+from core.report import report as gathered
+from core.report import to_json
+from core.report.html import as_html
+from core.report.words import as_csv, as_text
+
+OPTIONS = (
+    ("verifications", {"nargs": "+", "type": int, "metavar": "VERIFICATION", "help": "their numbers, as `show` prints them"}),
+    ("--reference", {"default": "gpt2", "help": "the design to compare with"}),
+    ("--price", {"type": float, "default": 0.0, "metavar": "MONEY", "help": "what an hour of the machine costs"}),
+    ("--html", {"metavar": "FILE", "help": "write one self-contained page"}),
+    ("--csv", {"metavar": "FILE", "help": "write one line a figure"}),
+)
+
+
+def report(args: argparse.Namespace) -> tuple[object, str, int]:
+    desk = BuildSystem().open()
+    desk.store.designs.get(args.reference)
+    found = [gathered(desk, id, args.reference, args.price) for id in dict.fromkeys(args.verifications)]
+    for name, write in ((args.html, as_html), (args.csv, as_csv)):
+        if name:
+            _write(Path(name), write(found))
+    data = [to_json(r) for r in found]
+    return data[0] if len(data) == 1 else data, "\n\n".join(map(as_text, found)), 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror or error}", "name a file in a folder that is there and writable") from error

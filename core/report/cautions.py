@@ -1,0 +1,68 @@
+"""What a reader of a report must not overlook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from core.report.parts import Caution, Report
+from core.types import Json, Scale
+
+MEMORISED = 1.25     # held-out over training loss: a training text read once gives about 1.0 (measured at nano: 0.95 to 1.05)
+LEAKED = 0.8         # the other way round, held-out text is easier than what was trained on
+DIVERGING = 0.02     # bits per byte by which the last watched score lies above the best one
+
+
+def cautions(found: Report, scales: Mapping[str, Scale]) -> Iterator[Caution]:
+    """Gravest first."""
+    every = [*_score(found), *_made_with(found, scales)]
+    yield from sorted(every, key=lambda w: not w.grave)
+
+
+def _score(found: Report) -> Iterator[Caution]:
+    if found.state == "failed":
+        yield Caution("failed", found.failure or "it ended without a score", grave=True)
+    if stopped := early_stopped(found.training, found.provenance):
+        yield Caution("early stopped", f"stopped early: {stopped}; its score is that of a shorter training", grave=True)
+    if found.audit and not found.audit.passed:
+        yield Caution("audit failed", f"the causality audit of the trained weights failed, so the score does not count: {found.audit.evidence}", grave=True)
+    score = found.score
+    if score is None:
+        return
+    if found.verdict is not None and found.verdict.suspicious:
+        cleared = found.audit is not None and found.audit.passed
+        yield Caution("suspicious", "the score lies more than 10 % below every reference" + (
+            f"; the causality audit passed: {found.audit.evidence}" if cleared and found.audit else "; it counts once the deep causality audit has passed"), grave=not cleared)
+    if len(score.seeds) == 1:
+        yield Caution("one seed", "measured with one seed only: the noise between seeds is not in its interval")
+    if score.train_loss > 0 and score.loss > MEMORISED * score.train_loss:
+        yield Caution("memorised", f"training loss {score.train_loss:.3f} is far below held-out loss {score.loss:.3f} nats a token: it has learned its text by heart", grave=True)
+    if score.loss < LEAKED * score.train_loss:
+        yield Caution("leak", f"held-out loss {score.loss:.3f} is far below training loss {score.train_loss:.3f} nats a token: the two are not of the same text, or the future leaks", grave=True)
+    watched = [p.held_out for p in found.curve.points if p.held_out is not None]
+    if len(watched) > 2 and watched[-1] > min(watched) + DIVERGING:
+        yield Caution("overfitting", f"the watched held-out score rose from {min(watched):.3f} to {watched[-1]:.3f} bits per byte towards the end")
+    if score.test and score.test.bits_per_byte > score.bits_per_byte + 3 * (score.test.bits_per_byte_se**2 + score.se_documents**2) ** 0.5:
+        yield Caution("test split", f"the locked test split scored {score.test.bits_per_byte:.4f}, well above the validation score", grave=True)
+
+
+def _made_with(found: Report, scales: Mapping[str, Scale]) -> Iterator[Caution]:
+    facts = found.provenance
+    if found.layers_missing:
+        yield Caution("sandbox", f"trained without these layers of the sandbox: {', '.join(found.layers_missing)}")
+    if found.newest_revision > found.revision:
+        yield Caution("older code", f"this is revision {found.revision} of the code; revision {found.newest_revision} is the newest")
+    if str(facts.get("commit", "")).endswith("+"):
+        yield Caution("dirty commit", f"made with a changed checkout ({facts['commit']}): the commit alone does not reproduce it")
+    now, then = scales.get(found.scale), facts.get("scale")
+    if then and now:
+        changed = sorted(k for k in ("n_layers", "d_model", "context", "vocab_size", "tokens", "batch_tokens", "lr") if k in then and then[k] != getattr(now, k))
+        if changed:
+            yield Caution("scale changed", f"{found.scale} was different then: {', '.join(f'{k} {then[k]} (now {getattr(now, k)})' for k in changed)}", grave=True)
+    why = found.training.get("not_compiled") or found.training.get("compile_reason")
+    if why:
+        yield Caution("not compiled", f"torch.compile was not used: {why}")
+
+
+def early_stopped(training: Json, provenance: Json) -> str:
+    """Why a training was ended before its tokens were spent; "" when it was not."""
+    return str(training.get("early_stopped") or provenance.get("early_stopped") or "")

@@ -1,0 +1,181 @@
+"""Reading everything about one verification out of the store. What cannot be told is said in words, and nothing is made up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean, stdev
+
+from core.desk import Desk
+from core.report.cautions import cautions
+from core.report.parts import Cost, Curve, Peer, ProbeLine, Report, Rung, Score, SeedScore, TaskLine
+from core.report.verdict import verdict
+from core.types import CurvePoint, Design, Kind, Metrics, Verification
+
+REFERENCE = "gpt2"
+OWN_POINTS = 2000     # of the curve that the report is about
+OTHER_POINTS = 300    # of each it is compared with
+Seeds = dict[int, Verification]
+
+
+def gather(desk: Desk, verification_id: int, reference: str = REFERENCE, price_an_hour: float = 0.0) -> Report:
+    """Raises NotFound for an unknown id. `price_an_hour`: of the machine, in whatever money; 0 leaves money out."""
+    store = desk.store
+    row = store.verifications.get(verification_id)
+    designs = {d.id: d for d in store.designs.all()}
+    alike = [v for v in store.verifications.all() if v.metrics and v.corpus_hash == row.corpus_hash]
+    at_scale = by_design(v for v in alike if v.scale == row.scale)
+    own = {**at_scale.get(row.design_id, {}), **({row.seed: row} if row.metrics else {})}
+    own = {seed: v for seed, v in own.items() if v.implementation_id == row.implementation_id}
+    base = at_scale.get(reference, {}) if reference != row.design_id else {}
+    made = store.implementations.get(row.implementation_id)
+    newest = store.implementations.newest(row.design_id)
+    found, why_not = verdict(desk, row, reference, sorted(base), sorted(own))
+    layers = row.provenance.get("sandbox") or {}
+    report = Report(
+        verification=row.id, design=designs[row.design_id], revision=made.revision, newest_revision=newest.revision if newest else made.revision,
+        scale=row.scale, seed=row.seed, corpus=row.corpus, corpus_hash=row.corpus_hash, label=row.label,
+        state="running" if row.finished_at is None else "failed" if row.failure or row.metrics is None else "done", failure=row.failure,
+        created_at=row.created_at, finished_at=row.finished_at, reference=reference,
+        score=_score(row, own, store.measurements.test_scores().get(row.id)), verdict=found, no_verdict=why_not,
+        curve=_curve(desk, row, OWN_POINTS), references=_references(desk, row, at_scale, designs), peers=_peers(at_scale, designs),
+        tasks=_tasks(desk, row, base), probes=_probes(desk, row, reference), ladder=_ladder(desk, row, alike, reference),
+        cost=_cost(desk, row, made.code_hash, price_an_hour), training=row.provenance.get("training") or {},
+        layers_held=tuple(sorted(name for name, held in layers.items() if held)), layers_missing=tuple(sorted(name for name, held in layers.items() if not held)),
+        audit=store.measurements.audits().get(row.id), warnings=(), provenance=row.provenance)
+    return replace(report, warnings=tuple(cautions(report, desk.scales)))
+
+
+def by_design(rows: Iterable[Verification]) -> dict[str, Seeds]:
+    """design → seed → its newest measurement."""
+    found: dict[str, Seeds] = defaultdict(dict)
+    for v in rows:
+        found[v.design_id][v.seed] = v
+    return dict(found)
+
+
+def spread(scores: Sequence[float]) -> float | None:
+    """Standard error of the mean over seeds; None for one."""
+    return stdev(scores) / len(scores) ** 0.5 if len(scores) > 1 else None
+
+
+def _mean(seeds: Seeds) -> tuple[float, float]:
+    """(mean, standard error: over seeds, else over documents)."""
+    metrics = [v.metrics for v in seeds.values() if v.metrics]
+    scores = [m.bits_per_byte for m in metrics]
+    return fmean(scores), spread(scores) or metrics[0].bits_per_byte_se
+
+
+def _score(row: Verification, own: Seeds, test) -> Score | None:
+    m = row.metrics
+    if m is None:
+        return None
+    seeds = tuple(SeedScore(seed, v.id, v.metrics.bits_per_byte, v.metrics.bits_per_byte_se) for seed, v in sorted(own.items()) if v.metrics)
+    scores = [s.bits_per_byte for s in seeds]
+    return Score(m.bits_per_byte, m.bits_per_byte_se, m.loss, m.perplexity, m.train_loss, seeds, fmean(scores), spread(scores), test)
+
+
+def _curve(desk: Desk, row: Verification, most: int) -> Curve:
+    points = desk.store.curves.of(row.id)
+    return Curve(row.design_id, row.design_id, row.id, row.seed, thinned(points, most), len(points))
+
+
+def thinned(points: Sequence[CurvePoint], most: int) -> tuple[CurvePoint, ...]:
+    """Evenly, the last one kept, and all that bear a held-out score."""
+    step = -(-len(points) // most) if points else 1
+    return tuple(p for i, p in enumerate(points) if i % step == 0 or p.held_out is not None or i == len(points) - 1)
+
+
+def _references(desk: Desk, row: Verification, at_scale: Mapping[str, Seeds], designs: Mapping[str, Design]) -> tuple[Curve, ...]:
+    others = [(name, seeds) for name, seeds in at_scale.items() if designs[name].kind is Kind.REFERENCE and name != row.design_id]
+    return tuple(_curve(desk, seeds.get(row.seed) or next(iter(seeds.values())), OTHER_POINTS) for name, seeds in sorted(others))
+
+
+def _peers(at_scale: Mapping[str, Seeds], designs: Mapping[str, Design]) -> tuple[Peer, ...]:
+    peers = [Peer(name, designs[name].title, designs[name].kind is Kind.REFERENCE, *_mean(seeds), len(seeds)) for name, seeds in at_scale.items()]
+    return tuple(sorted(peers, key=lambda p: p.mean))
+
+
+# --------------------------------------------------------------------------------------------------- tasks and probes
+
+
+def _tasks(desk: Desk, row: Verification, base: Seeds) -> tuple[TaskLine, ...]:
+    if row.metrics is None:
+        return ()
+    items = desk.store.measurements.items(row.id)
+    lines = []
+    for task, scores in sorted(row.metrics.tasks.items()):
+        metric = main_metric(scores)
+        if metric is None:
+            continue
+        other = base.get(row.seed) or next((v for v in base.values() if v.metrics and task in v.metrics.tasks), None)
+        theirs = other.metrics.tasks.get(task, {}) if other and other.metrics else {}
+        value, se, their_value, their_se = scores[metric], scores.get(f"{metric}_stderr"), theirs.get(metric), theirs.get(f"{metric}_stderr")
+        gap, gap_se, paired = None, None, False
+        if their_value is not None:
+            gap, gap_se = value - their_value, (se**2 + their_se**2) ** 0.5 if se is not None and their_se is not None else None
+            mine, them = items.get(task, []), desk.store.measurements.items(other.id).get(task, []) if other else []
+            if metric == "acc" and len(mine) == len(them) > 1:
+                gap_se, paired = spread([a - b for a, b in zip(mine, them, strict=True)]), True
+        used = {metric, f"{metric}_stderr", "chance", "n"}
+        lines.append(TaskLine(task, metric, value, se, scores.get("chance"), int(scores.get("n", 0)), their_value, their_se, gap, gap_se, paired,
+                              {k: v for k, v in scores.items() if k not in used}))
+    return tuple(lines)
+
+
+def main_metric(scores: Mapping[str, float]) -> str | None:
+    """Accuracy where a task has it, else the first figure with a standard error, else the first."""
+    with_error = [k.removesuffix("_stderr") for k in scores if k.endswith("_stderr") and k.removesuffix("_stderr") in scores]
+    plain = [k for k in scores if not k.endswith("_stderr") and k not in ("chance", "n")]
+    return next(iter([*(k for k in ("acc",) if k in scores), *with_error, *plain]), None)
+
+
+def _probes(desk: Desk, row: Verification, reference: str) -> tuple[ProbeLine, ...]:
+    """Of the code that was trained, at whatever size its suite probes at; the newest of each seed."""
+    own, theirs = defaultdict(dict), defaultdict(dict)
+    for design, implementation, p in desk.store.measurements.probes():
+        if implementation == row.implementation_id:
+            own[p.suite, p.task, p.level][p.seed] = p
+        elif design == reference and reference != row.design_id:
+            theirs[p.suite, p.task, p.level][p.seed] = p
+    lines = []
+    for key, seeds in own.items():
+        good = [p.accuracy for p in seeds.values() if not p.failure]
+        other = [p.accuracy for p in theirs.get(key, {}).values() if not p.failure]
+        last = list(seeds.values())[-1]
+        lines.append(ProbeLine(*key, fmean(good) if good else 0.0, spread(good), last.chance, len(good), last.lr, fmean(other) if other else None,
+                               "" if good else last.failure))
+    return tuple(lines)
+
+
+# ------------------------------------------------------------------------------------------------------ ladder, cost
+
+
+def _ladder(desk: Desk, row: Verification, alike: Sequence[Verification], reference: str) -> tuple[Rung, ...]:
+    rungs = []
+    for scale in desk.scales:
+        here = by_design(v for v in alike if v.scale == scale)
+        own = here.get(row.design_id)
+        if not own:
+            continue
+        base = here.get(reference, {}) if reference != row.design_id else {}
+        mean, se = _mean(own)
+        theirs = _mean(base) if base else (None, None)
+        rungs.append(Rung(scale, _size(own), mean, se, len(own), *theirs, _size(base) if base else None))
+    return tuple(rungs)
+
+
+def _size(seeds: Seeds) -> int:
+    return next(v.metrics.params for v in seeds.values() if v.metrics)
+
+
+def _cost(desk: Desk, row: Verification, code_hash: str, price: float) -> Cost | None:
+    m: Metrics | None = row.metrics
+    if m is None:
+        return None
+    counted = desk.store.costs.of(code_hash, desk.scales).get(row.scale)
+    hours = (m.train_seconds + m.eval_seconds) / 3600
+    return Cost(m.train_seconds, m.eval_seconds, m.tokens, m.tokens_per_s, m.mfu, m.peak_memory_mb, m.energy_kj,
+                counted.flops_train * m.tokens if counted else None, price, hours * price if price else None,
+                m.params, m.params_embedding, m.n_layers, m.d_model, m.lr)

@@ -1,0 +1,28 @@
+"""Better than the reference? The desk's comparison where it is possible, else why it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.desk import Desk
+from core.report.parts import Verdict
+from core.types import Verification
+
+
+def verdict(desk: Desk, row: Verification, reference: str, theirs: Sequence[int], own: Sequence[int]) -> tuple[Verdict | None, str]:
+    """`theirs`, `own`: the seeds measured at the row's scale on its corpus. (the verdict, or why there is none)."""
+    if row.finished_at is None:
+        return None, "It is still being measured."
+    if row.metrics is None:
+        return None, "It has no score: it failed."
+    if row.design_id == reference:
+        return None, f"It is {reference} itself, which the others are compared with."
+    if not theirs:
+        return None, f"{reference} was not verified at {row.scale} on this corpus, so there is nothing to compare with."
+    if not set(own) & set(theirs):
+        return None, f"{reference} was measured with seeds {_list(theirs)}, this design with {_list(own)}: no seed in common."
+    return None, "The comparison is not possible."
+
+
+def _list(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))

@@ -1,0 +1,156 @@
+"""A report in words: for a terminal, for a page's first line, and as a table for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+from core.report.parts import Report, TaskLine
+
+HEAD = ("verification", "design", "scale", "seed", "corpus", "section", "name", "value", "se", "chance", "n", "reference", "difference", "difference_se")
+
+
+def figure(value: float | None, se: float | None = None, digits: int = 4, sign: bool = False) -> str:
+    """0.1234 ± 0.0056, with a true minus; an em dash where there is none."""
+    if value is None:
+        return "—"
+    told = (f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}").replace("-", "−")
+    return told if se is None else f"{told} ± {se:.{digits}f}"
+
+
+def took(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def big(value: float) -> str:
+    """1234567 → 1.23 M."""
+    for size, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g}"
+
+
+def headline(found: Report) -> str:
+    """The verdict, or why there is none, in one line."""
+    if found.state == "failed":
+        return f"Failed: {found.failure or 'it ended without a score'}."
+    if found.verdict is None:
+        return found.no_verdict
+    return found.verdict.words
+
+
+def score_line(found: Report) -> str:
+    """Bits per byte with each of its doubts named."""
+    s = found.score
+    if s is None:
+        return ""
+    told = f"{figure(s.bits_per_byte, s.se_documents)} bits per byte (standard error over held-out documents)"
+    if s.se_seeds is not None:
+        told += f"; {figure(s.mean, s.se_seeds)} over {len(s.seeds)} seeds"
+    return told
+
+
+def as_text(found: Report) -> str:
+    lines = [f"verification {found.verification}: {found.name}, on {found.corpus}", f"  {headline(found)}"]
+    if found.score:
+        lines.append(f"  {score_line(found)}")
+    if found.score and found.score.test:
+        t = found.score.test
+        lines.append(f"  test split     {figure(t.bits_per_byte, t.bits_per_byte_se)}, promoted by {t.author}")
+    lines += [f"  {t.task:<20} {task_line(t, found.reference)}" for t in found.tasks]
+    for p in found.probes:
+        level = f" {p.level}" if p.level else ""
+        other = f", {found.reference} {p.reference:.3f}" if p.reference is not None else ""
+        lines.append(f"  {p.suite} {p.task}{level}: {p.failure or figure(p.accuracy, p.se, 3)} (chance {p.chance:.3f}{other})")
+    if len(found.ladder) > 1:
+        lines += [f"  at {r.scale:<6} {figure(r.mean, r.se)} ({r.seeds} seed{'s' * (r.seeds > 1)}, {big(r.params)} parameters)" for r in found.ladder]
+    if found.cost:
+        lines += [f"  {name:<20} {value}" for name, value in cost_rows(found)]
+    lines += [f"  ! {w.words}" for w in found.warnings]
+    return "\n".join(lines)
+
+
+def task_line(t: TaskLine, reference: str) -> str:
+    told = f"{t.metric} {figure(t.value, t.se, 3)}" + (f", chance {t.chance:.3f}" if t.chance is not None else "") + (f", {t.n:,} items" if t.n else "")
+    if t.difference is not None:
+        told += f", {figure(t.difference, t.difference_se, 3, sign=True)} against {reference}" + (" (item by item)" if t.paired else "")
+    return told
+
+
+def cost_rows(found: Report) -> list[tuple[str, str]]:
+    c = found.cost
+    if c is None:
+        return []
+    rows = [("training", took(c.train_seconds)), ("evaluation", took(c.eval_seconds)), ("tokens", f"{c.tokens:,} at {c.tokens_per_s:,.0f} a second"),
+            ("parameters", f"{c.params:,} + {c.params_embedding:,} embedding"), ("shape", f"{c.n_layers} blocks, width {c.d_model}"),
+            ("peak memory", f"{c.peak_memory_mb / 1024:.2f} GB")]
+    rows += [("FLOPs of the training", f"{big(c.flops)}FLOP")] if c.flops else []
+    rows += [("model FLOPs utilisation", f"{c.mfu:.1%}")] if c.mfu is not None else []
+    rows += [("energy", f"{c.energy_kj:,.1f} kJ")] if c.energy_kj is not None else []
+    rows += [("peak learning rate", f"{c.lr:g}")] if c.lr is not None else []
+    rows += [("money", f"{c.money:.4g} at {c.price_an_hour:g} an hour")] if c.money is not None else []
+    return rows
+
+
+def made_with(found: Report) -> list[tuple[str, str]]:
+    """Versions, hashes, machine: enough to do it again."""
+    facts = found.provenance
+    corpus = facts.get("corpus") or {}
+    rows = [("code", f"revision {found.revision}, SHA-256 {facts.get('code', '')}"), ("weights", facts.get("weights", "")), ("corpus", f"{found.corpus}, {found.corpus_hash}"),
+            ("tokenizer", corpus.get("tokenizer", "")), ("commit", facts.get("commit", "")),
+            ("versions", ", ".join(f"{k} {v}" for k, v in (facts.get("versions") or {}).items())),
+            ("machine", ", ".join(str(facts[k]) for k in ("machine", "device") if facts.get(k)) + (f", {facts['threads']} threads" if facts.get("threads") else "")),
+            ("held out", ", ".join(f"{corpus[k]:,} {w}" for k, w in (("held_out_documents", "documents"), ("held_out_tokens", "tokens")) if corpus.get(k))),
+            ("sandbox, held", ", ".join(found.layers_held)), ("sandbox, missing", ", ".join(found.layers_missing)),
+            *((key.replace("_", " "), _plain(value)) for key, value in found.training.items())]
+    return [(name, str(value)) for name, value in rows if value not in ("", None)]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return ", ".join(map(_plain, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def as_csv(reports: Sequence[Report]) -> str:
+    """One line a figure, of any number of reports: what a spreadsheet pivots. Texts that it would take for formulas are quoted with '."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(HEAD)
+    for found in reports:
+        own = (found.verification, _cell(found.design.id), found.scale, found.seed, _cell(found.corpus))
+        writer.writerows([*own, *("" if v is None else _cell(v) for v in line)] for line in _lines(found))
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _lines(found: Report) -> Iterator[Iterable[object]]:
+    """section, name, value, se, chance, n, reference, difference, difference_se."""
+    if s := found.score:
+        v = found.verdict
+        yield ("score", "bits_per_byte", s.bits_per_byte, s.se_documents, None, 1, None, None, None)
+        yield ("score", "bits_per_byte_over_seeds", s.mean, s.se_seeds, None, len(s.seeds), None, v.difference if v else None, v.se if v else None)
+        if v and v.p_better is not None:
+            yield ("score", "p_better", v.p_better, None, None, len(v.seeds), None, None, None)
+        if s.test:
+            yield ("score", "test_bits_per_byte", s.test.bits_per_byte, s.test.bits_per_byte_se, None, s.test.documents, None, None, None)
+    for t in found.tasks:
+        yield ("task", f"{t.task}/{t.metric}", t.value, t.se, t.chance, t.n, t.reference, t.difference, t.difference_se)
+    for p in found.probes:
+        yield ("probe", "/".join(filter(None, (p.suite, p.task, p.level))), None if p.failure else p.accuracy, p.se, p.chance, p.seeds, p.reference, None, None)
+    for r in found.ladder:
+        yield ("ladder", r.scale, r.mean, r.se, None, r.seeds, r.reference, None, None)
+    if c := found.cost:
+        for name in ("train_seconds", "eval_seconds", "tokens", "tokens_per_s", "mfu", "peak_memory_mb", "energy_kj", "flops", "money", "params", "params_embedding"):
+            if getattr(c, name) is not None:
+                yield ("cost", name, getattr(c, name), None, None, None, None, None, None)
