@@ -148,7 +148,7 @@ def _recorded(work: Work) -> Json | None:
 def _evaluate(work: Work, record: Json, task_dir: Path):
     from tokenizers import Tokenizer
 
-    from core.verification.evaluation.harness import run_tasks
+    from core.verification.evaluation.harness import Places, run_tasks
     from core.verification.evaluation.heldout import held_out
     from core.verification.evaluation.reader import Reader
 
@@ -164,7 +164,8 @@ def _evaluate(work: Work, record: Json, task_dir: Path):
         score = held_out(reader, work.corpus, work.scale.eval_tokens)
         work.check_cancel()
         work.on_progress(0.96, "minimal pairs, through lm-eval")
-        tasks = run_tasks(reader, Tokenizer.from_file(str(work.corpus.dir / "tokenizer.json")), task_dir)
+        tokenizer = Tokenizer.from_file(str(work.corpus.dir / "tokenizer.json"))
+        tasks = run_tasks(reader, tokenizer, ("minimal_pairs",), Places(task_dir, work.folder)).scores
         child.send({"stop": True})
     return score, tasks
 
@@ -186,7 +187,7 @@ def _provenance(work: Work, record: Json, held_out) -> Json:
         "machine": f"{platform.machine()} {platform.system()} {_cores()} cores", "device": work.device, "threads": work.threads,
         "sandbox": record.get("layers", {}), "seed": work.seed, "scale": asdict(work.scale), "fit": record["fit"], "code": sha256_text(work.code), "weights": record["weights"],
         "corpus": {"name": work.corpus.name, "hash": work.corpus.hash, "tokenizer": work.corpus.tokenizer_hash,
-                   "train_tokens": work.corpus.train_tokens, "held_out_documents": held_out.documents, "held_out_tokens": held_out.tokens}}
+                   "train_tokens": work.corpus.train_tokens, "held_out_documents": len(held_out.documents.bits), "held_out_tokens": held_out.tokens}}
 
 
 def _commit() -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import DesignError
-from core.verification.evaluation.reader import Reader
+from core.errors import CorpusError, DesignError
+from core.types import Documents
+from core.verification.evaluation.reader import TokenReader
 from core.verification.training.corpus import PreparedCorpus
 
 PROBES = 24          # windows in which the future is hidden once
@@ -22,17 +23,17 @@ class HeldOut:
     bits_per_byte: float
     bits_per_byte_se: float          # over documents
     loss: float                      # nats a token
-    documents: int
     tokens: int
+    documents: Documents             # each one, in the split's order
 
 
-def held_out(reader: Reader, corpus: PreparedCorpus, max_tokens: int) -> HeldOut:
-    """Score whole documents of the validation split, in its fixed order, up to about `max_tokens`.
+def held_out(reader: TokenReader, corpus: PreparedCorpus, max_tokens: int, split: str = "valid") -> HeldOut:
+    """Score whole documents of a split, "valid" or "test", in its fixed order, up to about `max_tokens`. Raises CorpusError when the split is not there.
 
     Documents are packed with the end-of-text token between them, in windows of the context without overlap, as in training. A document's nats
     are those of its tokens and of the end-of-text that closes it.
     """
-    stream, starts, sizes = _stream(corpus, max_tokens)
+    stream, starts, sizes = _stream(corpus, max_tokens, split)
     windows = [stream[i : i + reader.context + 1] for i in range(0, len(stream) - 1, reader.context)]
     probes = Probes(windows, corpus.vocab_size)
     blind = probes.score(reader)  # first: what was never shown cannot be remembered
@@ -42,7 +43,7 @@ def held_out(reader: Reader, corpus: PreparedCorpus, max_tokens: int) -> HeldOut
     bounds = [s - 1 for s in starts]
     per_document = np.add.reduceat(nats, bounds)
     bits, size = per_document / math.log(2), np.asarray(sizes, float)
-    return HeldOut(bits.sum() / size.sum(), ratio_se(bits, size), float(nats.mean()), len(sizes), len(nats))
+    return HeldOut(float(bits.sum() / size.sum()), ratio_se(bits, size), float(nats.mean()), len(nats), Documents(tuple(bits.tolist()), tuple(size.tolist())))
 
 
 class Probes:
@@ -58,7 +59,7 @@ class Probes:
         self.labels = [windows[i].astype(np.int64) for i, _ in self.chosen]
         self.shown = [np.concatenate([w[:cut], rng.integers(0, vocab_size, len(w) - cut)]) for w, (_, cut) in zip(self.labels, self.chosen, strict=True)]
 
-    def score(self, reader: Reader) -> list[np.ndarray]:
+    def score(self, reader: TokenReader) -> list[np.ndarray]:
         """Nats of the tokens up to and with the one at the cut, which the model is not shown."""
         out = []
         for shown, labels, (_, cut) in zip(self.shown, self.labels, self.chosen, strict=True):
@@ -83,10 +84,13 @@ def ratio_se(x: np.ndarray, y: np.ndarray) -> float:
     return float(math.sqrt(n / (n - 1) * ((x - ratio * y) ** 2).sum()) / y.sum())
 
 
-def _stream(corpus: PreparedCorpus, max_tokens: int) -> tuple[np.ndarray, list[int], list[int]]:
+def _stream(corpus: PreparedCorpus, max_tokens: int, split: str) -> tuple[np.ndarray, list[int], list[int]]:
     """(tokens with the end-of-text before, between and after, where each document starts, its bytes)"""
-    index = json.loads(Path(corpus.dir, "valid.json").read_text())
-    tokens = np.memmap(corpus.dir / "valid.bin", np.uint16 if corpus.vocab_size <= 2**16 else np.uint32, "r")
+    try:
+        index = json.loads(Path(corpus.dir, f"{split}.json").read_text())
+        tokens = np.memmap(corpus.dir / f"{split}.bin", np.uint16 if corpus.vocab_size <= 2**16 else np.uint32, "r")
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"the {split} split of {corpus.name} cannot be read: {error}", f"remove {corpus.dir}: the corpus is made again") from error
     ends = [*index["starts"][1:], len(tokens)]
     n = max(1, sum(end <= max_tokens + 1 for end in ends))
     return np.asarray(tokens[: ends[n - 1]]), index["starts"][:n], index["bytes"][:n]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,46 +14,135 @@ from safetensors import safe_open
 from torch import Tensor
 
 from core.errors import VerificationError
-from core.sandbox.run import Child
+from core.types import Json
+from core.verification.evaluation.sharing import Batch, plan
 
-BATCH_TOKENS = 8192
+BATCH_TOKENS = {"cpu": 8192, "cuda": 32768}
+LOGITS = 2**21               # logits held at once: 8 MB in float32, which a processor's cache holds
+
+
+class Oracle(Protocol):
+    """What answers a frame of ids (b, l) with hidden states (b, l, d) float32: a sandboxed child in core.verification.evaluation.oracle, or a stand-in."""
+
+    def send(self, header: Json, *arrays: np.ndarray) -> None: ...
+
+    def recv(self) -> tuple[Json, list[np.ndarray]]: ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Of the tokens that were asked for, in order."""
+
+    nats: np.ndarray    # (n,) float64, −log p
+    greedy: np.ndarray  # (n,) bool: no token is likelier
+
+
+class TokenReader(Protocol):
+    """What a score of text needs; Reader gives it, and so does any model that can name its log-probabilities."""
+
+    context: int
+
+    def log_probs(self, ids: np.ndarray) -> Tensor: ...
+
+    def nats(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]: ...
 
 
 class Reader:
-    """Log-probabilities of tokens under the model behind `child`."""
+    """Log-probabilities of tokens under the model behind `child`.
 
-    def __init__(self, child: Child, weights: Path, context: int) -> None:
+    `device` is where the head works; `check` is called between forward passes, and may raise to stop; `precision` is the oracle's.
+    """
+
+    def __init__(self, child: Oracle, weights: Path, context: int, device: str = "cpu", precision: str = "float32", check: Callable[[], None] = lambda: None) -> None:
         self.child = child
         self.context = context
+        self.precision = precision
+        self.batch_tokens = BATCH_TOKENS.get(device, BATCH_TOKENS["cpu"])
+        self._check = check
         with safe_open(str(weights), "pt") as file:
-            self.head = file.get_tensor("embedding.weight").float()  # (vocab, d)
+            self.head = file.get_tensor("embedding.weight").float().to(device)  # (vocab, d)
 
     def log_probs(self, ids: np.ndarray) -> Tensor:
         """ids (b, l) → log-softmax (b, l, vocab). Raises VerificationError for an answer that cannot be one."""
+        hidden = self._hidden(ids)
+        if not torch.isfinite(hidden).all():
+            raise _not_finite()
+        return (hidden @ self.head.T).log_softmax(-1).cpu()
+
+    def nats(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """For each window (l + 1,): −log p of its tokens after the first, (l,) float64."""
+        return [reading.nats for reading in self.read(windows)]
+
+    def read(self, windows: Sequence[np.ndarray], first: Sequence[int] | None = None) -> list[Reading]:
+        """For each window (l + 1,): its tokens from `first` on, 1 unless told, each given all before it in the window.
+
+        What windows have in common is computed once (core/verification/evaluation/sharing.py); logits exist only where they are asked for, and
+        never more than LOGITS of them.
+        """
+        if not windows:
+            return []
+        starts = [1] * len(windows) if first is None else list(first)
+        targets = np.concatenate([w[s:] for w, s in zip(windows, starts, strict=True)]).astype(np.int64)
+        nats, top = self._read([w[:-1] for w in windows], [s - 1 for s in starts], targets)
+        ends = np.cumsum([len(w) - s for w, s in zip(windows, starts, strict=True)])[:-1]
+        return [Reading(n, g) for n, g in zip(np.split(nats, ends), np.split(top == targets, ends), strict=True)]
+
+    def following(self, prefixes: Sequence[np.ndarray]) -> np.ndarray:
+        """The likeliest token after each prefix (l,), (len(prefixes),) int64."""
+        _, top = self._read(prefixes, [len(p) - 1 for p in prefixes], np.zeros(len(prefixes), np.int64))
+        return top
+
+    def _read(self, sequences: Sequence[np.ndarray], first: Sequence[int], targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(−log p of the targets, the likeliest tokens), each (targets,)."""
+        nats, top = np.empty(len(targets)), np.empty(len(targets), np.int64)
+        for batch, hidden in self._forward(plan(sequences, first, self.batch_tokens)):
+            nats[batch.answers], top[batch.answers] = self._look(hidden, batch, targets[batch.answers])
+        if not np.isfinite(nats).all():
+            raise _not_finite()
+        return nats, top
+
+    def _look(self, hidden: Tensor, batch: Batch, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        h = hidden.flatten(0, 1)[torch.from_numpy(batch.rows).to(hidden.device)]  # (m, d)
+        slots, wanted = torch.from_numpy(batch.slots).to(h.device), torch.from_numpy(targets).to(h.device)
+        step = max(1, LOGITS // self.head.shape[0])
+        nats, top, done = [], [], 0
+        for start in range(0, len(h), step):
+            end = int(np.searchsorted(batch.slots, start + step))
+            slot, want = slots[done:end] - start, wanted[done:end]
+            logits = h[start : start + step] @ self.head.T  # (step, vocab)
+            peak, best = logits.max(-1)
+            picked = logits[slot, want]
+            mass = logits.sub_(peak[:, None]).exp_().sum(-1).log_() + peak  # logsumexp
+            nats.append((mass[slot].double() - picked.double()).cpu().numpy())
+            top.append(best[slot].cpu().numpy())
+            done = end
+        return np.concatenate(nats), np.concatenate(top)
+
+    def _forward(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Tensor]]:
+        """Each batch with its hidden states; the oracle works on the next one while the caller reads off the last."""
+        with ThreadPoolExecutor(1) as ahead:
+            waiting = None
+            for batch in batches:
+                self._check()
+                if waiting:
+                    hidden = waiting[1].result()
+                    ready, waiting = (waiting[0], hidden), (batch, ahead.submit(self._hidden, batch.ids))
+                    yield ready
+                else:
+                    waiting = (batch, ahead.submit(self._hidden, batch.ids))
+            if waiting:
+                yield waiting[0], waiting[1].result()
+
+    def _hidden(self, ids: np.ndarray) -> Tensor:
+        """(b, l) → (b, l, d) on the head's device."""
         self.child.send({"ids": True}, ids.astype(np.int64))
         _, arrays = self.child.recv()
         wanted = (*ids.shape, self.head.shape[1])
         if len(arrays) != 1 or arrays[0].shape != wanted or arrays[0].dtype != np.float32:
             got = [f"{a.dtype}{a.shape}" for a in arrays]
             raise VerificationError(f"the model answered {got} for ids {ids.shape}, float32{wanted} is due", "return Y shaped like X")
-        hidden = torch.from_numpy(arrays[0].copy())
-        if not torch.isfinite(hidden).all():
-            raise VerificationError("the trained model answers with numbers that are not finite", "look for an overflow on unseen text")
-        return (hidden @ self.head.T).log_softmax(-1)
+        return torch.from_numpy(arrays[0]).to(self.head.device)
 
-    def nats(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """For each window (l + 1,): −log p of its tokens after the first, (l,) float64. Windows of one length go together, longest first."""
-        order = sorted(range(len(windows)), key=lambda i: -len(windows[i]))
-        out: list[np.ndarray] = [np.empty(0)] * len(windows)
-        while order:
-            length = len(windows[order[0]])
-            n = max(1, BATCH_TOKENS // length)
-            group, order = order[:n], order[n:]
-            ids = np.zeros((len(group), length), np.int64)
-            for row, i in enumerate(group):
-                ids[row, : len(windows[i])] = windows[i]  # shorter ones end in padding, which causality keeps out of what is read
-            logp = self.log_probs(ids[:, :-1])
-            picked = -logp.gather(-1, torch.from_numpy(ids[:, 1:, None])).squeeze(-1).double().numpy()
-            for row, i in enumerate(group):
-                out[i] = picked[row, : len(windows[i]) - 1]
-        return out
+
+def _not_finite() -> VerificationError:
+    return VerificationError("the trained model answers with numbers that are not finite", "look for an overflow on unseen text")
