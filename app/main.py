@@ -11,6 +11,7 @@ page = st.navigation([
     st.Page(shell.PAGES["tree"], title="Tree", icon=":material/account_tree:", default=True),
     st.Page(shell.PAGES["design"], title="Design", icon=":material/edit_note:"),
     st.Page(shell.PAGES["verify"], title="Verify", icon=":material/science:"),
+    st.Page(shell.PAGES["report"], title="Report", icon=":material/lab_profile:"),
     st.Page(shell.PAGES["library"], title="Library", icon=":material/menu_book:"),
     st.Page(shell.PAGES["jobs"], title="Jobs", icon=":material/checklist:"),
 ], position="top")

@@ -40,16 +40,7 @@ def curves(reports: Sequence[Report]) -> str:
 
 def _line(name: str, curve, colour: str) -> svg.Line:
     points = curve.points[:: max(1, len(curve.points) // SHOWN)]
-    return svg.Line(name, [p.tokens for p in points], smoothed([p.bpb for p in points]), colour)
-
-
-def smoothed(values: Sequence[float], weight: float = 0.8) -> list[float]:
-    """Exponential moving average, unbiased at its start."""
-    out, state, norm = [], 0.0, 0.0
-    for value in values:
-        state, norm = weight * state + (1 - weight) * value, weight * norm + (1 - weight)
-        out.append(state / norm)
-    return out
+    return svg.Line(name, [p.tokens for p in points], svg.smoothed([p.bpb for p in points]), colour)
 
 
 def scores(found: Report) -> str:

@@ -47,7 +47,8 @@ class Verdict:
     """The answer to "is it better than the reference?", as the desk's comparison gives it."""
 
     reference: str
-    words: str                       # better, worse, within noise, … with what more seeds would cost
+    answer: str                      # to "Better than …?": yes, probably, within noise, …
+    words: str                       # the figures behind it, and what more seeds would cost
     p_better: float | None           # probability that the design is truly better, 0–1
     difference: float | None         # bits per byte, paired by seed; negative is better
     se: float | None

@@ -93,6 +93,15 @@ def intervals(rows: Sequence[Dot], x_title: str, digits: int = 3) -> str:
     return _svg(height, parts, x_title)
 
 
+def smoothed(values: Sequence[float], weight: float = 0.8) -> list[float]:
+    """Exponential moving average, unbiased at its start."""
+    out, state, norm = [], 0.0, 0.0
+    for value in values:
+        state, norm = weight * state + (1 - weight) * value, weight * norm + (1 - weight)
+        out.append(state / norm)
+    return out
+
+
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers between the two: 1, 2 or 5 times a power of ten apart."""
     raw = (high - low) / about

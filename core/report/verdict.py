@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.desk import Desk
-from core.report.parts import Verdict
-from core.types import Verification
+from core.errors import UsageError
+from core.report.parts import Report, Verdict
+from core.types import Job, Verification
 
 
 def verdict(desk: Desk, row: Verification, reference: str, theirs: Sequence[int], own: Sequence[int]) -> tuple[Verdict | None, str]:
@@ -22,6 +23,20 @@ def verdict(desk: Desk, row: Verification, reference: str, theirs: Sequence[int]
     if not set(own) & set(theirs):
         return None, f"{reference} was measured with seeds {_list(theirs)}, this design with {_list(own)}: no seed in common."
     return None, "The comparison is not possible."
+
+
+def queue_more(desk: Desk, found: Report) -> list[Job]:
+    """The further seeds that the verdict proposes, of the design and of the reference."""
+    if found.verdict is None or not found.verdict.more_seeds:
+        raise UsageError(f"{found.name} needs no more seeds", "its verdict stands")
+    corpus = corpus_given(desk, found.verification)
+    return desk.verify([found.design.id, found.reference], found.scale, found.verdict.more_seeds, corpus)
+
+
+def corpus_given(desk: Desk, verification: int) -> str | None:
+    """The corpus as it was named when the verification was asked for; None for the built-in one."""
+    asked = (job.payload.get("corpus") for job in desk.queue.all(limit=2000) if job.result.get("verification") == verification)
+    return next(asked, None)
 
 
 def _list(seeds: Sequence[int]) -> str:

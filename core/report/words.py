@@ -39,7 +39,12 @@ def headline(found: Report) -> str:
         return f"Failed: {found.failure or 'it ended without a score'}."
     if found.verdict is None:
         return found.no_verdict
-    return found.verdict.words
+    return f"Better than {found.verdict.reference}? {found.verdict.answer}"
+
+
+def reasons(found: Report) -> str:
+    """The figures behind the verdict, and what more seeds would cost."""
+    return found.verdict.words if found.verdict else ""
 
 
 def score_line(found: Report) -> str:
@@ -54,7 +59,7 @@ def score_line(found: Report) -> str:
 
 
 def as_text(found: Report) -> str:
-    lines = [f"verification {found.verification}: {found.name}, on {found.corpus}", f"  {headline(found)}"]
+    lines = [f"verification {found.verification}: {found.name}, on {found.corpus}", f"  {headline(found)} {reasons(found)}".rstrip()]
     if found.score:
         lines.append(f"  {score_line(found)}")
     if found.score and found.score.test:

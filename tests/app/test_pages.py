@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
+from screens import HOSTILE, said
 
 from app.widgets.curves import curve_figure, smoothed
 from app.widgets.tree_graph import figure, layout
@@ -15,33 +11,8 @@ from core.desk import Desk
 from core.errors import Conflict, UsageError
 from core.types import CurvePoint, Kind, Mode, Status
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-HOSTILE = "<script>alert(1)</script> [x](javascript:alert(1)) **bold** \u202e $x$ `code`"
 
-
-@pytest.fixture
-def open_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """A page of the app over this test's data directory, as a visitor with this link sees it."""
-    monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
-    monkeypatch.chdir(ROOT)
-
-    def opened(page: str, **query: str) -> AppTest:
-        st.cache_resource.clear()
-        test = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=30)
-        test.query_params.update(query)
-        test.switch_page(str(ROOT / "pages" / f"{page}.py"))
-        test.run()
-        assert not test.exception, test.exception
-        return test
-
-    return opened
-
-
-def said(test: AppTest) -> str:
-    return "\n".join(e.value for kind in (test.markdown, test.caption, test.subheader, test.error, test.warning, test.info) for e in kind)
-
-
-@pytest.mark.parametrize("page", ["tree", "design", "verify", "library", "jobs"])
+@pytest.mark.parametrize("page", ["tree", "design", "verify", "report", "library", "jobs"])
 def test_each_page_opens_on_a_new_tree_and_says_that_no_worker_runs(open_page, page: str):
     test = open_page(page)
     assert "No worker is running" in said(test)

@@ -1,0 +1,254 @@
+"""A report on the screen: the verdict first, then what it rests on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import shell
+from app.widgets import report_figures as figures
+from app.widgets.curves import curve_figure
+from core.desk import Desk
+from core.report import Report, words
+from core.report.parts import Verdict
+from core.report.verdict import queue_more
+
+NO_BAR = {"displayModeBar": False}
+BAND_FROM = 3        # references from which their curves are drawn as a band
+HASH = re.compile(r"\b([0-9a-f]{16})[0-9a-f]{48}\b")
+SURE = 0.95          # a probability beyond which a verdict is coloured
+
+
+def draw_one(desk: Desk, found: Report) -> None:
+    draw_verdict(desk, found)
+    draw_warnings([found])
+    draw_metrics(found)
+    left, right = st.columns([1.25, 1], gap="large")
+    with left:
+        draw_curves([found])
+    with right:
+        if found.peers:
+            section(f"Against the others at {found.scale}", "± one standard error: over seeds where there are several, else over held-out documents, which "
+                    "overstates the doubt of a comparison on the same documents.")
+            st.plotly_chart(figures.scores(found), key=f"scores-{found.verification}", config=NO_BAR)
+    left, right = st.columns([1.25, 1], gap="large")
+    with left:
+        draw_tasks([found])
+        draw_ladder([found])
+    with right:
+        draw_probes([found])
+    left, right = st.columns([1, 1.25], gap="large")
+    with left:
+        if rows := words.cost_rows(found):
+            section("Cost")
+            pairs(rows)
+    with right:
+        draw_made_with(found)
+
+
+def draw_many(reports: Sequence[Report]) -> None:
+    draw_warnings(reports)
+    draw_scores_table(reports)
+    left, right = st.columns([1.25, 1], gap="large")
+    with left:
+        draw_curves(reports)
+    with right:
+        draw_scores_plot(reports)
+        draw_ladder(reports)
+    left, right = st.columns([1.25, 1], gap="large")
+    with left:
+        draw_tasks(reports)
+    with right:
+        draw_probes(reports)
+    section("Cost")
+    st.dataframe(cost_table(reports), hide_index=True)
+
+
+# --------------------------------------------------------------------------------------------------------- the verdict
+
+
+def draw_verdict(desk: Desk, found: Report) -> None:
+    with st.container(border=True):
+        icon, colour = mark(found)
+        v = found.verdict
+        st.markdown(f"### :{colour}[:material/{icon}:] {shell.plain(words.headline(found))}")
+        if v is not None:
+            st.markdown(shell.plain(v.words))
+        if found.score:
+            st.caption(shell.plain(words.score_line(found) + "."))
+            if t := found.score.test:
+                st.markdown(f":material/lock_open: Locked test split: **{words.figure(t.bits_per_byte, t.bits_per_byte_se)}** bits per byte over {t.documents:,} documents, "
+                            f"promoted by {shell.plain(t.author)}, {shell.ago(t.created_at)}.")
+        draw_next_steps(desk, found)
+
+
+def mark(found: Report) -> tuple[str, str]:
+    """(icon, colour) of a verdict. Blue and orange are told apart by everybody."""
+    v = found.verdict
+    if found.state == "failed" or any(w.grave for w in found.warnings):
+        return "error", "orange"
+    if v is None or v.p_better is None:
+        return "help", "gray"
+    if v.p_better >= SURE:
+        return "trending_down", "blue"
+    return ("trending_up", "orange") if v.p_better <= 1 - SURE else ("drag_handle", "gray")
+
+
+def draw_next_steps(desk: Desk, found: Report) -> None:
+    v: Verdict | None = found.verdict
+    if v is not None and v.more_seeds:
+        time = f": {words.took(v.more_seconds)}" if v.more_seconds else ""
+        if st.button(f"Queue {len(v.more_seeds)} more seed{'s' * (len(v.more_seeds) > 1)}{time}", icon=":material/add:", key=f"more-{found.verification}") and shell.act(
+                lambda: queue_more(desk, found), "queued"):
+            st.rerun()
+
+
+def draw_warnings(reports: Sequence[Report]) -> None:
+    """One box, gravest first; of several reports each line names its own."""
+    told: dict[tuple[bool, str], list[str]] = {}
+    for r in reports:
+        for w in r.warnings:
+            told.setdefault((w.grave, w.words), []).append(figures.label(r, reports))
+    for name, values in (("scale", {r.scale for r in reports}), ("corpus", {r.corpus_hash for r in reports})):
+        if len(values) > 1:
+            shown = sorted({r.corpus if name == "corpus" else r.scale for r in reports})
+            told[True, f"measured at more than one {name} ({', '.join(shown)}): their scores are not to be compared"] = []
+    if not told:
+        return
+    lines = []
+    for (grave, said), of in sorted(told.items(), key=lambda item: not item[0][0]):
+        whose = f" ({', '.join(of)})" if len(reports) > 1 and of and len(of) < len(reports) else ""
+        lines.append(f"- {'**' if grave else ''}{shell.plain(_sentence(said) + whose)}{'**' if grave else ''}")
+    st.warning("\n".join(lines), icon=":material/warning:")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def draw_metrics(found: Report) -> None:
+    s, c = found.score, found.cost
+    if s is None or c is None:
+        return
+    with st.container(horizontal=True, gap="large"):
+        st.metric("bits per byte", words.figure(s.mean if s.se_seeds is not None else s.bits_per_byte, s.se), width="content")
+        st.metric("perplexity a token", f"{s.perplexity:,.1f}", width="content")
+        if whole := next((t for t in found.tasks if t.metric == "acc"), None):
+            st.metric(whole.task.replace("_", " "), words.figure(whole.value, whole.se, 3), width="content")
+        st.metric("parameters", words.big(c.params), help=f"without embeddings; {c.params_embedding:,} embedding parameters besides", width="content")
+        st.metric("trained in", words.took(c.train_seconds), width="content")
+        st.metric("tokens a second", f"{c.tokens_per_s:,.0f}", width="content")
+
+
+# ------------------------------------------------------------------------------------------------------------ sections
+
+
+def section(title: str, help: str = "") -> None:
+    st.markdown(f"##### {title}", help=help or None)
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> None:
+    st.markdown("| | |\n|---|---|\n" + "\n".join(f"| {shell.plain(name)} | {shell.plain(value)} |" for name, value in rows))
+
+
+def draw_curves(reports: Sequence[Report]) -> None:
+    section("Curve" if len(reports) == 1 else "Curves", "Lines: bits per byte of the training text, smoothed. Dots: the watched held-out documents.")
+    shown = {r.verification for r in reports}
+    alike = len({(r.scale, r.corpus_hash) for r in reports}) == 1
+    others = {c.verification: c for r in reports for c in r.references if c.verification not in shown and alike}
+    named = [c for c in others.values() if c.design == reports[0].reference or len(others) < BAND_FROM]
+    fig = curve_figure([*((figures.label(r, reports) if len(reports) > 1 else r.design.id, r.curve.points, False) for r in reports),
+                        *((c.design, c.points, True) for c in named)], [c.points for c in others.values()] if len(others) >= BAND_FROM else ())
+    if not fig.data:
+        st.caption("There are no points yet.")
+        return
+    st.plotly_chart(fig, key=f"curves-{'-'.join(map(str, sorted(shown)))}", config=NO_BAR)
+
+
+def draw_tasks(reports: Sequence[Report]) -> None:
+    section("Tasks", "Accuracy with its standard error over items. The upright bar is true chance, computed from the items. Small-scale accuracies are mostly noise.")
+    fig = figures.tasks(reports)
+    if fig is None and not any(r.tasks for r in reports):
+        st.caption("No task was scored.")
+        return
+    if fig is not None:
+        st.plotly_chart(fig, key=f"tasks-{reports[0].verification}-{len(reports)}", config=NO_BAR)
+    with st.expander("As a table"):
+        st.dataframe(task_table(reports), hide_index=True, column_config={
+            k: st.column_config.NumberColumn(format="%.3f") for k in ("value", "±", "chance", "reference", "difference", "± difference")})
+        if any(t.paired for r in reports for t in r.tasks):
+            st.caption(f"Differences to {reports[0].reference} are paired: item by item, on the same items.")
+
+
+def draw_probes(reports: Sequence[Report]) -> None:
+    suites = list(dict.fromkeys(p.suite for r in reports for p in r.probes))
+    if not suites:
+        return
+    section("Probes", "Generated tasks that tell architectures apart in minutes; the best of a small sweep of learning rates.")
+    for suite in suites:
+        if len(suites) > 1:
+            st.caption(suite)
+        st.plotly_chart(figures.probes(reports, suite), key=f"probes-{suite}-{reports[0].verification}-{len(reports)}", config=NO_BAR)
+    failed = [f"{figures.label(r, reports)}, {p.task} {p.level}: {p.failure}" for r in reports for p in r.probes if p.failure]
+    for line in failed:
+        st.caption(shell.plain(line))
+
+
+def draw_ladder(reports: Sequence[Report]) -> None:
+    if all(len(r.ladder) < 2 for r in reports):
+        return
+    section("Ladder", "Level and slope: designs cross from rung to rung. Bands: ± one standard error.")
+    st.plotly_chart(figures.ladder(reports), key=f"ladder-{reports[0].verification}-{len(reports)}", config=NO_BAR)
+
+
+def draw_made_with(found: Report) -> None:
+    rows = words.made_with(found)
+    if not rows:
+        return
+    section("Made with")
+    pairs([(name, HASH.sub(r"\1…", value)) for name, value in rows])
+    with st.expander("All of it"):
+        st.json(found.provenance)
+
+
+# -------------------------------------------------------------------------------------------------------- side by side
+
+
+def draw_scores_table(reports: Sequence[Report]) -> None:
+    rows = []
+    for r in reports:
+        s, v = r.score, r.verdict
+        rows.append({"design": figures.label(r, reports), "verification": r.verification, "scale": r.scale, "seed": r.seed, "corpus": r.corpus,
+                     "bits/byte": s.bits_per_byte if s else None, "± documents": s.se_documents if s else None, "seeds": len(s.seeds) if s else 0,
+                     "mean": s.mean if s else None, "± seeds": s.se_seeds if s else None, f"Δ {r.reference}": v.difference if v else None,
+                     "P(better)": v.p_better if v else None, "verdict": words.headline(r)})
+    number = st.column_config.NumberColumn
+    st.dataframe(rows, hide_index=True, key="side-by-side", column_config={
+        **{k: number(format="%.4f") for k in ("bits/byte", "± documents", "mean", "± seeds")}, f"Δ {reports[0].reference}": number(format="%+.4f"),
+        "P(better)": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent"), "verdict": st.column_config.TextColumn(width="large")})
+
+
+def draw_scores_plot(reports: Sequence[Report]) -> None:
+    scored = [r for r in reports if r.score]
+    if not scored:
+        return
+    section("Scores", "Each with ± one standard error: over seeds where there are several, else over held-out documents.")
+    rows = [figures.label(r, reports) for r in scored]
+    series = [figures.Series(row, figures.style(reports.index(r))[0], [r.score.mean if k == i else None for k in range(len(rows))], [r.score.se] * len(rows))
+              for i, (row, r) in enumerate(zip(rows, scored, strict=True))]
+    fig = figures.intervals(rows, series, "bits per byte, held out (lower is better)", digits=4)
+    for trace in fig.data:
+        trace.y = [round(v) for v in trace.y]
+    fig.update_layout(showlegend=False, height=76 + 26 * len(rows))
+    st.plotly_chart(fig, key="side-by-side-scores", config=NO_BAR)
+
+
+def task_table(reports: Sequence[Report]) -> list[dict]:
+    return [{**({"design": figures.label(r, reports)} if len(reports) > 1 else {}), "task": t.task, "metric": t.metric, "value": t.value, "±": t.se, "chance": t.chance,
+             "items": t.n, "reference": t.reference, "difference": t.difference, "± difference": t.difference_se} for r in reports for t in r.tasks]
+
+
+def cost_table(reports: Sequence[Report]) -> list[dict]:
+    return [{"design": figures.label(r, reports), **dict(words.cost_rows(r))} for r in reports if r.cost]

@@ -1,0 +1,106 @@
+"""Report: one verification in full, or any number side by side. The link says which: /report?verifications=12,15"""
+
+from __future__ import annotations
+
+import json
+
+import streamlit as st
+
+from app import shell
+from app.widgets.report_view import draw_many, draw_one
+from core.desk import Desk
+from core.report import Report, report, to_json
+from core.report.html import as_html
+from core.report.words import as_csv
+from core.types import Verification
+
+CHOICES = 500        # newest verifications that the picker offers
+REFERENCE = "gpt2"
+
+
+def main() -> None:
+    desk = shell.desk()
+    rows = {v.id: v for v in desk.store.verifications.all()}
+    known, unknown = asked(rows)
+    st.subheader("Report", anchor=False)
+    chosen, reference = pick(desk, rows, known)
+    for text in unknown:
+        st.warning(f"There is no verification {shell.plain(text)}.", icon=":material/search_off:")
+    if not chosen:
+        draw_start(rows)
+        return
+    running = any(rows[i].finished_at is None for i in chosen)
+    shell.live(lambda: draw(desk, chosen, reference), running, every=3.0)
+
+
+def asked(rows: dict[int, Verification]) -> tuple[list[int], list[str]]:
+    """What the link names: those that are there, and the words that name none."""
+    known, unknown = [], []
+    for text in dict.fromkeys(t.strip() for t in st.query_params.get("verifications", "").split(",") if t.strip()):
+        if text.isdecimal() and int(text) in rows:
+            known.append(int(text))
+        else:
+            unknown.append(text[:40])
+    return list(dict.fromkeys(known)), unknown
+
+
+def pick(desk: Desk, rows: dict[int, Verification], known: list[int]) -> tuple[list[int], str]:
+    """Which verifications are shown, and whom they are compared with; the link follows."""
+    if st.session_state.get("report-linked") != known:  # a new link, or the first visit
+        st.session_state["report-linked"] = st.session_state["report-ids"] = known
+    options = [*dict.fromkeys([*known, *sorted(rows, reverse=True)[:CHOICES]])]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.multiselect("Verifications", options, key="report-ids", format_func=lambda i: label(rows[i]), placeholder="choose one, or several to compare", width="stretch")
+        others = [d.id for d in desk.store.designs.all() if d.scores]
+        default = st.query_params.get("reference", REFERENCE)
+        names = list(dict.fromkeys([*([default] if default in others else []), *others])) or [REFERENCE]
+        reference = st.selectbox("Compared with", names, key="report-reference", width=180)
+    if chosen != known:
+        st.session_state["report-linked"] = chosen
+        st.query_params["verifications"] = ",".join(map(str, chosen))
+    return chosen, reference
+
+
+def label(v: Verification) -> str:
+    told = f"{v.metrics.bits_per_byte:.4f}" if v.metrics else "failed" if v.failure else "running"
+    return f"{v.id}: {v.design_id} · {v.scale} · seed {v.seed} · {told}"
+
+
+def draw(desk: Desk, chosen: list[int], reference: str) -> bool:
+    """Whether something shown is still being measured."""
+    reports = [report(desk, i, reference) for i in chosen]
+    draw_head(reports)
+    if len(reports) == 1:
+        draw_one(desk, reports[0])
+    else:
+        draw_many(reports)
+    return any(r.state == "running" for r in reports)
+
+
+def draw_head(reports: list[Report]) -> None:
+    first = reports[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if len(reports) == 1:
+            st.badge(first.state, color={"done": "green", "running": "blue", "failed": "red"}[first.state])
+            st.caption(f"{shell.plain(first.design.title)} · {first.scale} · seed {first.seed} · {shell.plain(first.corpus)} · {shell.ago(first.created_at)}", width="content")
+            shell.link("design", "Its design", ":material/open_in_new:", design=first.design.id)
+        name = "report-" + "-".join(str(r.verification) for r in reports[:6])
+        data = [to_json(r) for r in reports]
+        st.download_button("JSON", lambda: json.dumps(data[0] if len(data) == 1 else data, indent=1, ensure_ascii=False, allow_nan=False), f"{name}.json", "application/json",
+                           icon=":material/download:", key="report-json", on_click="ignore")
+        st.download_button("HTML", lambda: as_html(reports), f"{name}.html", "text/html", icon=":material/download:", key="report-html", on_click="ignore",
+                           help="one file, nothing from elsewhere: to read, send or print")
+        st.download_button("CSV", lambda: as_csv(reports), f"{name}.csv", "text/csv", icon=":material/download:", key="report-csv", on_click="ignore")
+
+
+def draw_start(rows: dict[int, Verification]) -> None:
+    if not rows:
+        st.info("Nothing was verified yet. Verify gpt2 at nano first: it takes about a minute, and every other score is read against it.", icon=":material/science:")
+        shell.link("verify", "Verify", ":material/science:", designs=REFERENCE)
+        return
+    st.caption("The newest:")
+    for i in sorted(rows, reverse=True)[:12]:
+        shell.link("report", label(rows[i]), ":material/lab_profile:", verifications=str(i))
+
+
+main()

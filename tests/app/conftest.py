@@ -1,0 +1,32 @@
+"""A page of the app without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.desk import Desk
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def open_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """A page of the app over this test's data directory, as a visitor with this link sees it."""
+    monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
+    monkeypatch.chdir(ROOT)
+
+    def opened(page: str, **query: str) -> AppTest:
+        st.cache_resource.clear()
+        test = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=30)
+        test.query_params.update(query)
+        test.switch_page(str(ROOT / "pages" / f"{page}.py"))
+        test.run()
+        assert not test.exception, test.exception
+        return test
+
+    return opened
