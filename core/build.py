@@ -183,7 +183,7 @@ class BuildSystem:
     def _corpus(self, corpus: str | None, scale: Scale, progress: Progress):
         from core.verification.training.corpus import prepare
 
-        return prepare(corpus, scale.vocab_size, self.config, progress.progress)
+        return prepare(corpus, scale.vocab_size, self.config, progress.progress, scale.tokenizer)
 
     def _verification(
         self, code: str, scale: Scale, seed: int, corpus, row: int, on_point: Callable[[CurvePoint], None], progress: Progress,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from tokenizers import Tokenizer
 
 from core.config import Config
 from core.errors import CorpusError
-from core.verification.training.corpus import deduplicated, prepare, split_documents
+from core.verification.training.corpus import PreparedCorpus, prepare
 from core.verification.training.data import Windows
 from core.verification.training.documents import builtin_documents, split
 
@@ -36,31 +37,63 @@ def test_a_corpus_is_made_once_and_is_the_same_again(text_file: Path, config: Co
     assert prepare(str(text_file), 300, config).hash == first.hash
 
 
+SPLITS = ("train", "valid", "test", "watch")
+
+
+def texts_of(made: PreparedCorpus) -> dict[str, list[str]]:
+    """split → its documents, decoded from the token files."""
+    tokenizer = Tokenizer.from_file(str(made.dir / "tokenizer.json"))
+    found = {}
+    for name in SPLITS:
+        ids = np.fromfile(made.dir / f"{name}.bin", np.uint16 if made.vocab_size <= 2**16 else np.uint32)
+        assert ids[0] == ids[-1] == made.end_id
+        bounds = np.flatnonzero(ids == made.end_id)
+        found[name] = [tokenizer.decode(ids[a + 1 : b].tolist(), skip_special_tokens=False) for a, b in itertools.pairwise(bounds)]
+    return found
+
+
+def jsonl(path: Path, texts: list[str]) -> Path:
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return path
+
+
 def test_tokens_decode_to_the_documents_and_splits_do_not_overlap(text_file: Path, config: Config):
     made = prepare(str(text_file), 400, config)
-    tokenizer = Tokenizer.from_file(str(made.dir / "tokenizer.json"))
-    texts = {}
-    for name in ("train", "valid", "test"):
-        ids = np.fromfile(made.dir / f"{name}.bin", np.uint16)
-        assert ids[0] == ids[-1] == 0
-        bounds = np.flatnonzero(ids == 0)
-        texts[name] = [tokenizer.decode(ids[a + 1 : b].tolist()) for a, b in itertools.pairwise(bounds)]
-    everything = [t for split in texts.values() for t in split]
-    assert sorted(everything) == sorted(deduplicated(split(TEXT)))
-    assert len(set(everything)) == len(everything)
-    assert made.train_tokens == len(np.fromfile(made.dir / "train.bin", np.uint16))
+    found = texts_of(made)
+    everything = [t for split in found.values() for t in split]
+    assert sorted(everything) == sorted({t.strip() for t in split(TEXT)})
+    assert len(set(everything)) == len(everything) == made.documents
+    sizes = {name: len(np.fromfile(made.dir / f"{name}.bin", np.uint16)) for name in SPLITS}
+    assert sizes == {"train": made.train_tokens, "valid": made.valid_tokens, "test": made.test_tokens, "watch": made.watch_tokens}
+    assert made.train_bytes == sum(len(t.encode()) for t in found["train"])
+    for name in SPLITS[1:]:
+        index = json.loads((made.dir / f"{name}.json").read_text())
+        assert index["bytes"] == [len(t.encode()) for t in found[name]]
+        assert index["starts"][0] == 1
 
 
-def test_duplicates_go_whatever_their_white_space():
-    assert deduplicated(["a  b\n", "a b", " ", "c"]) == ["a  b", "c"]
+def test_duplicates_go_whatever_their_white_space(tmp_path: Path, config: Config):
+    texts = [f"story {i}: " + "once upon a time " * 40 for i in range(60)]
+    again = [t.replace(" ", "  \n") for t in texts[:30]]
+    made = prepare(str(jsonl(tmp_path / "a.jsonl", [*texts, " ", *again])), 300, config)
+    assert made.documents == 60
+    assert sorted(t for split in texts_of(made).values() for t in split) == sorted(t.strip() for t in texts)
 
 
-def test_the_split_depends_on_texts_alone():
-    documents = [f"document {i} " * 100 for i in range(100)]
-    assert split_documents(documents) == split_documents(documents[::-1])
-    train, valid, test = split_documents(documents)
-    assert len(train) > 80
-    assert len(valid) > len(test) > 0
+def test_the_split_depends_on_texts_alone(tmp_path: Path, config: Config):
+    texts = [f"document {i} " * 100 for i in range(100)]
+    one, other = (texts_of(prepare(str(jsonl(tmp_path / f"{n}.jsonl", order)), 300, config)) for n, order in enumerate((texts, texts[::-1])))
+    assert all(one[name] == other[name] for name in SPLITS[1:])
+    assert set(one["train"]) == set(other["train"])
+    assert len(one["train"]) > 80
+    assert len(one["valid"]) > len(one["test"]) > 0
+    assert 0 < sum(map(len, one["watch"])) < 64 * 1024
+
+
+def test_words_that_look_like_the_end_of_a_text_do_not_end_it(tmp_path: Path, config: Config):
+    texts = [f"entry {i} <|endoftext|> goes on " * 30 for i in range(40)]
+    found = texts_of(prepare(str(jsonl(tmp_path / "a.jsonl", texts)), 300, config))
+    assert sorted(t for split in found.values() for t in split) == sorted(t.strip() for t in texts)
 
 
 def test_the_builtin_corpus_is_there_offline():
@@ -86,7 +119,7 @@ def test_a_bad_corpus_is_named(tmp_path: Path, config: Config, content: bytes | 
         prepare(str(path), 300, config)
     assert "corpus" in str(caught.value)
     assert caught.value.mend
-    assert not list((config.data_dir / "corpora").glob("*")) if (config.data_dir / "corpora").exists() else True
+    assert not [p for p in (config.data_dir / "corpora").glob("*") if p.suffix != ".lock"]
 
 
 def test_a_folder_without_text_and_a_broken_line_are_named(tmp_path: Path, config: Config):

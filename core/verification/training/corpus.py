@@ -1,39 +1,40 @@
-"""A corpus made ready: documents deduplicated and split, a tokenizer trained, token files written; cached by content. Loads no torch.
+"""A corpus made ready: documents deduplicated and split, a tokenizer, token files; cached by what it is made of. Loads no torch.
 
-    DATA_DIR/corpora/<key>/  meta.json  tokenizer.json  train.bin  valid.bin  test.bin  valid.json
+    DATA_DIR/corpora/<key>/  meta.json  tokenizer.json  {train,valid,test,watch}.bin  {valid,test,watch}.json
 
-The test split is written and never read here: it is kept for a last word.
+`valid` alone is scored for the result; `watch` during training; `test` is written and stays locked, for a last word.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from core.config import Config
 from core.errors import CorpusError
-from core.types import sha256_text
-from core.verification.training.documents import builtin_documents, python_version, read_documents
+from core.verification.training.recipes import Recipe, resolve
 
-BUILDER = 1                  # raise it when what is written below changes
-VALID, TEST = 0.08, 0.04     # of the text: small corpora need a share large enough for a steady score
-MAX_HELD_OUT = 16 * 2**20    # bytes of each held-out split; large corpora need no more
-END = "<|endoftext|>"        # token 0: between documents, and before the first
+BUILDER = 2                  # raise it when what is written changes
+META = "meta.json"
 Report = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
 class PreparedCorpus:
     name: str
-    hash: str                        # of the documents, whatever the tokenizer
+    hash: str                        # of the documents in their order, whatever the tokenizer
     dir: Path
     vocab_size: int
     tokenizer_hash: str
@@ -41,6 +42,12 @@ class PreparedCorpus:
     valid_tokens: int
     train_bytes: int
     documents: int
+    test_tokens: int = 0
+    watch_tokens: int = 0
+    end_id: int = 0                  # the token between documents, and before the first; 0 for tokenizers trained here
+    tokenizer: str = ""              # its id on the Hub; "" when trained here
+    sources: Mapping[str, int] = field(default_factory=dict)  # component → its training tokens
+    notes: tuple[str, ...] = ()      # what a reader should know: a component that gave less than its share
 
     @property
     def bytes_per_token(self) -> float:
@@ -48,119 +55,79 @@ class PreparedCorpus:
         return self.train_bytes / self.train_tokens
 
 
-def prepare(corpus: str | None, vocab_size: int, config: Config, report: Report = lambda fraction, note: None) -> PreparedCorpus:
-    """The built-in corpus, or a person's file or folder, with a byte-level BPE of `vocab_size`. Raises CorpusError."""
+def prepare(
+    corpus: str | None, vocab_size: int, config: Config, report: Report = lambda fraction, note: None, tokenizer: str = "", tokens: int = 0,
+) -> PreparedCorpus:
+    """A corpus by name (None: the built-in one), or a person's file or folder, in tokens of a vocabulary of `vocab_size`.
+
+    `tokenizer` is an id on the Hub; "" trains a byte-level BPE on the corpus. `tokens` (0: as the corpus says) bounds the training text.
+    `report(fraction, note)` may raise to stop: whatever stops it, calling again goes on where it was, to the same bytes. Raises CorpusError.
+    """
+    recipe = resolve(corpus, config, tokens)
     root = config.data_dir / "corpora"
-    key, documents = _key(corpus, vocab_size)
-    target = root / key
-    if not (target / "meta.json").is_file():
+    target = root / corpus_key(recipe, vocab_size, tokenizer)
+    if not (target / META).is_file():
+        from core.verification.training.making import Maker
+
         report(0.0, "reading the corpus")
-        root.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=root, prefix="making-"))
-        try:
-            _write(scratch, documents(), _name(corpus), vocab_size, report)
-            os.replace(scratch, target)
-        except OSError as error:
-            if not (target / "meta.json").is_file():  # unless another process was quicker
-                raise CorpusError(f"the corpus cannot be written to {root}: {error.strerror or error}", "free some space and try again") from error
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-    meta = json.loads((target / "meta.json").read_text())
-    return PreparedCorpus(dir=target, **meta)
+        with _disk(root), _alone(root, target.name, report):
+            if not (target / META).is_file():
+                part = root / f"{target.name}.part"
+                try:
+                    Maker(recipe, vocab_size, tokenizer, config, part, report).make()
+                except CorpusError:
+                    if recipe.kind in ("builtin", "files"):  # its texts are at fault: mended, they are another corpus
+                        shutil.rmtree(part, ignore_errors=True)
+                    raise
+                os.replace(part, target)
+    return load_prepared(target)
 
 
-def _name(corpus: str | None) -> str:
-    return Path(corpus).name if corpus else "python docs"
+def load_prepared(folder: Path) -> PreparedCorpus:
+    meta = read_meta(folder)
+    return PreparedCorpus(dir=folder, **{**meta, "notes": tuple(meta["notes"])})
 
 
-def _key(corpus: str | None, vocab_size: int) -> tuple[str, Callable[[], Sequence[str]]]:
-    """The cache's name for the corpus, and how to get its documents."""
-    if corpus is None:  # parsing the standard library takes seconds; its version says as much
-        return f"python-docs-{python_version()}-v{vocab_size}-b{BUILDER}", builtin_documents
-    documents = read_documents(Path(corpus))
-    return f"{_hash(documents)[:16]}-v{vocab_size}-b{BUILDER}", lambda: documents
+def read_meta(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / META).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{folder / META} cannot be read: {error}", f"remove {folder}: it is made again") from error
 
 
-def _hash(documents: Sequence[str]) -> str:
-    digest = hashlib.sha256()
-    for document in documents:
-        digest.update(sha256_text(document).encode())
-    return digest.hexdigest()
+def corpus_key(recipe: Recipe, vocab_size: int, tokenizer: str = "") -> str:
+    """The folder's name: readable, and another one whenever what is written would be."""
+    from core.verification.training.streams import stamp
+
+    facts = hashlib.sha256(json.dumps([BUILDER, stamp(recipe), tokenizer], sort_keys=True).encode()).hexdigest()[:12]
+    slug = re.sub(r"[^a-zA-Z0-9._-]+", "-", recipe.name)[:40].strip("-.") or "corpus"
+    return f"{slug}-{facts}-v{vocab_size}"
 
 
-def _write(target: Path, documents: Sequence[str], name: str, vocab_size: int, report: Report) -> None:
-    from tokenizers import Tokenizer
-
-    train, valid, test = split_documents(deduplicated(documents))
-    report(0.2, "training the tokenizer")
-    tokenizer = train_tokenizer(train, vocab_size)
-    tokenizer.save(str(target / "tokenizer.json"))
-    report(0.6, "writing tokens")
-    counts = {}
-    for split, texts in (("train", train), ("valid", valid), ("test", test)):
-        counts[split] = _write_tokens(target, split, texts, Tokenizer.from_file(str(target / "tokenizer.json")), vocab_size)
-    meta = asdict(PreparedCorpus(
-        name=name, hash=_hash(documents), dir=target, vocab_size=vocab_size, tokenizer_hash=sha256_text((target / "tokenizer.json").read_text()),
-        train_tokens=counts["train"], valid_tokens=counts["valid"], train_bytes=sum(len(d.encode()) for d in train), documents=len(documents)))
-    del meta["dir"]
-    (target / "meta.json").write_text(json.dumps(meta, indent=1))
-
-
-def deduplicated(documents: Sequence[str]) -> list[str]:
-    """Each text once, whatever its white space."""
-    seen: set[str] = set()
-    kept = []
-    for document in documents:
-        squeezed = " ".join(document.split())
-        if squeezed and squeezed not in seen:
-            seen.add(squeezed)
-            kept.append(document.strip())
-    return kept
+@contextlib.contextmanager
+def _alone(root: Path, key: str, report: Report) -> Iterator[None]:
+    """One process at a time makes a corpus; the lock goes with its process, however that ends."""
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / f"{key}.lock"
+    with path.open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                report(0.0, "another process prepares this corpus")
+                time.sleep(0.3)
+        yield
+        path.unlink(missing_ok=True)  # only after success: who waits for it finds the corpus made
 
 
-def split_documents(documents: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """(train, valid, test). Documents are ordered by their hash; the first ones are held out, so that adding text moves few."""
-    ordered = sorted(documents, key=sha256_text)
-    total = sum(len(d.encode()) for d in ordered)
-    if len(ordered) < 3 or total < 20_000:
-        raise CorpusError(f"the corpus has {total:,} bytes in {len(ordered)} documents: too little to train on and hold out",
-                          "give at least 20,000 bytes in three documents (blank lines separate them)")
-    valid, rest = _take(ordered, min(VALID * total, MAX_HELD_OUT))
-    test, train = _take(rest, min(TEST * total, MAX_HELD_OUT))
-    return train, valid, test
-
-
-def _take(documents: Sequence[str], size: float) -> tuple[list[str], list[str]]:
-    """At least one document and `size` bytes, never all."""
-    taken, n = 0, 0
-    while n < len(documents) - 1 and (taken < size or n == 0):
-        taken += len(documents[n].encode())
-        n += 1
-    return list(documents[:n]), list(documents[n:])
-
-
-def train_tokenizer(documents: Sequence[str], vocab_size: int):
-    """Byte-level BPE (Sennrich et al. 2016, arXiv 1508.07909; on bytes as in GPT-2): every text has tokens, none is unknown."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=[END], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
-    tokenizer.train_from_iterator(documents, trainer)
-    return tokenizer
-
-
-def _write_tokens(target: Path, split: str, documents: Sequence[str], tokenizer, vocab_size: int) -> int:
-    """END d₁ END d₂ … END. For the held-out splits also where each document starts, and its bytes."""
-    dtype = np.uint16 if vocab_size <= 2**16 else np.uint32
-    starts, n = [], 1
-    with (target / f"{split}.bin").open("wb") as sink:
-        sink.write(np.zeros(1, dtype).tobytes())
-        for encoding in (e for i in range(0, len(documents), 256) for e in tokenizer.encode_batch(documents[i : i + 256], add_special_tokens=False)):
-            starts.append(n)
-            sink.write(np.asarray([*encoding.ids, 0], dtype).tobytes())
-            n += len(encoding.ids) + 1
-    if split != "train":
-        (target / f"{split}.json").write_text(json.dumps({"starts": starts, "bytes": [len(d.encode()) for d in documents]}))
-    return n
+@contextlib.contextmanager
+def _disk(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what = f"the disk is full: the corpus cannot be written to {root}" if full else f"the corpus cannot be written to {root}: {error.strerror or error}"
+        raise CorpusError(what, "free some space and try again: what is prepared is kept, and it goes on from there") from error
+    except sqlite3.OperationalError as error:
+        raise CorpusError(f"the corpus's index under {root} cannot be written: {error}", "free some space and try again: it goes on from there") from error

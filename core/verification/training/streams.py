@@ -1,0 +1,86 @@
+"""One stream of documents for each kind of origin, all alike: `documents(start)` gives (text, place to go on from). Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Protocol
+
+from core.config import Config
+from core.types import Json
+from core.verification.training.documents import RowText, builtin_documents, file_documents, python_version, text_files
+from core.verification.training.recipes import Builtin, Component, Files, Recipe
+
+Spot = list[int]             # where a stream goes on; [] is its start
+
+
+class Stream(Protocol):
+    """Documents in an order that is the same each time. A place of None is none to stop at."""
+
+    total: int               # bytes of text, about; 0 where nobody knows
+
+    def documents(self, start: Spot) -> Iterator[tuple[str, Spot | None]]: ...
+
+    def flush(self) -> None:
+        """Make what was fetched so far durable: whoever commits a place calls this first."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class BuiltinStream:
+    def __init__(self) -> None:
+        self.texts = builtin_documents()
+        self.total = sum(map(len, self.texts))
+
+    def documents(self, start: Spot) -> Iterator[tuple[str, Spot | None]]:
+        for number in range(start[0] if start else 0, len(self.texts)):
+            yield self.texts[number], [number + 1]
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class FilesStream:
+    """A file, or the files of a folder one after the other."""
+
+    def __init__(self, origin: Files) -> None:
+        self.files = text_files(origin.path)
+        self.row = RowText(origin.field, origin.template)
+        self.total = sum(path.stat().st_size * (3 if path.suffix in (".gz", ".parquet") else 1) for path in self.files)
+
+    def documents(self, start: Spot) -> Iterator[tuple[str, Spot | None]]:
+        first, *inside = start or [0, 0, 0]
+        for n in range(first, len(self.files)):
+            for text, place in file_documents(self.files[n], inside if n == first else [0, 0], self.row):
+                yield text, None if place is None else [n, *place]
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def open_stream(component: Component, config: Config) -> Stream:
+    if isinstance(component.origin, Builtin):
+        return BuiltinStream()
+    if isinstance(component.origin, Files):
+        return FilesStream(component.origin)
+    from core.verification.training.hub import HubStream
+
+    return HubStream(component.origin, config)
+
+
+def stamp(recipe: Recipe) -> Json:
+    """What a prepared corpus must be of to be used again: cheap to know, and other whenever a text may be. Raises CorpusError for files that are not there."""
+    return {"tokens": recipe.tokens, "components": [[c.weight, type(c.origin).__name__, _identity(c)] for c in recipe.components]}
+
+
+def _identity(component: Component) -> Json:
+    origin = component.origin
+    if isinstance(origin, Builtin):
+        return {"python": python_version()}
+    if isinstance(origin, Files):
+        facts = [(str(p), (s := p.stat()).st_size, s.st_mtime_ns) for p in text_files(origin.path)]
+        return {"files": facts, "field": origin.field, "template": origin.template}
+    return asdict(origin)
