@@ -49,12 +49,12 @@ def pick(desk: Desk, rows: dict[int, Verification], known: list[int]) -> tuple[l
     if st.session_state.get("report-linked") != known:  # a new link, or the first visit
         st.session_state["report-linked"] = st.session_state["report-ids"] = known
     options = [*dict.fromkeys([*known, *sorted(rows, reverse=True)[:CHOICES]])]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.multiselect("Verifications", options, key="report-ids", format_func=lambda i: label(rows[i]), placeholder="choose one, or several to compare", width="stretch")
-        others = [d.id for d in desk.store.designs.all() if d.scores]
-        default = st.query_params.get("reference", REFERENCE)
-        names = list(dict.fromkeys([*([default] if default in others else []), *others])) or [REFERENCE]
-        reference = st.selectbox("Compared with", names, key="report-reference", width=180)
+    left, right = st.columns([5, 1])
+    chosen = left.multiselect("Verifications", options, key="report-ids", format_func=lambda i: label(rows[i]), placeholder="choose one, or several to compare")
+    others = [d.id for d in desk.store.designs.all() if d.scores]
+    default = st.query_params.get("reference", REFERENCE)
+    names = list(dict.fromkeys([*([default] if default in others else []), *others])) or [REFERENCE]
+    reference = right.selectbox("Compared with", names, key="report-reference")
     if chosen != known:
         st.session_state["report-linked"] = chosen
         st.query_params["verifications"] = ",".join(map(str, chosen))

@@ -23,12 +23,12 @@ def draw_card(desk: Desk, graph: nx.DiGraph, design_id: str) -> None:
         st.markdown(shell.plain(design.summary))
     if design.rating is not None:
         st.markdown(f"Rated **{design.rating:.1f}** of 5 by the reviewer: an opinion.")
-    draw_scores(graph, design)
+    draw_scores(desk, graph, design)
     draw_actions(desk, design)
     draw_lineage(graph, design_id)
 
 
-def draw_scores(graph: nx.DiGraph, design: Design) -> None:
+def draw_scores(desk: Desk, graph: nx.DiGraph, design: Design) -> None:
     """Held-out bits per byte, beside the reference's at the same scale."""
     reference: Design | None = graph.nodes[REFERENCE]["design"] if REFERENCE in graph else None
     for scale, score in design.scores.items():
@@ -36,6 +36,9 @@ def draw_scores(graph: nx.DiGraph, design: Design) -> None:
         seeds = design.n_seeds.get(scale, 1)
         st.metric(f"bits per byte at {scale}, {seeds} seed{'s' if seeds > 1 else ''}", f"{score:.4f}",
                   f"{score - base:+.4f} against {REFERENCE}" if base is not None else None, delta_color="inverse")
+    newest = [v.id for v in desk.store.verifications.of(design.id) if v.metrics] if design.scores else []
+    if newest:
+        shell.link("report", "Report", ":material/lab_profile:", verifications=str(newest[-1]))
 
 
 def draw_actions(desk: Desk, design: Design) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from app.widgets.curves import GREY, safe, style
-from core.report.parts import Report
+from core.report import Report, words
 
 LABEL = 28           # letters of a row's name: on a telephone the plot needs the rest
 SPREAD = 0.56        # of a row's height that its marks share
@@ -86,7 +86,7 @@ def tasks(reports: Sequence[Report]) -> go.Figure | None:
     if len(reports) == 1 and any(t.reference is not None for t in found[0].values()):
         series.append(Series(reports[0].reference, GREY, [found[0][n].reference for n in names], [found[0][n].reference_se for n in names], hollow=True))
     chance = [next((f[n].chance for f in found if n in f), None) for n in names]
-    return intervals([child(n, names) for n in names], series, "accuracy ± standard error", chance)
+    return intervals([words.child(n, names) for n in names], series, "accuracy ± standard error", chance)
 
 
 def probes(reports: Sequence[Report], suite: str) -> go.Figure | None:
@@ -142,12 +142,6 @@ def label(found: Report, among: Sequence[Report]) -> str:
     if sum(r.design.id == found.design.id and r.scale == found.scale for r in among) > 1:
         told += f" #{found.seed}" + (f" ({found.verification})" if found.label else "")
     return told
-
-
-def child(task: str, names: Sequence[str]) -> str:
-    """A part of a task under its whole is named by its own name."""
-    whole, _, part = task.partition("/")
-    return f"· {part}" if part and whole in names else task
 
 
 def _short(text: str) -> str:

@@ -43,7 +43,7 @@ def draw_one(desk: Desk, found: Report) -> None:
     with left:
         if rows := words.cost_rows(found):
             section("Cost")
-            pairs(rows)
+            pairs("cost", rows)
     with right:
         draw_made_with(found)
 
@@ -132,7 +132,7 @@ def draw_metrics(found: Report) -> None:
     s, c = found.score, found.cost
     if s is None or c is None:
         return
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("bits per byte", words.figure(s.mean if s.se_seeds is not None else s.bits_per_byte, s.se), width="content")
         st.metric("perplexity a token", f"{s.perplexity:,.1f}", width="content")
         if whole := next((t for t in found.tasks if t.metric == "acc"), None):
@@ -149,8 +149,8 @@ def section(title: str, help: str = "") -> None:
     st.markdown(f"##### {title}", help=help or None)
 
 
-def pairs(rows: Sequence[tuple[str, str]]) -> None:
-    st.markdown("| | |\n|---|---|\n" + "\n".join(f"| {shell.plain(name)} | {shell.plain(value)} |" for name, value in rows))
+def pairs(name: str, rows: Sequence[tuple[str, str]]) -> None:
+    st.container(key=f"pairs-{name}").markdown("| | |\n|---|---|\n" + "\n".join(f"| {shell.plain(name)} | {shell.plain(value)} |" for name, value in rows))
 
 
 def draw_curves(reports: Sequence[Report]) -> None:
@@ -208,7 +208,7 @@ def draw_made_with(found: Report) -> None:
     if not rows:
         return
     section("Made with")
-    pairs([(name, HASH.sub(r"\1…", value)) for name, value in rows])
+    pairs("made", [(name, HASH.sub(r"\1…", value)) for name, value in rows])
     with st.expander("All of it"):
         st.json(found.provenance)
 

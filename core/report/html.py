@@ -54,7 +54,8 @@ def scores(found: Report) -> str:
 
 
 def tasks(reports: Sequence[Report]) -> str:
-    rows = [svg.Dot(f"{t.task}{f' · {r.design.id}' if len(reports) > 1 else ''}", t.value, t.se, svg.COLOURS[i % len(svg.COLOURS)],
+    names = [t.task for r in reports for t in r.tasks]
+    rows = [svg.Dot(f"{words.child(t.task, names)}{f' · {r.design.id}' if len(reports) > 1 else ''}", t.value, t.se, svg.COLOURS[i % len(svg.COLOURS)],
                     t.reference if len(reports) == 1 else None, t.reference_se, t.chance)
             for task in dict.fromkeys(t.task for r in reports for t in r.tasks) for i, r in enumerate(reports) for t in r.tasks if t.task == task and t.metric == "acc"]
     return svg.intervals(rows, "accuracy ± standard error" + (f"; hollow: {reports[0].reference}; bar: chance" if len(reports) == 1 else "; bar: chance"))

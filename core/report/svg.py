@@ -49,7 +49,7 @@ def lines(found: Sequence[Line], x_title: str, y_title: str, height: int = 300) 
         return left + (right - left) * v / far
 
     def y(v: float) -> float:
-        return bottom - (bottom - top) * (min(max(v, low), high) - low) / (high - low)
+        return bottom - (bottom - top) * (v - low) / (high - low)
 
     parts = [_grid_y(low, high, y, left, right), _grid_x(0, far, x, top, bottom)]
     for line in found:
@@ -57,9 +57,9 @@ def lines(found: Sequence[Line], x_title: str, y_title: str, height: int = 300) 
         if line.dots:
             fill = f'fill="{line.colour}"' if line.colour else 'class="muted-fill"'
             parts += [f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3.2" {fill}><title>{escape(line.name)}: {b:.4f}</title></circle>'
-                      for a, b in zip(line.xs, line.ys, strict=True) if math.isfinite(b)]
+                      for a, b in zip(line.xs, line.ys, strict=True) if low <= b <= high]
         else:
-            path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(line.xs, line.ys, strict=True) if math.isfinite(b))
+            path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(line.xs, line.ys, strict=True) if low <= b <= high)
             width = 2 if line.colour else 1.2
             parts.append(f'<polyline points="{path}" fill="none" stroke-width="{width}" {style}><title>{escape(line.name)}</title></polyline>')
     parts.append(_titles(x_title, y_title, left, right, top, bottom, height))

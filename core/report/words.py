@@ -85,6 +85,12 @@ def task_line(t: TaskLine, reference: str) -> str:
     return told
 
 
+def child(task: str, names: Sequence[str]) -> str:
+    """A part of a task under its whole is named by its own name."""
+    whole, _, part = task.partition("/")
+    return f"· {part}" if part and whole in names else task
+
+
 def cost_rows(found: Report) -> list[tuple[str, str]]:
     c = found.cost
     if c is None:
