@@ -116,6 +116,19 @@ def plain(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-!|$~:" else c for c in text)
 
 
+def price() -> float:
+    """What an hour of the machine costs, as this visitor said; 0 when they did not."""
+    return float(st.session_state.get("price-an-hour", 0.0))
+
+
+def ask_price() -> None:
+    """Kept while the visitor walks from page to page."""
+    said = st.number_input("Price of the machine an hour", 0.0, 10_000.0, price(), step=0.5, key="ask-price", help="in your money; 0 leaves money out")
+    if said != price():
+        st.session_state["price-an-hour"] = said
+        st.rerun()
+
+
 def ago(moment: datetime | None) -> str:
     if moment is None:
         return ""

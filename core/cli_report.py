@@ -7,8 +7,7 @@ from pathlib import Path
 
 from core.build import BuildSystem
 from core.errors import ConfigError
-from core.report import report as gathered
-from core.report import to_json
+from core.report import reports, to_json
 from core.report.html import as_html
 from core.report.words import as_csv, as_text
 
@@ -24,7 +23,7 @@ OPTIONS = (
 def report(args: argparse.Namespace) -> tuple[object, str, int]:
     desk = BuildSystem().open()
     desk.store.designs.get(args.reference)
-    found = [gathered(desk, id, args.reference, args.price) for id in dict.fromkeys(args.verifications)]
+    found = reports(desk, list(dict.fromkeys(args.verifications)), args.reference, args.price)
     for name, write in ((args.html, as_html), (args.csv, as_csv)):
         if name:
             _write(Path(name), write(found))

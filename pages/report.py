@@ -9,7 +9,7 @@ import streamlit as st
 from app import shell
 from app.widgets.report_view import draw_many, draw_one
 from core.desk import Desk
-from core.report import Report, report, to_json
+from core.report import Report, reports, to_json
 from core.report.html import as_html
 from core.report.words import as_csv
 from core.types import Verification
@@ -68,29 +68,29 @@ def label(v: Verification) -> str:
 
 def draw(desk: Desk, chosen: list[int], reference: str) -> bool:
     """Whether something shown is still being measured."""
-    reports = [report(desk, i, reference) for i in chosen]
-    draw_head(reports)
-    if len(reports) == 1:
-        draw_one(desk, reports[0])
+    found = reports(desk, chosen, reference, shell.price())
+    draw_head(found)
+    if len(found) == 1:
+        draw_one(desk, found[0])
     else:
-        draw_many(reports)
-    return any(r.state == "running" for r in reports)
+        draw_many(found)
+    return any(r.state == "running" for r in found)
 
 
-def draw_head(reports: list[Report]) -> None:
-    first = reports[0]
+def draw_head(found: list[Report]) -> None:
+    first = found[0]
     with st.container(horizontal=True, vertical_alignment="center"):
-        if len(reports) == 1:
+        if len(found) == 1:
             st.badge(first.state, color={"done": "green", "running": "blue", "failed": "red"}[first.state])
             st.caption(f"{shell.plain(first.design.title)} · {first.scale} · seed {first.seed} · {shell.plain(first.corpus)} · {shell.ago(first.created_at)}", width="content")
             shell.link("design", "Its design", ":material/open_in_new:", design=first.design.id)
-        name = "report-" + "-".join(str(r.verification) for r in reports[:6])
-        data = [to_json(r) for r in reports]
+        name = "report-" + "-".join(str(r.verification) for r in found[:6])
+        data = [to_json(r) for r in found]
         st.download_button("JSON", lambda: json.dumps(data[0] if len(data) == 1 else data, indent=1, ensure_ascii=False, allow_nan=False), f"{name}.json", "application/json",
                            icon=":material/download:", key="report-json", on_click="ignore")
-        st.download_button("HTML", lambda: as_html(reports), f"{name}.html", "text/html", icon=":material/download:", key="report-html", on_click="ignore",
+        st.download_button("HTML", lambda: as_html(found), f"{name}.html", "text/html", icon=":material/download:", key="report-html", on_click="ignore",
                            help="one file, nothing from elsewhere: to read, send or print")
-        st.download_button("CSV", lambda: as_csv(reports), f"{name}.csv", "text/csv", icon=":material/download:", key="report-csv", on_click="ignore")
+        st.download_button("CSV", lambda: as_csv(found), f"{name}.csv", "text/csv", icon=":material/download:", key="report-csv", on_click="ignore")
 
 
 def draw_start(rows: dict[int, Verification]) -> None:

@@ -117,12 +117,12 @@ def _draw_verifications(desk: Desk, found: Dossier) -> None:
     for v in found.verifications:
         pairs = v.metrics.tasks.get("minimal_pairs", {}) if v.metrics else {}
         rows.append({
-            "report": f"/report?verifications={v.id}", "scale": v.scale, "seed": v.seed, "corpus": v.corpus, "bits/byte": v.metrics.bits_per_byte if v.metrics else None,
+            "number": v.id, "report": f"report?verifications={v.id}", "scale": v.scale, "seed": v.seed, "corpus": v.corpus, "bits/byte": v.metrics.bits_per_byte if v.metrics else None,
             "±": v.metrics.bits_per_byte_se if v.metrics else None, "minimal pairs": pairs.get("acc"), "± pairs": pairs.get("acc_stderr"),
             "tokens/s": v.metrics.tokens_per_s if v.metrics else None, "parameters": v.metrics.params if v.metrics else None,
             "state": v.failure or ("done" if v.finished_at else "running"), "when": v.created_at})
     st.dataframe(rows, hide_index=True, column_config={
-        "report": st.column_config.LinkColumn(display_text=r"verifications=(\d+)", help="opens its report"),
+        "report": st.column_config.LinkColumn(display_text="open report"),
         **{k: st.column_config.NumberColumn(format="%.4f") for k in ("bits/byte", "±", "minimal pairs", "± pairs")},
         "tokens/s": st.column_config.NumberColumn(format="localized"), "parameters": st.column_config.NumberColumn(format="localized")})
     curves = [(f"{v.scale}, seed {v.seed}", desk.store.curves.of(v.id), False) for v in found.verifications[-6:]]

@@ -44,6 +44,7 @@ def draw_one(desk: Desk, found: Report) -> None:
         if rows := words.cost_rows(found):
             section("Cost")
             pairs("cost", rows)
+            shell.ask_price()
     with right:
         draw_made_with(found)
 

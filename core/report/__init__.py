@@ -1,6 +1,6 @@
 """Everything about one verification, gathered, in words, as JSON, as one HTML file and as CSV. It loads no torch and draws no screen."""
 
-from core.report.gather import gather as report
+from core.report.gather import report, reports
 from core.report.parts import Report, to_json
 
-__all__ = ["Report", "report", "to_json"]
+__all__ = ["Report", "report", "reports", "to_json"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from core.desk import Desk
 from core.report.cautions import cautions
 from core.report.parts import Cost, Curve, Peer, ProbeLine, Report, Rung, Score, SeedScore, TaskLine
 from core.report.verdict import verdict
-from core.types import CurvePoint, Design, Kind, Metrics, Verification
+from core.types import Audit, CurvePoint, Design, Kind, Metrics, ProbeResult, TestScore, Verification
 
 REFERENCE = "gpt2"
 OWN_POINTS = 2000     # of the curve that the report is about
@@ -19,12 +19,39 @@ OTHER_POINTS = 300    # of each it is compared with
 Seeds = dict[int, Verification]
 
 
-def gather(desk: Desk, verification_id: int, reference: str = REFERENCE, price_an_hour: float = 0.0) -> Report:
+@dataclass(frozen=True)
+class Shelf:
+    """What several reports share, read once."""
+
+    desk: Desk
+    rows: tuple[Verification, ...]   # all that have a score
+    designs: Mapping[str, Design]
+    probes: tuple[tuple[str, int, ProbeResult], ...]
+    tests: Mapping[int, TestScore]
+    audits: Mapping[int, Audit]
+    reference: str
+    price: float
+
+    @classmethod
+    def read(cls, desk: Desk, reference: str, price: float) -> Shelf:
+        store = desk.store
+        return cls(desk, tuple(v for v in store.verifications.all() if v.metrics), {d.id: d for d in store.designs.all()}, tuple(store.measurements.probes()),
+                   store.measurements.test_scores(), store.measurements.audits(), reference, price)
+
+
+def report(desk: Desk, verification_id: int, reference: str = REFERENCE, price_an_hour: float = 0.0) -> Report:
     """Raises NotFound for an unknown id. `price_an_hour`: of the machine, in whatever money; 0 leaves money out."""
-    store = desk.store
-    row = store.verifications.get(verification_id)
-    designs = {d.id: d for d in store.designs.all()}
-    alike = [v for v in store.verifications.all() if v.metrics and v.corpus_hash == row.corpus_hash]
+    return reports(desk, [verification_id], reference, price_an_hour)[0]
+
+
+def reports(desk: Desk, verification_ids: Sequence[int], reference: str = REFERENCE, price_an_hour: float = 0.0) -> list[Report]:
+    shelf = Shelf.read(desk, reference, price_an_hour)
+    return [_report(shelf, desk.store.verifications.get(id)) for id in verification_ids]
+
+
+def _report(shelf: Shelf, row: Verification) -> Report:
+    desk, store, reference = shelf.desk, shelf.desk.store, shelf.reference
+    alike = [v for v in shelf.rows if v.corpus_hash == row.corpus_hash]
     at_scale = by_design(v for v in alike if v.scale == row.scale)
     own = {**at_scale.get(row.design_id, {}), **({row.seed: row} if row.metrics else {})}
     own = {seed: v for seed, v in own.items() if v.implementation_id == row.implementation_id}
@@ -34,16 +61,16 @@ def gather(desk: Desk, verification_id: int, reference: str = REFERENCE, price_a
     found, why_not = verdict(desk, row, reference, sorted(base), sorted(own))
     layers = row.provenance.get("sandbox") or {}
     report = Report(
-        verification=row.id, design=designs[row.design_id], revision=made.revision, newest_revision=newest.revision if newest else made.revision,
+        verification=row.id, design=shelf.designs[row.design_id], revision=made.revision, newest_revision=newest.revision if newest else made.revision,
         scale=row.scale, seed=row.seed, corpus=row.corpus, corpus_hash=row.corpus_hash, label=row.label,
         state="running" if row.finished_at is None else "failed" if row.failure or row.metrics is None else "done", failure=row.failure,
         created_at=row.created_at, finished_at=row.finished_at, reference=reference,
-        score=_score(row, own, store.measurements.test_scores().get(row.id)), verdict=found, no_verdict=why_not,
-        curve=_curve(desk, row, OWN_POINTS), references=_references(desk, row, at_scale, designs), peers=_peers(at_scale, designs),
-        tasks=_tasks(desk, row, base), probes=_probes(desk, row, reference), ladder=_ladder(desk, row, alike, reference),
-        cost=_cost(desk, row, made.code_hash, price_an_hour), training=row.provenance.get("training") or {},
+        score=_score(row, own, shelf.tests.get(row.id)), verdict=found, no_verdict=why_not,
+        curve=_curve(desk, row, OWN_POINTS), references=_references(desk, row, at_scale, shelf.designs), peers=_peers(at_scale, shelf.designs),
+        tasks=_tasks(desk, row, base), probes=_probes(shelf, row), ladder=_ladder(desk, row, alike, reference),
+        cost=_cost(desk, row, made.code_hash, shelf.price), training=row.provenance.get("training") or {},
         layers_held=tuple(sorted(name for name, held in layers.items() if held)), layers_missing=tuple(sorted(name for name, held in layers.items() if not held)),
-        audit=store.measurements.audits().get(row.id), warnings=(), provenance=row.provenance)
+        audit=shelf.audits.get(row.id), warnings=(), provenance=row.provenance)
     return replace(report, warnings=tuple(cautions(report, desk.scales)))
 
 
@@ -67,7 +94,7 @@ def _mean(seeds: Seeds) -> tuple[float, float]:
     return fmean(scores), spread(scores) or metrics[0].bits_per_byte_se
 
 
-def _score(row: Verification, own: Seeds, test) -> Score | None:
+def _score(row: Verification, own: Seeds, test: TestScore | None) -> Score | None:
     m = row.metrics
     if m is None:
         return None
@@ -131,13 +158,13 @@ def main_metric(scores: Mapping[str, float]) -> str | None:
     return next(iter([*(k for k in ("acc",) if k in scores), *with_error, *plain]), None)
 
 
-def _probes(desk: Desk, row: Verification, reference: str) -> tuple[ProbeLine, ...]:
+def _probes(shelf: Shelf, row: Verification) -> tuple[ProbeLine, ...]:
     """Of the code that was trained, at whatever size its suite probes at; the newest of each seed."""
     own, theirs = defaultdict(dict), defaultdict(dict)
-    for design, implementation, p in desk.store.measurements.probes():
+    for design, implementation, p in shelf.probes:
         if implementation == row.implementation_id:
             own[p.suite, p.task, p.level][p.seed] = p
-        elif design == reference and reference != row.design_id:
+        elif design == shelf.reference != row.design_id:
             theirs[p.suite, p.task, p.level][p.seed] = p
     lines = []
     for key, seeds in own.items():
