@@ -70,9 +70,15 @@ def scores(found: Report) -> go.Figure:
 
     series = [one(found.design.id, own, lambda p: p.design == found.design.id), one("others", others, lambda p: p.design != found.design.id)]
     fig = intervals([p.design for p in shown], [s for s in series if any(v is not None for v in s.values)], "bits per byte, held out (lower is better)", digits=4)
-    for trace in fig.data:  # each row has one mark: all on the row's middle
+    return on_one_line(fig).update_layout(showlegend=False)
+
+
+def on_one_line(fig: go.Figure) -> go.Figure:
+    """Where each row has one mark of whichever series, all stand on the row's middle."""
+    for trace in fig.data:
         trace.y = [round(v) for v in trace.y]
-    return fig.update_layout(showlegend=False)
+    rows = len(fig.layout.yaxis.tickvals)
+    return fig.update_layout(height=86 + 26 * rows)
 
 
 def tasks(reports: Sequence[Report]) -> go.Figure | None:

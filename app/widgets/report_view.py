@@ -239,10 +239,7 @@ def draw_scores_plot(reports: Sequence[Report]) -> None:
     rows = [figures.label(r, reports) for r in scored]
     series = [figures.Series(row, figures.style(reports.index(r))[0], [r.score.mean if k == i else None for k in range(len(rows))], [r.score.se] * len(rows))
               for i, (row, r) in enumerate(zip(rows, scored, strict=True))]
-    fig = figures.intervals(rows, series, "bits per byte, held out (lower is better)", digits=4)
-    for trace in fig.data:
-        trace.y = [round(v) for v in trace.y]
-    fig.update_layout(showlegend=False, height=76 + 26 * len(rows))
+    fig = figures.on_one_line(figures.intervals(rows, series, "bits per byte, held out (lower is better)", digits=4)).update_layout(showlegend=False)
     st.plotly_chart(fig, key="side-by-side-scores", config=NO_BAR)
 
 

@@ -1,63 +1,86 @@
-"""Verified designs at one scale, against the references."""
+"""Verified designs at one scale, against the references: scores, verdicts, and what is to be doubted."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from statistics import fmean, stdev
+from collections.abc import Sequence
+from statistics import fmean
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from app import shell
+from app.widgets import report_figures as figures
 from core.desk import Desk
+from core.report.cautions import early_stopped
+from core.report.gather import Seeds, by_design, scored
 from core.types import Design, Kind, Verification
 
 REFERENCE = "gpt2"
+SHOWN = 20           # designs in the plot
+FAILED = 6           # failures told
 
 
 def draw_results(desk: Desk, designs: list[Design], scale: str) -> None:
-    done = [v for v in desk.store.verifications.all(scale) if v.metrics]
+    rows = desk.store.verifications.all(scale)
+    done = [v for v in rows if v.metrics]
     st.subheader(f"Results at {scale}", anchor=False)
     if not done:
         st.caption(f"Nothing was verified at {scale} yet. Verify gpt2 first: every other score is read against it.")
+        draw_failures([v for v in rows if v.failure])
         return
     corpora = sorted({v.corpus for v in done}, key=lambda name: -sum(v.corpus == name for v in done))
     corpus = st.segmented_control("Corpus", corpora, default=corpora[0], key="results-corpus") if len(corpora) > 1 else corpora[0]
-    table = results([v for v in done if v.corpus == corpus], {d.id: d for d in designs})
-    if not table:
-        return
-    frame = pd.DataFrame(table)
-    left, right = st.columns([1.7, 1], gap="medium")
+    by = by_design(v for v in done if v.corpus == corpus)
+    table = results(by, {d.id: d for d in designs})
+    if table:
+        draw_table(scale, table, by)
+    draw_failures([v for v in rows if v.failure])
+
+
+def draw_table(scale: str, table: list[dict], by: dict[str, Seeds]) -> None:
+    frame = pd.DataFrame(table).drop(columns="reference")
+    left, right = st.columns([1.9, 1], gap="medium")
     with left:
-        st.dataframe(frame.drop(columns="reference"), hide_index=True, column_config={
-            **{k: st.column_config.NumberColumn(format="%.4f") for k in ("bits/byte", "±")},
-            f"Δ {REFERENCE}": st.column_config.NumberColumn(format="%+.4f", help="paired: on the seeds that both have; negative is better"),
-            "minimal pairs": st.column_config.NumberColumn(format="%.3f"), "± pairs": st.column_config.NumberColumn(format="%.3f"),
-            "parameters": st.column_config.NumberColumn(format="localized"), "tokens/s": st.column_config.NumberColumn(format="localized")})
-        st.download_button("CSV", frame.to_csv(index=False), f"results-{scale}.csv", icon=":material/download:")
+        number = st.column_config.NumberColumn
+        picked = st.dataframe(frame, hide_index=True, on_select="rerun", selection_mode="multi-row", key="results-table", column_config={
+            **{k: number(format="%.4f") for k in ("bits/byte", "±")},
+            "report": st.column_config.LinkColumn(display_text="open"),
+            f"Δ {REFERENCE}": number(format="%+.4f", help="paired: on the seeds that both have; negative is better"),
+            "minimal pairs": number(format="%.3f"), "± pairs": number(format="%.3f"),
+            "parameters": number(format="localized"), "tokens/s": number(format="localized")})
+        chosen = [table[i]["design"] for i in picked["selection"]["rows"] if i < len(table)]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            words = f"Compare {len(chosen)}" if len(chosen) > 1 else f"Report of {chosen[0]}" if chosen else "Compare"
+            if st.button(words, icon=":material/compare_arrows:", disabled=not chosen, key="compare", help="tick rows, then see them side by side"):
+                shell.go("report", verifications=",".join(str(min(by[d].items())[1].id) for d in chosen))
+            st.download_button("CSV", frame.to_csv(index=False), f"results-{scale}.csv", icon=":material/download:")
         st.caption("± of bits/byte: over seeds where there are two or more, else over held-out documents, which overstates the doubt of a comparison "
                    "on the same documents. A gain counts from two standard deviations of seed noise; one seed decides nothing.")
     with right:
         st.plotly_chart(_figure(table), key="results-figure", config={"displayModeBar": False})
 
 
-def results(done: list[Verification], designs: dict[str, Design]) -> list[dict]:
+def draw_failures(failed: Sequence[Verification]) -> None:
+    """The newest of what ended without a score."""
+    for v in list(failed)[::-1][:FAILED]:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f":material/close: {shell.plain(f'{v.design_id}, seed {v.seed}: {v.failure}')}", width="content")
+            shell.link("report", "Report", verifications=str(v.id))
+
+
+def results(by: dict[str, Seeds], designs: dict[str, Design]) -> list[dict]:
     """One row a design, best first."""
-    by_design: dict[str, dict[int, Verification]] = defaultdict(dict)
-    for v in done:
-        by_design[v.design_id][v.seed] = v
-    base = {seed: v.metrics.bits_per_byte for seed, v in by_design.get(REFERENCE, {}).items() if v.metrics}
+    base = {seed: v.metrics.bits_per_byte for seed, v in by.get(REFERENCE, {}).items() if v.metrics}
     rows = []
-    for design_id, seeds in by_design.items():
+    for design_id, seeds in by.items():
         metrics = [v.metrics for v in seeds.values() if v.metrics]
-        scores = [m.bits_per_byte for m in metrics]
+        mean, se = scored(seeds)
         paired = [v.metrics.bits_per_byte - base[seed] for seed, v in seeds.items() if v.metrics and seed in base]
         pairs = [m.tasks["minimal_pairs"] for m in metrics if "minimal_pairs" in m.tasks]
         rows.append({
-            "design": design_id, "title": designs[design_id].title, "seeds": len(seeds), "bits/byte": fmean(scores),
-            "±": stdev(scores) / len(scores) ** 0.5 if len(scores) > 1 else metrics[0].bits_per_byte_se,
-            f"Δ {REFERENCE}": fmean(paired) if paired and design_id != REFERENCE else None,
+            "design": design_id, "report": f"report?verifications={','.join(str(v.id) for _, v in sorted(seeds.items()))}", "title": designs[design_id].title,
+            "seeds": len(seeds), "bits/byte": mean, "±": se, f"Δ {REFERENCE}": fmean(paired) if paired and design_id != REFERENCE else None,
+            "doubts": doubts(seeds),
             "minimal pairs": fmean(p["acc"] for p in pairs) if pairs else None,
             "± pairs": fmean(p["acc_stderr"] for p in pairs) / len(pairs) ** 0.5 if pairs else None,
             "parameters": metrics[0].params, "tokens/s": round(fmean(m.tokens_per_s for m in metrics)),
@@ -65,14 +88,16 @@ def results(done: list[Verification], designs: dict[str, Design]) -> list[dict]:
     return sorted(rows, key=lambda r: r["bits/byte"])
 
 
-def _figure(table: list[dict]) -> go.Figure:
-    rows = table[:20][::-1]
-    fig = go.Figure(go.Scatter(
-        x=[r["bits/byte"] for r in rows], y=[r["design"] for r in rows], mode="markers",
-        error_x={"type": "data", "array": [r["±"] for r in rows], "thickness": 1.2, "color": "rgba(128,140,155,0.8)"},
-        marker={"size": 10, "symbol": ["square" if r["reference"] else "circle" for r in rows],
-                "color": [shell.STATUS_COLOURS["verified"] if not r["reference"] else "#0072B2" for r in rows]},
-        hovertemplate="%{y}: %{x:.4f} bits/byte<extra></extra>"))
-    fig.update_layout(height=max(180, 60 + 34 * len(rows)), margin={"l": 8, "r": 8, "t": 8, "b": 8}, xaxis_title="bits per byte, held out",
-                      yaxis={"type": "category"})
-    return fig
+def doubts(seeds: Seeds) -> str:
+    """What a reader of the row must know, in a word or two."""
+    told = ["one seed"] if len(seeds) == 1 else []
+    if any(early_stopped(v.provenance.get("training") or {}, v.provenance) for v in seeds.values()):
+        told.append("stopped early")
+    return ", ".join(told)
+
+
+def _figure(table: list[dict]):
+    rows = table[:SHOWN]
+    series = [figures.Series(name, colour, [r["bits/byte"] if r["reference"] is wanted else None for r in rows], [r["±"] for r in rows], notes=[r["doubts"] for r in rows])
+              for name, colour, wanted in (("references", figures.style(0)[0], True), ("designs", figures.style(2)[0], False)) if any(r["reference"] is wanted for r in rows)]
+    return figures.on_one_line(figures.intervals([r["design"] for r in rows], series, "bits per byte, held out (lower is better)", digits=4))

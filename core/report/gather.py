@@ -87,7 +87,7 @@ def spread(scores: Sequence[float]) -> float | None:
     return stdev(scores) / len(scores) ** 0.5 if len(scores) > 1 else None
 
 
-def _mean(seeds: Seeds) -> tuple[float, float]:
+def scored(seeds: Seeds) -> tuple[float, float]:
     """(mean, standard error: over seeds, else over documents)."""
     metrics = [v.metrics for v in seeds.values() if v.metrics]
     scores = [m.bits_per_byte for m in metrics]
@@ -120,7 +120,7 @@ def _references(desk: Desk, row: Verification, at_scale: Mapping[str, Seeds], de
 
 
 def _peers(at_scale: Mapping[str, Seeds], designs: Mapping[str, Design]) -> tuple[Peer, ...]:
-    peers = [Peer(name, designs[name].title, designs[name].kind is Kind.REFERENCE, *_mean(seeds), len(seeds)) for name, seeds in at_scale.items()]
+    peers = [Peer(name, designs[name].title, designs[name].kind is Kind.REFERENCE, *scored(seeds), len(seeds)) for name, seeds in at_scale.items()]
     return tuple(sorted(peers, key=lambda p: p.mean))
 
 
@@ -187,8 +187,8 @@ def _ladder(desk: Desk, row: Verification, alike: Sequence[Verification], refere
         if not own:
             continue
         base = here.get(reference, {}) if reference != row.design_id else {}
-        mean, se = _mean(own)
-        theirs = _mean(base) if base else (None, None)
+        mean, se = scored(own)
+        theirs = scored(base) if base else (None, None)
         rungs.append(Rung(scale, _size(own), mean, se, len(own), *theirs, _size(base) if base else None))
     return tuple(rungs)
 
