@@ -15,7 +15,7 @@ from core.types import Audit, CurvePoint, Design, Kind, Metrics, ProbeResult, Te
 
 REFERENCE = "gpt2"
 OWN_POINTS = 2000     # of the curve that the report is about
-OTHER_POINTS = 300    # of each it is compared with
+OTHER_POINTS = 120    # of each it is compared with
 Seeds = dict[int, Verification]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from core.report import svg, words
@@ -55,18 +56,23 @@ def scores(found: Report) -> str:
 
 def tasks(reports: Sequence[Report]) -> str:
     names = [t.task for r in reports for t in r.tasks]
-    rows = [svg.Dot(f"{words.child(t.task, names)}{f' · {r.design.id}' if len(reports) > 1 else ''}", t.value, t.se, svg.COLOURS[i % len(svg.COLOURS)],
+    rows = [svg.Dot(words.child(t.task, names), t.value, t.se, svg.COLOURS[i % len(svg.COLOURS)],
                     t.reference if len(reports) == 1 else None, t.reference_se, t.chance)
             for task in dict.fromkeys(t.task for r in reports for t in r.tasks) for i, r in enumerate(reports) for t in r.tasks if t.task == task and t.metric == "acc"]
-    return svg.intervals(rows, "accuracy ± standard error" + (f"; hollow: {reports[0].reference}; bar: chance" if len(reports) == 1 else "; bar: chance"))
+    return svg.intervals(_once(rows), "accuracy ± standard error" + (f"; hollow: {reports[0].reference}; bar: chance" if len(reports) == 1 else "; bar: chance"))
 
 
 def probes(reports: Sequence[Report]) -> str:
     names = dict.fromkeys((p.suite, p.task, p.level) for r in reports for p in r.probes)
-    rows = [svg.Dot(" ".join(filter(None, (p.task, p.level, f"· {r.design.id}" if len(reports) > 1 else ""))), p.accuracy, p.se, svg.COLOURS[i % len(svg.COLOURS)],
+    rows = [svg.Dot(" ".join(filter(None, (p.task, p.level))), p.accuracy, p.se, svg.COLOURS[i % len(svg.COLOURS)],
                     p.reference if len(reports) == 1 else None, None, p.chance)
             for name in names for i, r in enumerate(reports) for p in r.probes if (p.suite, p.task, p.level) == name and not p.failure]
-    return svg.intervals(rows, "accuracy of probes" + (f"; hollow: {reports[0].reference}; bar: chance" if len(reports) == 1 else "; bar: chance"))
+    return svg.intervals(_once(rows), "accuracy of probes" + (f"; hollow: {reports[0].reference}; bar: chance" if len(reports) == 1 else "; bar: chance"))
+
+
+def _once(rows: Sequence[svg.Dot]) -> list[svg.Dot]:
+    """A group's name stands at its first row."""
+    return [replace(r, label="") if k and r.label == rows[k - 1].label else r for k, r in enumerate(rows)]
 
 
 def ladder(found: Report) -> str:
