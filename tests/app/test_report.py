@@ -11,12 +11,14 @@ from html.parser import HTMLParser
 import pytest
 from screens import HOSTILE, said
 
+from app.widgets.curves import curve_figure
+from app.widgets.verify_form import parse_seeds
 from core.desk import Desk
-from core.errors import NotFound
+from core.errors import NotFound, UsageError
 from core.report import report, to_json
 from core.report.html import as_html
 from core.report.words import as_csv, as_text
-from core.types import ProbeResult
+from core.types import CurvePoint, ProbeResult
 
 
 @pytest.fixture
@@ -146,3 +148,22 @@ def test_without_a_reference_the_report_says_so(desk: Desk, work):
     found = report(desk, row(desk, "gla", 0))
     assert "gpt2 was not verified at nano" in found.no_verdict
     assert any(w.kind == "one seed" for w in found.warnings)
+
+
+def test_curves_show_watched_points_as_dots_and_the_references_as_a_band():
+    def curve(level: float) -> list[CurvePoint]:
+        return [CurvePoint(i, 10 * i, 1.0, level, 1e-3, 1.0, 1.0, level + 0.1 if i % 10 == 9 else None) for i in range(40)]
+
+    fig = curve_figure([("mine <b>", curve(2.0), False)], [curve(2.2), curve(2.5), curve(2.4)])
+    low, high, line, dots = fig.data
+    assert list(low.y) == pytest.approx([2.2] * len(low.y))
+    assert list(high.y) == pytest.approx([2.5] * len(high.y))
+    assert (line.mode, dots.mode, set(dots.y)) == ("lines", "markers", {2.1})
+    assert "<b>" not in line.name
+
+
+def test_seeds_are_read_as_a_list_and_as_spans():
+    assert parse_seeds("0,2, 5-7 5") == [0, 2, 5, 6, 7]
+    for bad in ("x", "1-", "-1", "1.5", "0-999", "9" * 40):
+        with pytest.raises(UsageError):
+            parse_seeds(bad)
