@@ -91,7 +91,7 @@ class BuildSystem:
         desk = Desk.open(self.config, self.author, store)
         handlers = {
             JobKind.SESSION: self._session, JobKind.IMPLEMENT: self._implement, JobKind.CHECK: self._check,
-            JobKind.COSTS: self._costs, JobKind.TRY: self._try, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve}
+            JobKind.DATA: self._data, JobKind.COSTS: self._costs, JobKind.TRY: self._try, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve}
         return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name)
 
     def lab(self, desk: Desk, progress: Progress, selector: Selector | None = None, run: Run | None = None) -> Lab:
@@ -157,6 +157,11 @@ class BuildSystem:
             return {"trace": trace(job.job.payload["code"], desk.scales[job.job.payload["scale"]], self._reference_code(), *job.job.payload["trace"])}
         return {"report": asdict(self.engine().check(job.job.payload["code"], desk.scales[job.job.payload["scale"]]))}
 
+    def _data(self, desk: Desk, job: JobContext) -> Json:
+        p = job.job.payload
+        made = self.prepare_corpus(p["corpus"], p["vocab_size"], job.progress, p.get("tokenizer", ""))
+        return {"corpus": made.name, "hash": made.hash, "train_tokens": made.train_tokens, "documents": made.documents, "notes": list(made.notes)}
+
     def _costs(self, desk: Desk, job: JobContext) -> Json:
         made = desk.store.implementations.newest(job.job.payload["design"])
         self.lab(desk, job).count_costs(made, desk.scales)
@@ -180,10 +185,13 @@ class BuildSystem:
 
     # --------------------------------------------------------------------------------------------- heavy work
 
-    def _corpus(self, corpus: str | None, scale: Scale, progress: Progress):
+    def prepare_corpus(self, corpus: str | None, vocab_size: int, report: Callable[[float, str], None], tokenizer: str = "", tokens: int = 0):
         from core.verification.training.corpus import prepare
 
-        return prepare(corpus, scale.vocab_size, self.config, progress.progress, scale.tokenizer)
+        return prepare(corpus, vocab_size, self.config, report, tokenizer, tokens)
+
+    def _corpus(self, corpus: str | None, scale: Scale, progress: Progress):
+        return self.prepare_corpus(corpus, scale.vocab_size, progress.progress, scale.tokenizer)
 
     def _verification(
         self, code: str, scale: Scale, seed: int, corpus, row: int, on_point: Callable[[CurvePoint], None], progress: Progress,

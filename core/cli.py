@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from core import cli_data
 from core import cli_text as text
 from core.build import BuildSystem, make_selector
 from core.cli_report import OPTIONS as REPORT_OPTIONS
@@ -291,7 +292,7 @@ def parser() -> argparse.ArgumentParser:
     seed = ("--seed", {"type": int, "default": 0})
     ident = ("id", {"help": "a design's id"})
     reason = {"default": "", "help": "why, in words"}
-    corpus = ("--corpus", {"help": "a text file or folder; the built-in corpus otherwise"})
+    corpus = ("--corpus", {"help": "a corpus's name (python -m core data list), a text file or a folder; python_docs otherwise"})
     n = ("-n", "--proposals", {"dest": "n", "type": int, "help": "proposals a session (Np)"})
     ni = ("--implement", {"type": int, "default": 1, "help": "of which implemented (Ni)"})
     words = ("--instructions", {"default": "", "help": "words to the designer"})
@@ -327,6 +328,7 @@ def parser() -> argparse.ArgumentParser:
             ("--verify-budget", {"action": "append", "default": [], "metavar": "SCALE=N", "help": "verifications at a scale"}),
             seed, (*n[:-1], {**n[-1], "default": 2}), ni, corpus, words, ("--selector", {"default": "greedy", "help": "greedy or random"}),
             ("--ask", {"action": "store_true", "help": "wait for a person before anything is implemented"}))
+    command(cli_data.data, "List corpora, show one, or make one ready; stopped at any time, it goes on where it was.", *cli_data.OPTIONS)
     command(jobs, "List jobs and workers.", ("--id", {"type": int}), ("--cancel", {"type": int, "metavar": "JOB"}),
             ("--retry", {"type": int, "metavar": "JOB"}), ("--limit", {"type": int, "default": 50}))
     command(budget, "Show the budgets, or set one.", ("account", {"nargs": "?", "help": f"{DESIGN_BUDGET} or a scale"}),

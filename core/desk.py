@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 
 from core.config import Config
-from core.errors import Conflict, CorpusError, NotFound, UsageError
+from core.errors import Conflict, NotFound, UsageError
 from core.estimates import Estimate, estimate
 from core.gab.references import ReferenceDesign, load_references
 from core.gab.scales import get_scale, load_scales
@@ -39,6 +38,7 @@ from core.types import (
     derive_seed,
     sha256_text,
 )
+from core.verification.training.shelf import Shelved, corpus_name, shelf
 
 # What a new data directory may spend before anybody sets a budget: an afternoon on a laptop.
 LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says so
@@ -46,18 +46,19 @@ FIRST_BUDGETS = {DESIGN_BUDGET: 50, "nano": 50, "micro": 10}
 
 
 class Desk:
-    def __init__(self, store: Store, queue: Queue, scales: dict[str, Scale], units: UnitLibrary, author: str) -> None:
+    def __init__(self, store: Store, queue: Queue, scales: dict[str, Scale], units: UnitLibrary, author: str, config: Config) -> None:
         self.store = store
         self.queue = queue
         self.scales = scales
         self.units = units
         self.author = author
+        self.config = config
 
     @classmethod
     def open(cls, config: Config, author: str = "you", store: Store | None = None) -> Desk:
         store = store or Store.open(config)
         queue = Queue(store, config.lease_s, lambda job: _give_back(store, job))
-        return cls(store, queue, load_scales(config.scales_file), UnitLibrary(config.library_dir / "units"), author)
+        return cls(store, queue, load_scales(config.scales_file), UnitLibrary(config.library_dir / "units"), author, config)
 
     def references(self) -> list[ReferenceDesign]:
         """The library's designs with their sources, oldest first."""
@@ -243,7 +244,7 @@ class Desk:
         What is stored already is not made again, nor charged, unless `fresh`.
         """
         get_scale(self.scales, scale)
-        corpus = _corpus(corpus)
+        corpus = corpus_name(corpus, self.config)
         for design_id in design_ids:
             self._implemented(design_id)
         jobs = []
@@ -275,8 +276,18 @@ class Desk:
         payload = {
             "run": run_id, "seed": seed, "gate": gate, "scales": list(verify_budget), "selector": selector, "instructions": instructions,
             "n_proposals": n_proposals, "n_implement": n_implement,
-            "corpus": _corpus(corpus)}
+            "corpus": corpus_name(corpus, self.config)}
         return self.queue.put(JobKind.EVOLVE, run_id, payload, max_attempts=5)
+
+    def corpora(self) -> list[Shelved]:
+        """Every corpus with a name, and what else was prepared; for which scales each is ready."""
+        return shelf(self.config, self.scales)
+
+    def prepare_corpus(self, corpus: str | None, scale: str = "nano") -> Job:
+        """Make a corpus ready for a scale: read (or fetch), split, tokenized. A verification does so too, when it is the first."""
+        rung, name = get_scale(self.scales, scale), corpus_name(corpus, self.config)
+        payload = {"corpus": name, "scale": scale, "vocab_size": rung.vocab_size, "tokenizer": rung.tokenizer}
+        return self.queue.put(JobKind.DATA, f"data:{name or 'python_docs'}@{scale}", payload)
 
     def cancel(self, job_id: int) -> Job:
         """What it had reserved is free again, at once or when its worker has stopped."""
@@ -348,16 +359,6 @@ def _give_back(store: Store, job: Job) -> None:
         store.ledger.release(job.payload["scale"], job.subject)
     elif job.kind is JobKind.SESSION:
         store.ledger.release(DESIGN_BUDGET, job.payload["session"])
-
-
-def _corpus(path: str | None) -> str | None:
-    """The corpus as a worker elsewhere on this machine finds it; None for the built-in one."""
-    if not path:
-        return None
-    found = Path(path).expanduser().absolute()
-    if not found.exists():
-        raise CorpusError(f"the corpus {found} does not exist", "give a text file or a folder of text files")
-    return str(found)
 
 
 def _mode_for(parents: tuple[str, ...], mode: Mode | str | None) -> Mode:

@@ -30,7 +30,8 @@ from core.verification.training.tokenizer import SMALLEST, Encoder, check_fetche
 BYTES_PER_TOKEN = 4.8        # English under 32,000 tokens has about 4.5: enough is read for a budget of tokens, and a little more
 SAMPLE = 32 * 2**20          # bytes of text that the tokenizer is trained on, spread over the whole corpus
 BATCH = 2**20                # bytes of text tokenized at once
-TURN = 2**18                 # … of one component, when several are mixed
+TURNS = 400                  # of one component after the other, when several are mixed: bytes at once, at most TURN
+TURN = 2**18
 COMMIT_BYTES, COMMIT_S = 16 * 2**20, 2.0
 INDEX = "index.sqlite"
 
@@ -226,7 +227,7 @@ class Maker:
 
     def _turns(self, source: int, at: Packed) -> Iterator[list[str]]:
         """Batches of training documents; `at` says where the next one starts."""
-        most, texts, size = TURN if len(self.streams) > 1 else BATCH, [], 0
+        most, texts, size = self._turn_bytes(), [], 0
         for document, split, spot in self._documents(source, at.spots[source], at.numbers[source]):
             at.pending[source] += 1
             if split is None:
@@ -239,6 +240,11 @@ class Maker:
         if texts:
             at.move(source, spot)
             yield texts
+
+    def _turn_bytes(self) -> float:
+        if len(self.streams) == 1:
+            return BATCH
+        return min(TURN, (self.recipe.tokens * BYTES_PER_TOKEN or self.index.total()[1]) / TURNS)
 
     # ------------------------------------------------------------------------------------------ the end
 

@@ -104,7 +104,7 @@ def resolve(corpus: str | None, config: Config, tokens: int = 0) -> Recipe:
         recipe = read_recipe(file, config)
         wanted = tokens or (parse_amount(amount) if amount else 0)
         return _sized(recipe, wanted) if wanted else recipe
-    path = Path(corpus or DEFAULT).expanduser().absolute()
+    path = Path(corpus or DEFAULT).expanduser().resolve()
     if not path.exists():
         raise CorpusError(f"the corpus {corpus} does not exist: neither a name nor a file or folder", _meant(name, config))
     return Recipe(path.name, path.name, (Component(path.name, Files(path)),), tokens)
@@ -196,7 +196,7 @@ def _origin(kind: str, data: Mapping[str, Any], file: Path, say: _Complaint) -> 
         return Builtin(DEFAULT)
     if kind == "path":
         say.text(data, "path", (), required=True)
-        return Files((file.parent / Path(data["path"]).expanduser()).absolute(), data.get("field", "text"), data.get("template", ""))
+        return Files((file.parent / Path(data["path"]).expanduser()).resolve(), data.get("field", "text"), data.get("template", ""))
     hub = data["hub"]
     if not isinstance(hub, dict):
         raise say(("hub",), f"hub is {hub!r}", "give a mapping with dataset: owner/name")

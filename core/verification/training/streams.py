@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Protocol
@@ -81,6 +82,6 @@ def _identity(component: Component) -> Json:
     if isinstance(origin, Builtin):
         return {"python": python_version()}
     if isinstance(origin, Files):
-        facts = [(str(p), (s := p.stat()).st_size, s.st_mtime_ns) for p in text_files(origin.path)]
+        facts = [(os.path.relpath(p, origin.path), (s := p.stat()).st_size, s.st_mtime_ns) for p in text_files(origin.path)]
         return {"files": facts, "field": origin.field, "template": origin.template}
     return asdict(origin)
