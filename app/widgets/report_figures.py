@@ -105,7 +105,9 @@ def probes(reports: Sequence[Report], suite: str) -> go.Figure | None:
         p = f.get(key)
         return None if p is None or (p.failure and what == "accuracy") else getattr(p, what)
 
-    series = [Series(label(r, reports), style(i)[0], [of(f, k, "accuracy") for k in keys], [of(f, k, "se") for k in keys]) for i, (r, f) in enumerate(zip(reports, found, strict=True))]
+    codes = [(r.design.id, r.revision) for r in reports]
+    series = [Series(r.design.id if codes.count(codes[i]) > 1 else label(r, reports), style(i)[0], [of(f, k, "accuracy") for k in keys], [of(f, k, "se") for k in keys])
+              for i, (r, f) in enumerate(zip(reports, found, strict=True)) if codes.index(codes[i]) == i and f]  # probes are of the code, whatever its scale
     if len(reports) == 1 and any(p.reference is not None for p in found[0].values()):
         series.append(Series(reports[0].reference, GREY, [found[0][k].reference for k in keys], [None] * len(keys), hollow=True))
     chance = [next((f[k].chance for f in found if k in f), None) for k in keys]

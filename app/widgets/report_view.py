@@ -39,9 +39,10 @@ def draw_one(desk: Desk, found: Report) -> None:
         draw_ladder([found])
     with right:
         draw_probes([found])
-    left, right = st.columns([1, 1.25], gap="large")
-    with left:
-        if rows := words.cost_rows(found):
+    rows = words.cost_rows(found)
+    left, right = st.columns([1, 1.25], gap="large") if rows else (None, st.container())
+    if left is not None:
+        with left:
             section("Cost")
             pairs("cost", rows)
             shell.ask_price()
@@ -111,6 +112,8 @@ def draw_warnings(reports: Sequence[Report]) -> None:
     told: dict[tuple[bool, str], list[str]] = {}
     for r in reports:
         for w in r.warnings:
+            if len(reports) == 1 and w.kind == "failed":  # the first line says so
+                continue
             told.setdefault((w.grave, w.words), []).append(figures.label(r, reports))
     for name, values in (("scale", {r.scale for r in reports}), ("corpus", {r.corpus_hash for r in reports})):
         if len(values) > 1:
@@ -169,6 +172,8 @@ def draw_curves(reports: Sequence[Report]) -> None:
 
 
 def draw_tasks(reports: Sequence[Report]) -> None:
+    if not any(r.tasks or r.state == "done" for r in reports):
+        return
     section("Tasks", "Accuracy with its standard error over items. The upright bar is true chance, computed from the items. Small-scale accuracies are mostly noise.")
     fig = figures.tasks(reports)
     if fig is None and not any(r.tasks for r in reports):

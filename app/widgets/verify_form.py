@@ -10,6 +10,7 @@ from core.errors import UsageError
 from core.types import Design, Status
 
 MOST_SEEDS = 50
+BUILTIN = "python_docs"
 
 
 def draw_form(desk: Desk, designs: list[Design]) -> str:
@@ -28,7 +29,7 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
     seeds: list[int] = []
     with shell.worded():
         seeds = parse_seeds(told)
-    corpus = st.text_input("Corpus", placeholder="built in: Python's documentation", help="a text file or folder on this machine") or None
+    corpus = choose_corpus(desk, scale)
     draw_estimate(desk, chosen, scale, seeds)
     needed = len(chosen) * len(seeds)
     if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", disabled=not needed) and shell.act(
@@ -36,6 +37,24 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
         st.rerun()
     draw_budgets(desk, scale)
     return scale
+
+
+def choose_corpus(desk: Desk, scale: str) -> str | None:
+    """A corpus by name, or by the path of a file or folder; None for the built-in one."""
+    shelf = {c.name: c for c in desk.corpora() if not c.problem}
+    names = list(dict.fromkeys([BUILTIN, *shelf]))
+    said = st.selectbox("Corpus", names, key="verify-corpus", accept_new_options=True, help="a name, or type the path of a text, JSONL or Parquet file, or of a folder",
+                        format_func=lambda n: f"{n} · {shelf[n].title}" if n in shelf else n)
+    found = shelf.get(said or BUILTIN)
+    if found is None or said == BUILTIN or scale in found.prepared:
+        return None if said == BUILTIN else said
+    with st.container(horizontal=True, vertical_alignment="center"):
+        size = f"{found.tokens:,} tokens" if found.tokens else "all there is"
+        st.caption(f"Not ready for {scale} yet ({shell.plain(found.kind)}, {size}): the first verification makes it so.", width="stretch")
+        if st.button("Prepare", icon=":material/download:", key="prepare-corpus", help="read or fetch it, split and tokenize it, now") and shell.act(
+                lambda: desk.prepare_corpus(said, scale), "queued"):
+            st.rerun()
+    return said
 
 
 def parse_seeds(text: str) -> list[int]:

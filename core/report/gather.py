@@ -61,7 +61,7 @@ def _report(shelf: Shelf, row: Verification) -> Report:
     found, why_not = verdict(desk, row, reference, sorted(base), sorted(own))
     layers = row.provenance.get("sandbox") or {}
     report = Report(
-        verification=row.id, design=shelf.designs[row.design_id], revision=made.revision, newest_revision=newest.revision if newest else made.revision,
+        verification=row.id, design=shelf.designs[row.design_id], revision=made.revision, newest_revision=newest.revision if newest else made.revision, code_hash=made.code_hash,
         scale=row.scale, seed=row.seed, corpus=row.corpus, corpus_hash=row.corpus_hash, label=row.label,
         state="running" if row.finished_at is None else "failed" if row.failure or row.metrics is None else "done", failure=row.failure,
         created_at=row.created_at, finished_at=row.finished_at, reference=reference,

@@ -160,6 +160,7 @@ class Report:
     design: Design
     revision: int                    # of the code that was trained
     newest_revision: int
+    code_hash: str                   # SHA-256 of that code
     scale: str
     seed: int
     corpus: str

@@ -110,7 +110,7 @@ def made_with(found: Report) -> list[tuple[str, str]]:
     """Versions, hashes, machine: enough to do it again."""
     facts = found.provenance
     corpus = facts.get("corpus") or {}
-    rows = [("code", f"revision {found.revision}, SHA-256 {facts.get('code', '')}"), ("weights", facts.get("weights", "")), ("corpus", f"{found.corpus}, {found.corpus_hash}"),
+    rows = [("code", f"revision {found.revision}, SHA-256 {found.code_hash}"), ("weights", facts.get("weights", "")), ("corpus", f"{found.corpus}, {found.corpus_hash}"),
             ("tokenizer", corpus.get("tokenizer", "")), ("commit", facts.get("commit", "")),
             ("versions", ", ".join(f"{k} {v}" for k, v in (facts.get("versions") or {}).items())),
             ("machine", ", ".join(str(facts[k]) for k in ("machine", "device") if facts.get(k)) + (f", {facts['threads']} threads" if facts.get("threads") else "")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -70,3 +71,12 @@ def test_from_two_parents_on_the_tree_to_a_verified_node(app, page: Page, click_
     colours = page.evaluate("""(id) => document.querySelector('.js-plotly-plot').data
         .filter(t => (t.customdata || []).some(c => c[0] === id)).map(t => [t.name, t.marker.color])""", best["id"])
     assert colours == [["verified", "#009E73"]]
+
+    # Its report: said plainly, and taken along as one file
+    number = json.loads(app.core("show", best["id"], "--json"))["verifications"][-1]["id"]
+    page.goto(f"{app.url}/report?verifications={number}")
+    expect(page.get_by_text("gpt2 was not verified at nano")).to_be_visible()
+    expect(page.get_by_text("Made with")).to_be_visible()
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="HTML", exact=True).click()
+    assert "https://" not in taken.value.path().read_text()
