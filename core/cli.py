@@ -9,16 +9,17 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core import cli_data
+from core import cli_data, cli_stats
 from core import cli_text as text
 from core.build import BuildSystem, make_selector
 from core.cli_report import OPTIONS as REPORT_OPTIONS
 from core.cli_report import report
+from core.cli_work import work as _work
 from core.config import Config
 from core.desk import Desk
-from core.errors import JobError, ModelDiscoveryError, UsageError
+from core.errors import ModelDiscoveryError, UsageError
 from core.gab.scales import get_scale, load_scales
-from core.types import DESIGN_BUDGET, Job, JobState, Kind, Status
+from core.types import DESIGN_BUDGET, Kind, Status, VerifyOptions
 
 Answer = tuple[object, str, int]     # for --json, for a reader, exit code
 
@@ -223,11 +224,22 @@ def export(args: argparse.Namespace) -> Answer:
 
 
 def verify(args: argparse.Namespace) -> Answer:
+    """One seed gives one answer; several give a list, and what they say together."""
     desk = _desk()
-    (job,) = desk.verify([args.id], args.scale, [args.seed], args.corpus, args.fresh)
-    done = _work(desk, job)
-    row = desk.store.verifications.get(done.result["verification"])
-    return text.verification_dict(row), text.verification(row), int(bool(row.failure))
+    seeds = _seeds(args.seeds) if args.seeds else [args.seed]
+    options = VerifyOptions(tuple(t for t in args.tasks.split(",") if t), args.sweep, args.early_stop, tuple(t for t in args.track.split(",") if t))
+    jobs = desk.verify([args.id], args.scale, seeds, args.corpus, args.fresh, options)
+    rows = [desk.store.verifications.get(_work(desk, job).result["verification"]) for job in jobs]
+    failed = int(any(row.failure for row in rows))
+    if not args.seeds:
+        return text.verification_dict(rows[0]), text.verification(rows[0]), failed
+    return text.seeds_dict(rows), text.seeds(rows), failed
+
+
+def _seeds(words: str) -> list[int]:
+    if not all(part.isdigit() for part in words.split(",")):
+        raise UsageError(f"--seeds {words!r} is no list of numbers", "for instance --seeds 0,1,2")
+    return list(dict.fromkeys(int(part) for part in words.split(",")))
 
 
 def evolve(args: argparse.Namespace) -> Answer:
@@ -267,14 +279,6 @@ def _source(path: Path) -> str:
 
 def _desk() -> Desk:
     return BuildSystem().open()
-
-
-def _work(desk: Desk, job: Job) -> Job:
-    """Do the job here, or follow the worker that has it; its progress goes to stderr."""
-    done = text.follow(desk.queue, job, lambda: BuildSystem().worker(desk.store, f"cli-{os.getpid()}").run_one(only=job.id))
-    if done.state is not JobState.DONE:
-        raise JobError(done.error or f"job {done.id} was stopped by a person", f"then: python -m core jobs --retry {done.id}")
-    return done
 
 
 def parser() -> argparse.ArgumentParser:
@@ -321,8 +325,15 @@ def parser() -> argparse.ArgumentParser:
             ("--out", {"default": "", "metavar": "PATH", "help": "a file or folder that does not exist yet"}),
             ("--verification", {"type": int, "metavar": "N", "help": "whose weights (hf); otherwise the newest at the largest scale"}))
     command(verify, "Train and evaluate a design.", ident, scale, seed, corpus,
-            ("--fresh", {"action": "store_true", "help": "measure again, though a result is stored"}))
+            ("--seeds", {"default": "", "metavar": "0,1,2", "help": "several seeds, and what they say together"}),
+            ("--tasks", {"default": "minimal_pairs", "metavar": "NAMES", "help": "separated by commas: of library/tasks, or any of lm-eval's"}),
+            ("--fresh", {"action": "store_true", "help": "measure again, though a result is stored"}),
+            ("--sweep", {"action": "store_true", "help": "find the design's own learning rate at the cheapest scale first"}),
+            ("--early-stop", {"action": "store_true", "help": "end a run that is hopeless beside the references' curves"}),
+            ("--track", {"default": "", "metavar": "WHERE", "help": "tensorboard, wandb"}))
     command(report, "Everything about verifications: scores against the reference, curves, tasks, probes, cost.", *REPORT_OPTIONS)
+    command(cli_stats.compare, "Is it better than the reference? A probability and a verdict.", *cli_stats.COMPARE)
+    command(cli_stats.estimate, "What verifications would take: seconds, memory, FLOPs, money.", *cli_stats.ESTIMATE)
     command(evolve, "Design and verify until the budgets are spent (ALG 1).",
             ("--design-budget", {"type": int, "default": 4, "help": "design sessions"}),
             ("--verify-budget", {"action": "append", "default": [], "metavar": "SCALE=N", "help": "verifications at a scale"}),

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from core.config import Config
 from core.errors import Conflict, NotFound, UsageError
-from core.estimates import Estimate, estimate
+from core.estimates import Estimate, estimate, this_machine
+from core.evidence import REFERENCE, Comparison, Evidence
 from core.gab.references import ReferenceDesign, load_references
 from core.gab.scales import get_scale, load_scales
 from core.gab.units import UnitLibrary
 from core.jobs import Queue
 from core.own import add_own, known_units, twin
 from core.selection.ranking import ranking
+from core.statistics.noise import Noise
 from core.store import Store
+from core.store.suspicion import Suspect
 from core.types import (
     DESIGN_BUDGET,
     CheckReport,
@@ -35,6 +39,7 @@ from core.types import (
     Status,
     UnitTree,
     Verb,
+    VerifyOptions,
     derive_seed,
     sha256_text,
 )
@@ -237,7 +242,8 @@ class Desk:
         return self.store.costs.of(made.code_hash, self.scales) if made else {}
 
     def verify(
-        self, design_ids: Sequence[str], scale: str, seeds: Sequence[int] = (0,), corpus: str | None = None, fresh: bool = False
+        self, design_ids: Sequence[str], scale: str, seeds: Sequence[int] = (0,), corpus: str | None = None, fresh: bool = False,
+        options: VerifyOptions | None = None,
     ) -> list[Job]:
         """Queue design × seed at a scale. Each takes one unit of the scale's budget, reserved now, spent when it is done.
 
@@ -251,9 +257,9 @@ class Desk:
         for design_id in design_ids:
             for seed in seeds:
                 _within("the seed", seed, 0, 2**31 - 1)
-                label = secrets.token_hex(4) if fresh else ""
+                label = secrets.token_hex(4) if fresh else "own rate" if options and options.sweep else ""
                 subject = verify_subject(design_id, scale, seed, corpus, label)
-                payload = {"design": design_id, "scale": scale, "seed": seed, "corpus": corpus, "label": label}
+                payload = {"design": design_id, "scale": scale, "seed": seed, "corpus": corpus, "label": label, "options": asdict(options or VerifyOptions())}
                 with self.store.together():
                     self.store.ledger.reserve(scale, subject)
                     jobs.append(self.queue.put(JobKind.VERIFY, subject, payload))
@@ -315,9 +321,37 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------ foreseeing
 
-    def estimate(self, design_ids: Sequence[str], scale: str, n_seeds: int = 1) -> Estimate:
-        """Seconds and peak memory for all of `design_ids` × `n_seeds`."""
-        return estimate(self.store, self.scales, design_ids, get_scale(self.scales, scale), n_seeds)
+    def estimate(self, design_ids: Sequence[str], scale: str, n_seeds: int = 1, price_an_hour: float = 0.0) -> Estimate:
+        """Seconds, peak memory, FLOPs and (with a price) money for all of `design_ids` × `n_seeds`."""
+        return estimate(self.store, self.scales, design_ids, get_scale(self.scales, scale), n_seeds, this_machine(self.config), price_an_hour)
+
+    def time(self, design_id: str, scale: str, corpus: str | None = None) -> Job:
+        """A short timed run of the design at the scale, from which `estimate` then tells."""
+        self._implemented(design_id)
+        get_scale(self.scales, scale)
+        return self.queue.put(JobKind.TIME, f"time:{design_id}@{scale}", {"design": design_id, "scale": scale, "corpus": corpus_name(corpus, self.config)})
+
+    # ------------------------------------------------------------------------------------------ comparing
+
+    def compare(self, design_id: str, scale: str, reference: str = REFERENCE, corpus: str | None = None) -> Comparison:
+        """Is it better than the reference? A probability, a verdict, both in words, and what would tell more. Raises UsageError where one was not measured."""
+        self.store.designs.get(design_id)
+        self.store.designs.get(reference)
+        get_scale(self.scales, scale)
+        return self._evidence.compare(design_id, scale, reference, corpus)
+
+    def noise(self, scale: str, corpus: str | None = None) -> Noise:
+        """How much scores at the scale move with the seed alone."""
+        get_scale(self.scales, scale)
+        return self._evidence.noise(scale, corpus)
+
+    def suspicious(self) -> list[Suspect]:
+        """Verifications too good to count: those without an audit, and those whose audit failed."""
+        return [s for s in self.store.verifications.suspects().values() if not s.counts]
+
+    @property
+    def _evidence(self) -> Evidence:
+        return Evidence(self.store, self.scales, self.config.library_dir / "noise.yaml", this_machine(self.config))
 
     # ------------------------------------------------------------------------------------------ inside
 

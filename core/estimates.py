@@ -1,42 +1,198 @@
-"""What verifications will take, before they start."""
+"""What verifications will take, before they start: seconds, memory, FLOPs, and money where an hour has a price.
+
+From the best of what is known about each design, which the answer names:
+
+    1. measured   its own verifications at the scale on this kind of machine: the median
+    2. timed      a short timed run here: start + steps × seconds a step + evaluation
+    3. others     the other designs' verifications here, each scaled by the two designs' FLOPs a token, the median. FLOPs are not time: a recurrence
+                  written as a loop takes longer than its FLOPs say
+    4. elsewhere  as 1 and 3, measured on another kind of machine
+    5. guess      the minutes of scales.yaml, the reference's on the machine named there, scaled by FLOPs
+"""
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 from statistics import median
 
+from core.config import Config
 from core.store import Store
-from core.types import Scale
+from core.types import Costs, Metrics, Scale, Timing, Verification
+
+REFERENCE = "gpt2"           # whose minutes scales.yaml gives
+STARTING = 1.5               # a run's wall time is believed up to so many times its training and evaluation: beyond, it was interrupted
+RECENT = 30                  # verifications of other designs that are looked at, the newest ones
+SETTINGS = ("n_layers", "d_model", "context", "vocab_size", "tokens", "batch_tokens", "eval_tokens", "optimizer", "precision")
+
+
+class Basis(StrEnum):
+    MEASURED = "measured here"
+    TIMED = "from a timed run here"
+    OTHERS = "like other designs measured here, by FLOPs"
+    ELSEWHERE = "measured on another machine"
+    GUESS = "a guess from scales.yaml"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One seed of one design."""
+
+    design_id: str
+    seconds: float
+    memory_mb: float                 # at the peak, resident
+    flops: float | None              # of the training; None until they are counted
+    basis: Basis
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a verification will take. `basis` says where the figures come from."""
+    """What verifications will take, one after another."""
 
     seconds: float
-    memory_mb: float
-    basis: str
+    memory_mb: float                 # of the largest
+    basis: str                       # where the figures come from, in words
+    flops: float | None = None       # of all trainings; None where one is not counted
+    money: float | None = None       # None without a price an hour
+    parts: tuple[Part, ...] = ()     # one a design
 
 
-def estimate(store: Store, scales: Mapping[str, Scale], design_ids: Sequence[str], rung: Scale, n_seeds: int) -> Estimate:
-    """Time as measured here, else the scale's figure; memory as measured, else counted (core/gab/costs.py), else by rule of thumb."""
-    done = [(v.design_id, v.metrics) for v in store.verifications.all(scale=rung.name) if v.metrics]
-    seconds, memory, measured = 0.0, 0.0, 0
-    for design_id in design_ids:
-        own = [m for owner, m in done if owner == design_id]
-        like = own or [m for _, m in done]
-        measured += bool(own)
-        made = store.implementations.newest(design_id)
-        counted = store.costs.of(made.code_hash, scales).get(rung.name) if made else None
-        seconds += n_seeds * (median(m.train_seconds + m.eval_seconds for m in like) if like else rung.minutes * 60)
-        memory = max(memory, median(m.peak_memory_mb for m in own) if own else counted.peak_mb if counted else _rough_memory_mb(rung))
-    if not done:
-        return Estimate(seconds, memory, f"a guess: nothing was verified at {rung.name} here yet; time from scales.yaml, memory counted")
-    return Estimate(seconds, memory, f"measured here: {measured} of {len(design_ids)} designs at {rung.name}, the others' time like their median")
+@dataclass(frozen=True)
+class Machine:
+    """The kind of machine that times hold for."""
+
+    hardware: str                    # as a verification's provenance names it
+    device: str                      # cpu or cuda
+    gpu: str                         # its model; "" without one
+    threads: int
+
+    @property
+    def key(self) -> str:
+        return ", ".join(p for p in (self.hardware, self.gpu or self.device, f"{self.threads} threads") if p)
+
+    def made(self, row: Verification) -> bool:
+        """Whether the verification ran on this kind; one that does not say is taken to have."""
+        said = row.provenance
+        return said.get("machine", self.hardware) == self.hardware and said.get("device", self.device).startswith(self.device) and said.get("threads", self.threads) == self.threads
 
 
-def _rough_memory_mb(scale: Scale) -> float:
+def this_machine(config: Config) -> Machine:
+    """Without asking torch, so that a page may: a GPU is there when its device file is."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    device = config.device or ("cuda" if Path("/dev/nvidia0").exists() else "cpu")
+    return Machine(f"{platform.machine()} {platform.system()} {cores} cores", device, _gpu() if device.startswith("cuda") else "", config.threads or cores)
+
+
+def estimate(store: Store, scales: Mapping[str, Scale], design_ids: Sequence[str], rung: Scale, n_seeds: int, machine: Machine, price_an_hour: float = 0.0) -> Estimate:
+    """For all of `design_ids` × `n_seeds` at the scale, one after another on this machine."""
+    known = _Known.read(store, scales, rung, machine, design_ids)
+    parts = tuple(known.part(design_id) for design_id in design_ids)
+    seconds = n_seeds * sum(p.seconds for p in parts)
+    flops = None if any(p.flops is None for p in parts) else n_seeds * sum(p.flops or 0.0 for p in parts)
+    return Estimate(seconds, max((p.memory_mb for p in parts), default=0.0), _words(parts, rung), flops,
+                    seconds / 3600 * price_an_hour if price_an_hour else None, parts)
+
+
+def took(seconds: float) -> str:
+    """8 s, 8 min, 2.5 h, 3 days."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the store tells about a scale, read once."""
+
+    scale: Scale
+    here: tuple[tuple[str, float, Metrics], ...]          # (design, seconds, metrics)
+    elsewhere: tuple[tuple[str, float, Metrics], ...]
+    timings: Mapping[str, Timing]                         # by code hash
+    codes: Mapping[str, str]                              # design → newest code's hash
+    costs: Mapping[str, Costs]                            # design → at this scale
+
+    @classmethod
+    def read(cls, store: Store, scales: Mapping[str, Scale], rung: Scale, machine: Machine, design_ids: Sequence[str]) -> _Known:
+        able = [v for v in store.verifications.all(rung.name) if v.metrics and _same_settings(v, rung)]
+        rows = [v for v in able[:-RECENT] if v.design_id in design_ids] + able[-RECENT:]
+        wanted = {*design_ids, *(v.design_id for v in rows), REFERENCE}
+        made = {d: newest for d in wanted if (newest := store.implementations.newest(d)) is not None}
+        counted = {d: store.costs.of(i.code_hash, {rung.name: rung}).get(rung.name) for d, i in made.items()}
+        here = tuple((v.design_id, _seconds(v), v.metrics) for v in rows if v.metrics and machine.made(v))
+        elsewhere = tuple((v.design_id, _seconds(v), v.metrics) for v in rows if v.metrics and not machine.made(v))
+        return cls(rung, here, elsewhere, store.measurements.timings(rung, machine.key), {d: i.code_hash for d, i in made.items()},
+                   {d: c for d, c in counted.items() if c is not None})
+
+    def part(self, design_id: str) -> Part:
+        seconds, basis, measured_mb = self._time(design_id)
+        costs = self.costs.get(design_id)
+        memory = measured_mb or (costs.peak_mb if costs else rough_memory_mb(self.scale))
+        return Part(design_id, seconds, memory, costs.flops_train * self.scale.steps * self.scale.batch_tokens if costs else None, basis)
+
+    def _time(self, design_id: str) -> tuple[float, Basis, float | None]:
+        """(seconds, where from, memory where it was measured)"""
+        own = [(s, m.peak_memory_mb) for owner, s, m in self.here if owner == design_id]
+        if own:
+            return median(s for s, _ in own), Basis.MEASURED, median(mb for _, mb in own)
+        timing = self.timings.get(self.codes.get(design_id, ""))
+        if timing:
+            return timing.start_seconds + self.scale.steps * timing.seconds_per_step + timing.eval_seconds, Basis.TIMED, timing.memory_mb
+        if self.here:
+            return median(s * self._ratio(design_id, owner) for owner, s, _ in self.here), Basis.OTHERS, None
+        away = [(s, m.peak_memory_mb) for owner, s, m in self.elsewhere if owner == design_id]
+        if away:
+            return median(s for s, _ in away), Basis.ELSEWHERE, median(mb for _, mb in away)
+        if self.elsewhere:
+            return median(s * self._ratio(design_id, owner) for owner, s, _ in self.elsewhere), Basis.ELSEWHERE, None
+        return self.scale.minutes * 60 * self._ratio(design_id, REFERENCE), Basis.GUESS, None
+
+    def _ratio(self, design_id: str, other: str) -> float:
+        """Of training FLOPs a token; 1 where they are not counted."""
+        own, theirs = self.costs.get(design_id), self.costs.get(other)
+        return own.flops_train / theirs.flops_train if own and theirs else 1.0
+
+
+def _seconds(row: Verification) -> float:
+    """Wall time, start-up included, unless the run was interrupted."""
+    m = row.metrics
+    assert m
+    assert row.finished_at
+    counted, wall = m.train_seconds + m.eval_seconds, (row.finished_at - row.created_at).total_seconds()
+    return wall if counted <= wall <= STARTING * counted else counted
+
+
+def _same_settings(row: Verification, rung: Scale) -> bool:
+    """Whether the scale was then what it is now; a row that does not say is taken to be."""
+    then = row.provenance.get("scale") or {}
+    return all(then[k] == getattr(rung, k) for k in SETTINGS if k in then)
+
+
+def _words(parts: Sequence[Part], rung: Scale) -> str:
+    by: dict[Basis, list[str]] = {}
+    for part in parts:
+        by.setdefault(part.basis, []).append(part.design_id)
+    if set(by) == {Basis.GUESS}:
+        return f"a guess: nothing was verified at {rung.name} here yet; time from scales.yaml, memory counted"
+    told = [f"{basis}: {', '.join(ids[:3])}{f' and {len(ids) - 3} more' if len(ids) > 3 else ''}" for basis, ids in by.items()]
+    return f"time at {rung.name} " + "; ".join(told)
+
+
+def _gpu() -> str:
+    """The first GPU's model as the driver tells it; "GPU" where it does not."""
+    for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        for line in path.read_text(errors="replace").splitlines():
+            if line.startswith("Model:"):
+                return line.removeprefix("Model:").strip()
+    return "GPU"
+
+
+def rough_memory_mb(scale: Scale) -> float:
     """Weights, gradients and AdamW's two moments in float32 (16 bytes a parameter) + activations of one micro-batch + the runtime.
 
     12·L·d² is a Transformer's non-embedding count (Kaplan et al. 2020, arXiv 2001.08361); 34·L·b·t·d bytes of activations after

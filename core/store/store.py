@@ -19,6 +19,7 @@ from core.store.ledger import Ledger
 from core.store.measurements import Measurements
 from core.store.sessions import Sessions
 from core.store.tables import (
+    AuditRow,
     CheckRow,
     DecisionRow,
     DesignRow,
@@ -90,7 +91,7 @@ class Store:
 
     def version(self) -> str:
         """Changes whenever the tree does; cheap enough to ask on every redraw."""
-        tables = (DesignRow.seq, ProposalRow.id, ReviewRow.id, DecisionRow.id, ImplementationRow.id, CheckRow.id, SessionRow.seq)
+        tables = (DesignRow.seq, ProposalRow.id, ReviewRow.id, DecisionRow.id, ImplementationRow.id, CheckRow.id, SessionRow.seq, AuditRow.id)
         counters = [select(func.max(column)).scalar_subquery() for column in tables]
         counters.append(select(func.count(VerificationRow.finished_at)).scalar_subquery())
         counters.append(select(func.count(SessionRow.closed_at)).scalar_subquery())

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from core.errors import Conflict, NotFound
 from core.store.engine import Database
+from core.store.suspicion import Suspect, suspects
 from core.store.tables import ImplementationRow, TaskRow
 from core.store.tables import VerificationRow as V
 from core.types import Json, Metrics, Verification
@@ -71,6 +72,11 @@ class Verifications:
         query = select(V).order_by(V.id)
         with self._db.read() as c:
             return _verifications(c, c.execute(query if scale is None else query.where(V.scale == scale)).all())
+
+    def suspects(self) -> dict[int, Suspect]:
+        """Those too good to be counted without an audit, audited or not."""
+        with self._db.read() as c:
+            return suspects(c)
 
 
 def _newest(implementation_id: int, scale: str, seed: int, corpus_hash: str, label: str) -> Select:

@@ -313,5 +313,6 @@ def test_estimates_say_where_they_come_from(desk: Desk, work):
     desk.verify(["gpt2"], "nano", [0])
     work()
     known = desk.estimate(["gpt2", "llama"], "nano", 2)
-    assert known.seconds == pytest.approx(4 * 1.5)
-    assert "measured here: 1 of 2" in known.basis
+    assert known.seconds == pytest.approx(4 * 1.5, rel=0.3)
+    assert [p.basis for p in known.parts] == ["measured here", "like other designs measured here, by FLOPs"]
+    assert "measured here: gpt2" in known.basis
