@@ -13,27 +13,48 @@ from core.sandbox.channel import Channel
 from core.types import Fit, Json, Scale
 from core.verification.training.child import make_deterministic
 
+NAMED = 5  # tensors told of in an error
+
 
 def main(channel: Channel, payload: Json, arrays: list) -> None:
-    """Answers each {"ids"} frame, ids (b, l), with hidden states (b, l, d) float32 after the final norm; ends at {"stop"}."""
+    """Answers each {"ids"} frame, ids (b, l), with hidden states (b, l, d) float32 after the final norm; ends at {"stop"}.
+
+    `payload["precision"]`, "float32" unless told: "bfloat16" computes under autocast. Raises VerificationError for weights that are not the design's.
+    """
     import torch
-    from safetensors.torch import load_file
 
     make_deterministic(payload["threads"])
     scale, fit, device = Scale(**payload["scale"]), Fit(**payload["fit"]), payload["device"]
     block, config = load_block(payload["code"])
     model = GAM(block, config, scale.vocab_size, fit.d_model, fit.n_layers)
-    try:
-        model.load_state_dict(load_file(payload["weights"]), strict=True)
-    except RuntimeError as error:
-        raise VerificationError(f"the weights do not fit the design: {error}", "the block must make the same parameters each time") from None
+    load_strictly(model, payload["weights"])
     model = model.to(device).eval()
+    half = payload.get("precision") == "bfloat16"
+    torch.backends.cudnn.allow_tf32 = half  # float32 is meant in full, in convolutions too
     channel.send({"ready": True})
     while True:
         header, ids = channel.recv()
         if header.get("stop"):
             channel.send({"done": True})
             return
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
             hidden = model.hidden(torch.from_numpy(ids[0].astype(np.int64)).to(device)).float().cpu().numpy()
         channel.send({"hidden": True}, hidden)
+
+
+def load_strictly(model: GAM, weights: str) -> None:
+    """Every tensor of the model from the file, and no other: none may be left as it was drawn. Raises VerificationError naming the first that differ."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        saved = load_file(weights)
+    except (OSError, SafetensorError) as error:
+        raise VerificationError(f"the weights {weights} cannot be read: {error}", "remove their folder and retry: it is trained again") from None
+    wanted = model.state_dict()
+    wrong = [f"{what}: {', '.join(names[:NAMED])}{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''}" for what, names in (
+        ("missing", [n for n in wanted if n not in saved]), ("unused", [n for n in saved if n not in wanted]),
+        ("of another shape", [f"{n} {tuple(saved[n].shape)} for {tuple(t.shape)}" for n, t in wanted.items() if n in saved and saved[n].shape != t.shape])) if names]
+    if wrong:
+        raise VerificationError(f"the weights do not fit the design: {'; '.join(wrong)}", "the block must make the same parameters each time")
+    model.load_state_dict(saved, strict=True)

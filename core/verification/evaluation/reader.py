@@ -17,7 +17,7 @@ from core.errors import VerificationError
 from core.types import Json
 from core.verification.evaluation.sharing import Batch, plan
 
-BATCH_TOKENS = {"cpu": 8192, "cuda": 32768}
+BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}  # a processor gains nothing above, a GPU does
 LOGITS = 2**21               # logits held at once: 8 MB in float32, which a processor's cache holds
 
 
@@ -41,6 +41,7 @@ class TokenReader(Protocol):
     """What a score of text needs; Reader gives it, and so does any model that can name its log-probabilities."""
 
     context: int
+    precision: str                   # of the model's arithmetic: "float32" or "bfloat16"
 
     def log_probs(self, ids: np.ndarray) -> Tensor: ...
 
