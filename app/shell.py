@@ -123,7 +123,7 @@ def price() -> float:
 
 def ask_price() -> None:
     """Kept while the visitor walks from page to page."""
-    said = st.number_input("Price of the machine an hour", 0.0, 10_000.0, price(), step=0.5, key="ask-price", help="in your money; 0 leaves money out")
+    said = st.number_input("Price of the machine an hour", 0.0, 10_000.0, price(), step=0.5, key="ask-price", width=210, help="in your money; 0 leaves money out")
     if said != price():
         st.session_state["price-an-hour"] = said
         st.rerun()

@@ -12,13 +12,11 @@ from app.widgets import report_figures as figures
 from app.widgets.curves import curve_figure
 from core.desk import Desk
 from core.report import Report, words
-from core.report.parts import Verdict
 from core.report.verdict import queue_more
 
 NO_BAR = {"displayModeBar": False}
 BAND_FROM = 3        # references from which their curves are drawn as a band
 HASH = re.compile(r"\b([0-9a-f]{16})[0-9a-f]{48}\b")
-SURE = 0.95          # a probability beyond which a verdict is coloured
 
 
 def draw_one(desk: Desk, found: Report) -> None:
@@ -74,10 +72,10 @@ def draw_many(reports: Sequence[Report]) -> None:
 def draw_verdict(desk: Desk, found: Report) -> None:
     with st.container(border=True):
         icon, colour = mark(found)
-        v = found.verdict
         st.markdown(f"### :{colour}[:material/{icon}:] {shell.plain(words.headline(found))}")
-        if v is not None:
-            st.markdown(shell.plain(v.words))
+        if found.comparison is not None:
+            st.markdown(shell.plain(words.reasons(found)))
+            st.caption(shell.plain("; ".join(words.notes(found))))
         if found.score:
             st.caption(shell.plain(words.score_line(found) + "."))
             if t := found.score.test:
@@ -88,21 +86,19 @@ def draw_verdict(desk: Desk, found: Report) -> None:
 
 def mark(found: Report) -> tuple[str, str]:
     """(icon, colour) of a verdict. Blue and orange are told apart by everybody."""
-    v = found.verdict
     if found.state == "failed" or any(w.grave for w in found.warnings):
         return "error", "orange"
-    if v is None or v.p_better is None:
+    if found.comparison is None:
         return "help", "gray"
-    if v.p_better >= SURE:
-        return "trending_down", "blue"
-    return ("trending_up", "orange") if v.p_better <= 1 - SURE else ("drag_handle", "gray")
+    return {"better": ("trending_down", "blue"), "worse": ("trending_up", "orange")}.get(str(found.comparison.verdict), ("drag_handle", "gray"))
 
 
 def draw_next_steps(desk: Desk, found: Report) -> None:
-    v: Verdict | None = found.verdict
-    if v is not None and v.more_seeds:
-        time = f": {words.took(v.more_seconds)}" if v.more_seconds else ""
-        if st.button(f"Queue {len(v.more_seeds)} more seed{'s' * (len(v.more_seeds) > 1)}{time}", icon=":material/add:", key=f"more-{found.verification}") and shell.act(
+    told = found.comparison
+    if told is not None and told.more_seeds:
+        n = len(told.more_seeds)
+        time = f": {words.took(told.more_seconds)}" if told.more_seconds else ""
+        if st.button(f"Queue {words.count(n)} more seed{'s' * (n > 1)}{time}", icon=":material/add:", key=f"more-{found.verification}") and shell.act(
                 lambda: queue_more(desk, found), "queued"):
             st.rerun()
 
@@ -225,7 +221,7 @@ def draw_made_with(found: Report) -> None:
 def draw_scores_table(reports: Sequence[Report]) -> None:
     rows = []
     for r in reports:
-        s, v = r.score, r.verdict
+        s, v = r.score, r.comparison
         rows.append({"design": figures.label(r, reports), "verification": r.verification, "scale": r.scale, "seed": r.seed, "corpus": r.corpus,
                      "bits/byte": s.bits_per_byte if s else None, "± documents": s.se_documents if s else None, "seeds": len(s.seeds) if s else 0,
                      "mean": s.mean if s else None, "± seeds": s.se_seeds if s else None, f"Δ {r.reference}": v.difference if v else None,

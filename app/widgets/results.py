@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets import report_figures as figures
-from core.desk import Desk
+from core.desk import Comparison, Desk
 from core.report.cautions import early_stopped
 from core.report.gather import Seeds, by_design, scored
 from core.types import Design, Kind, Verification
@@ -31,31 +31,47 @@ def draw_results(desk: Desk, designs: list[Design], scale: str) -> None:
     corpora = sorted({v.corpus for v in done}, key=lambda name: -sum(v.corpus == name for v in done))
     corpus = st.segmented_control("Corpus", corpora, default=corpora[0], key="results-corpus") if len(corpora) > 1 else corpora[0]
     by = by_design(v for v in done if v.corpus == corpus)
-    table = results(by, {d.id: d for d in designs})
+    table = results(by, {d.id: d for d in designs}, compared(desk, scale, by))
     if table:
         draw_table(scale, table, by)
     draw_failures([v for v in rows if v.failure])
 
 
+def compared(desk: Desk, scale: str, by: dict[str, Seeds]) -> dict[str, Comparison]:
+    """Each design with the reference; those that cannot be compared are left out."""
+    hashes = {next(iter(seeds.values())).corpus_hash for seeds in by.values()}
+    return _compared(desk.store.version(), scale, tuple(by), hashes.pop()) if REFERENCE in by and len(hashes) == 1 else {}
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _compared(version: str, scale: str, design_ids: tuple[str, ...], corpus_hash: str) -> dict[str, Comparison]:
+    """Reads and resamples much, so once a state of the store, for all visitors."""
+    desk = shell.desk()
+    return {d: desk.compare(d, scale, REFERENCE, corpus_hash) for d in design_ids if d != REFERENCE}
+
+
 def draw_table(scale: str, table: list[dict], by: dict[str, Seeds]) -> None:
     frame = pd.DataFrame(table).drop(columns="reference")
-    left, right = st.columns([1.9, 1], gap="medium")
+    number = st.column_config.NumberColumn
+    picked = st.dataframe(frame.assign(**{"P(better)": 100 * frame["P(better)"].astype(float)}), hide_index=True, on_select="rerun", selection_mode="multi-row", key="results-table",
+                          column_config={
+        **{k: number(format="%.4f") for k in ("bits/byte", "±")},
+        "report": st.column_config.LinkColumn(display_text="open"),
+        f"Δ {REFERENCE}": number(format="%+.4f", help="paired: on the seeds that both have; negative is better"), "± Δ": number(format="%.4f", help="of the seed noise"),
+        "P(better)": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%", help=f"that it is truly better than {REFERENCE}, seed noise considered"),
+        "minimal pairs": number(format="%.3f"), "± pairs": number(format="%.3f"),
+        "parameters": number(format="localized"), "tokens/s": number(format="localized")})
+    chosen = [table[i]["design"] for i in picked["selection"]["rows"] if i < len(table)]
+    left, right = st.columns([1, 1.2], gap="large")
     with left:
-        number = st.column_config.NumberColumn
-        picked = st.dataframe(frame, hide_index=True, on_select="rerun", selection_mode="multi-row", key="results-table", column_config={
-            **{k: number(format="%.4f") for k in ("bits/byte", "±")},
-            "report": st.column_config.LinkColumn(display_text="open"),
-            f"Δ {REFERENCE}": number(format="%+.4f", help="paired: on the seeds that both have; negative is better"),
-            "minimal pairs": number(format="%.3f"), "± pairs": number(format="%.3f"),
-            "parameters": number(format="localized"), "tokens/s": number(format="localized")})
-        chosen = [table[i]["design"] for i in picked["selection"]["rows"] if i < len(table)]
         with st.container(horizontal=True, vertical_alignment="center"):
             words = f"Compare {len(chosen)}" if len(chosen) > 1 else f"Report of {chosen[0]}" if chosen else "Compare"
             if st.button(words, icon=":material/compare_arrows:", disabled=not chosen, key="compare", help="tick rows, then see them side by side"):
                 shell.go("report", verifications=",".join(str(min(by[d].items())[1].id) for d in chosen))
             st.download_button("CSV", frame.to_csv(index=False), f"results-{scale}.csv", icon=":material/download:")
         st.caption("± of bits/byte: over seeds where there are two or more, else over held-out documents, which overstates the doubt of a comparison "
-                   "on the same documents. A gain counts from two standard deviations of seed noise; one seed decides nothing.")
+                   "on the same documents. A gain counts from two standard deviations of seed noise; one seed decides nothing. "
+                   "Not corrected for having tried many designs: the best of many looks better than it is.")
     with right:
         st.plotly_chart(_figure(table), key="results-figure", config={"displayModeBar": False})
 
@@ -68,19 +84,19 @@ def draw_failures(failed: Sequence[Verification]) -> None:
             shell.link("report", "Report", verifications=str(v.id))
 
 
-def results(by: dict[str, Seeds], designs: dict[str, Design]) -> list[dict]:
+def results(by: dict[str, Seeds], designs: dict[str, Design], told: dict[str, Comparison]) -> list[dict]:
     """One row a design, best first."""
-    base = {seed: v.metrics.bits_per_byte for seed, v in by.get(REFERENCE, {}).items() if v.metrics}
     rows = []
     for design_id, seeds in by.items():
         metrics = [v.metrics for v in seeds.values() if v.metrics]
         mean, se = scored(seeds)
-        paired = [v.metrics.bits_per_byte - base[seed] for seed, v in seeds.items() if v.metrics and seed in base]
+        c = told.get(design_id)
         pairs = [m.tasks["minimal_pairs"] for m in metrics if "minimal_pairs" in m.tasks]
         rows.append({
             "design": design_id, "report": f"report?verifications={','.join(str(v.id) for _, v in sorted(seeds.items()))}", "title": designs[design_id].title,
-            "seeds": len(seeds), "bits/byte": mean, "±": se, f"Δ {REFERENCE}": fmean(paired) if paired and design_id != REFERENCE else None,
-            "doubts": doubts(seeds),
+            "seeds": len(seeds), "bits/byte": mean, "±": se, f"Δ {REFERENCE}": c.difference if c else None, "± Δ": c.se if c else None,
+            "P(better)": c.p_better if c else None, "verdict": str(c.verdict) if c else "the reference" if design_id == REFERENCE else "",
+            "doubts": doubts(seeds, c),
             "minimal pairs": fmean(p["acc"] for p in pairs) if pairs else None,
             "± pairs": fmean(p["acc_stderr"] for p in pairs) / len(pairs) ** 0.5 if pairs else None,
             "parameters": metrics[0].params, "tokens/s": round(fmean(m.tokens_per_s for m in metrics)),
@@ -88,9 +104,11 @@ def results(by: dict[str, Seeds], designs: dict[str, Design]) -> list[dict]:
     return sorted(rows, key=lambda r: r["bits/byte"])
 
 
-def doubts(seeds: Seeds) -> str:
+def doubts(seeds: Seeds, c: Comparison | None) -> str:
     """What a reader of the row must know, in a word or two."""
-    told = ["one seed"] if len(seeds) == 1 else []
+    told = ["⚠ suspicious: to be audited"] if c and c.suspicious else []
+    told += ["one seed"] if len(seeds) == 1 else []
+    told += ["no seed in common"] if c and not c.paired else []
     if any(early_stopped(v.provenance.get("training") or {}, v.provenance) for v in seeds.values()):
         told.append("stopped early")
     return ", ".join(told)

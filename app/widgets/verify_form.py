@@ -7,10 +7,12 @@ import streamlit as st
 from app import shell
 from core.desk import Desk
 from core.errors import UsageError
-from core.types import Design, Status
+from core.report import words
+from core.types import Design, Status, VerifyOptions
 
 MOST_SEEDS = 50
 BUILTIN = "python_docs"
+SURE = ("measured here", "from a timed run here")   # what an estimate rests on when no timed run would better it
 
 
 def draw_form(desk: Desk, designs: list[Design]) -> str:
@@ -30,10 +32,11 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
     with shell.worded():
         seeds = parse_seeds(told)
     corpus = choose_corpus(desk, scale)
-    draw_estimate(desk, chosen, scale, seeds)
+    options = choose_options(desk)
+    draw_estimate(desk, chosen, scale, seeds, corpus)
     needed = len(chosen) * len(seeds)
     if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", disabled=not needed) and shell.act(
-            lambda: desk.verify(chosen, scale, seeds, corpus), f"{needed} queued"):
+            lambda: desk.verify(chosen, scale, seeds, corpus, options=options), f"{needed} queued"):
         st.rerun()
     draw_budgets(desk, scale)
     return scale
@@ -71,16 +74,42 @@ def parse_seeds(text: str) -> list[int]:
     return found
 
 
-def draw_estimate(desk: Desk, chosen: list[str], scale: str, seeds: list[int]) -> None:
+def choose_options(desk: Desk) -> VerifyOptions:
+    """What besides the score is wanted."""
+    own = sorted(path.parent.name for path in (desk.config.library_dir / "tasks").glob("*/*.yaml"))
+    names = list(dict.fromkeys([*VerifyOptions().tasks, *own]))
+    with st.expander("Tasks and options"):
+        tasks = st.multiselect("Tasks", names, default=list(VerifyOptions().tasks), key="verify-tasks", accept_new_options=True,
+                               help="accuracies beside the score. Those of the library run offline, over files under DATA_DIR where they need some; "
+                                    "or type the name of one of lm-eval's, which is fetched")
+        early = st.checkbox("Stop hopeless runs early", key="verify-early", help="beside the references' curves; it is said in the results")
+        sweep = st.checkbox("Find each design's own learning rate first", key="verify-sweep", help="a short sweep at the cheapest scale, so that each is judged at its best")
+        trackers = st.multiselect("Also send the curves to", ["tensorboard", "wandb"], key="verify-trackers",
+                                  format_func={"tensorboard": "TensorBoard files under DATA_DIR", "wandb": "Weights & Biases"}.get)
+    return VerifyOptions(tuple(tasks), sweep, early, tuple(trackers))
+
+
+def draw_estimate(desk: Desk, chosen: list[str], scale: str, seeds: list[int], corpus: str | None) -> None:
     if not chosen or not seeds:
         return
     account = desk.store.ledger.account(scale)
-    estimate = desk.estimate(chosen, scale, len(seeds))
-    with st.container(horizontal=True):
-        st.metric("time", shell.took(estimate.seconds))
-        st.metric("memory", f"{estimate.memory_mb / 1024:.1f} GB")
-        st.metric("budget after", f"{account.left - len(chosen) * len(seeds):g} of {account.granted:g}")
-    st.caption(shell.plain(estimate.basis))
+    found = desk.estimate(chosen, scale, len(seeds), shell.price())
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("time", shell.took(found.seconds), width="content")
+        st.metric("memory", f"{found.memory_mb / 1024:.1f} GB", width="content")
+        if found.flops is not None:
+            st.metric("FLOPs", words.big(found.flops), width="content")
+        if found.money is not None:
+            st.metric("money", f"{found.money:,.2f}", width="content")
+        st.metric("budget after", f"{account.left - len(chosen) * len(seeds):g} of {account.granted:g}", width="content")
+    st.caption(shell.plain(found.basis))
+    unsure = [p.design_id for p in found.parts if p.basis not in SURE]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        shell.ask_price()
+        if unsure and st.button(f"Measure {len(unsure) if len(unsure) > 1 else ''}".strip(), icon=":material/timer:", key="measure",
+                                help="a short timed run of each design that was never timed here: a minute or less at the small scales") and shell.act(
+                lambda: [desk.time(d, scale, corpus) for d in unsure], "queued"):
+            st.rerun()
 
 
 def draw_budgets(desk: Desk, scale: str) -> None:

@@ -23,15 +23,13 @@ def _score(found: Report) -> Iterator[Caution]:
         yield Caution("failed", found.failure or "it ended without a score", grave=True)
     if stopped := early_stopped(found.training, found.provenance):
         yield Caution("early stopped", f"stopped early: {stopped}; its score is that of a shorter training", grave=True)
-    if found.audit and not found.audit.passed:
+    if found.audit and not found.audit.passed and found.suspect is None:
         yield Caution("audit failed", f"the causality audit of the trained weights failed, so the score does not count: {found.audit.evidence}", grave=True)
     score = found.score
     if score is None:
         return
-    if found.verdict is not None and found.verdict.suspicious:
-        cleared = found.audit is not None and found.audit.passed
-        yield Caution("suspicious", "the score lies more than 10 % below every reference" + (
-            f"; the causality audit passed: {found.audit.evidence}" if cleared and found.audit else "; it counts once the deep causality audit has passed"), grave=not cleared)
+    if found.suspect is not None:
+        yield Caution("suspicious", f"suspiciously good: {found.suspect.words}", grave=not found.suspect.counts)
     if len(score.seeds) == 1:
         yield Caution("one seed", "measured with one seed only: the noise between seeds is not in its interval")
     if score.train_loss > 0 and score.loss > MEMORISED * score.train_loss:

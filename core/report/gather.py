@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from core.desk import Desk
+from core.evidence import Comparison
 from core.report.cautions import cautions
 from core.report.parts import Cost, Curve, Peer, ProbeLine, Report, Rung, Score, SeedScore, TaskLine
-from core.report.verdict import verdict
+from core.report.verdict import compared
+from core.store.suspicion import Suspect
 from core.types import Audit, CurvePoint, Design, Kind, Metrics, ProbeResult, TestScore, Verification
 
 REFERENCE = "gpt2"
@@ -29,6 +31,7 @@ class Shelf:
     probes: tuple[tuple[str, int, ProbeResult], ...]
     tests: Mapping[int, TestScore]
     audits: Mapping[int, Audit]
+    suspects: Mapping[int, Suspect]
     reference: str
     price: float
 
@@ -36,7 +39,7 @@ class Shelf:
     def read(cls, desk: Desk, reference: str, price: float) -> Shelf:
         store = desk.store
         return cls(desk, tuple(v for v in store.verifications.all() if v.metrics), {d.id: d for d in store.designs.all()}, tuple(store.measurements.probes()),
-                   store.measurements.test_scores(), store.measurements.audits(), reference, price)
+                   store.measurements.test_scores(), store.measurements.audits(), store.verifications.suspects(), reference, price)
 
 
 def report(desk: Desk, verification_id: int, reference: str = REFERENCE, price_an_hour: float = 0.0) -> Report:
@@ -58,19 +61,19 @@ def _report(shelf: Shelf, row: Verification) -> Report:
     base = at_scale.get(reference, {}) if reference != row.design_id else {}
     made = store.implementations.get(row.implementation_id)
     newest = store.implementations.newest(row.design_id)
-    found, why_not = verdict(desk, row, reference, sorted(base), sorted(own))
+    told, why_not = compared(desk, row, reference)
     layers = row.provenance.get("sandbox") or {}
     report = Report(
         verification=row.id, design=shelf.designs[row.design_id], revision=made.revision, newest_revision=newest.revision if newest else made.revision, code_hash=made.code_hash,
         scale=row.scale, seed=row.seed, corpus=row.corpus, corpus_hash=row.corpus_hash, label=row.label,
         state="running" if row.finished_at is None else "failed" if row.failure or row.metrics is None else "done", failure=row.failure,
         created_at=row.created_at, finished_at=row.finished_at, reference=reference,
-        score=_score(row, own, shelf.tests.get(row.id)), verdict=found, no_verdict=why_not,
+        score=_score(row, own, shelf.tests.get(row.id)), comparison=told, no_comparison=why_not,
         curve=_curve(desk, row, OWN_POINTS), references=_references(desk, row, at_scale, shelf.designs), peers=_peers(at_scale, shelf.designs),
-        tasks=_tasks(desk, row, base), probes=_probes(shelf, row), ladder=_ladder(desk, row, alike, reference),
+        tasks=_tasks(desk, row, base, told), probes=_probes(shelf, row), ladder=_ladder(desk, row, alike, reference),
         cost=_cost(desk, row, made.code_hash, shelf.price), training=row.provenance.get("training") or {},
         layers_held=tuple(sorted(name for name, held in layers.items() if held)), layers_missing=tuple(sorted(name for name, held in layers.items() if not held)),
-        audit=shelf.audits.get(row.id), warnings=(), provenance=row.provenance)
+        suspect=shelf.suspects.get(row.id), audit=shelf.audits.get(row.id), warnings=(), provenance=row.provenance)
     return replace(report, warnings=tuple(cautions(report, desk.scales)))
 
 
@@ -127,10 +130,11 @@ def _peers(at_scale: Mapping[str, Seeds], designs: Mapping[str, Design]) -> tupl
 # --------------------------------------------------------------------------------------------------- tasks and probes
 
 
-def _tasks(desk: Desk, row: Verification, base: Seeds) -> tuple[TaskLine, ...]:
+def _tasks(desk: Desk, row: Verification, base: Seeds, told: Comparison | None) -> tuple[TaskLine, ...]:
+    """Values of this seed, beside the reference's with the same one (else any); differences item by item over the shared seeds, where items are kept."""
     if row.metrics is None:
         return ()
-    items = desk.store.measurements.items(row.id)
+    over_items = {t.task: t for t in told.tasks} if told else {}
     lines = []
     for task, scores in sorted(row.metrics.tasks.items()):
         metric = main_metric(scores)
@@ -139,14 +143,13 @@ def _tasks(desk: Desk, row: Verification, base: Seeds) -> tuple[TaskLine, ...]:
         other = base.get(row.seed) or next((v for v in base.values() if v.metrics and task in v.metrics.tasks), None)
         theirs = other.metrics.tasks.get(task, {}) if other and other.metrics else {}
         value, se, their_value, their_se = scores[metric], scores.get(f"{metric}_stderr"), theirs.get(metric), theirs.get(f"{metric}_stderr")
-        gap, gap_se, paired = None, None, False
-        if their_value is not None:
-            gap, gap_se = value - their_value, (se**2 + their_se**2) ** 0.5 if se is not None and their_se is not None else None
-            mine, them = items.get(task, []), desk.store.measurements.items(other.id).get(task, []) if other else []
-            if metric == "acc" and len(mine) == len(them) > 1:
-                gap_se, paired = spread([a - b for a, b in zip(mine, them, strict=True)]), True
+        gap, gap_se, seeds, t = None, None, 0, over_items.get(task)
+        if t is not None and metric == "acc":
+            gap, gap_se, seeds = t.difference, t.se, t.seeds
+        elif their_value is not None:
+            gap, gap_se, seeds = value - their_value, (se**2 + their_se**2) ** 0.5 if se is not None and their_se is not None else None, 1
         used = {metric, f"{metric}_stderr", "chance", "n"}
-        lines.append(TaskLine(task, metric, value, se, scores.get("chance"), int(scores.get("n", 0)), their_value, their_se, gap, gap_se, paired,
+        lines.append(TaskLine(task, metric, value, se, scores.get("chance"), int(scores.get("n", 0)), their_value, their_se, gap, gap_se, t is not None, seeds,
                               {k: v for k, v in scores.items() if k not in used}))
     return tuple(lines)
 

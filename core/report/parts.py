@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from core.evidence import Comparison
+from core.store.suspicion import Suspect
 from core.types import Audit, CurvePoint, Design, Json, TestScore
 
 
@@ -43,24 +45,6 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The answer to "is it better than the reference?", as the desk's comparison gives it."""
-
-    reference: str
-    answer: str                      # to "Better than …?": yes, probably, within noise, …
-    words: str                       # the figures behind it, and what more seeds would cost
-    p_better: float | None           # probability that the design is truly better, 0–1
-    difference: float | None         # bits per byte, paired by seed; negative is better
-    se: float | None
-    low: float | None                # of its interval
-    high: float | None
-    seeds: tuple[int, ...]           # those that both have
-    more_seeds: tuple[int, ...] = () # which would tell more, all still to be measured
-    more_seconds: float | None = None
-    suspicious: bool = False         # more than 10 % below every reference: to be audited before it counts
-
-
-@dataclass(frozen=True)
 class Curve:
     name: str
     design: str
@@ -83,6 +67,7 @@ class TaskLine:
     difference: float | None         # to the reference
     difference_se: float | None
     paired: bool                     # item by item, on the same items
+    seeds: int                       # that the difference is over; 0: none
     more: Mapping[str, float]        # whatever else the task told
 
 
@@ -172,8 +157,8 @@ class Report:
     finished_at: datetime | None
     reference: str                   # whom it is compared with
     score: Score | None
-    verdict: Verdict | None
-    no_verdict: str                  # why there is none
+    comparison: Comparison | None    # with the reference, over seeds: a probability, a verdict, both in words
+    no_comparison: str               # why there is none
     curve: Curve
     references: tuple[Curve, ...]    # one of each reference, the same seed where there is one
     peers: tuple[Peer, ...]          # best first, the design itself among them
@@ -184,6 +169,7 @@ class Report:
     training: Json                   # precision, compiled and why not, optimizer, micro-batch, schedule, world size, …
     layers_held: tuple[str, ...]     # of the sandbox
     layers_missing: tuple[str, ...]
+    suspect: Suspect | None          # where it tripped the wire: more than 10 % below every reference
     audit: Audit | None
     warnings: tuple[Caution, ...]
     provenance: Json                 # versions, commit, hashes, fit, machine

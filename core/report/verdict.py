@@ -1,43 +1,65 @@
-"""Better than the reference? The desk's comparison where it is possible, else why it is not."""
+"""Better than the reference? The desk's comparison in plain words, or why there is none; and the further seeds that would tell."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from core.desk import Desk
 from core.errors import UsageError
-from core.report.parts import Report, Verdict
+from core.evidence import Comparison
+from core.report.parts import Report
+from core.statistics.paired import Verdict
 from core.types import Job, Verification
 
+LIKELY = 0.9         # a probability from which "probably" is said
 
-def verdict(desk: Desk, row: Verification, reference: str, theirs: Sequence[int], own: Sequence[int]) -> tuple[Verdict | None, str]:
-    """`theirs`, `own`: the seeds measured at the row's scale on its corpus. (the verdict, or why there is none)."""
+
+def compared(desk: Desk, row: Verification, reference: str) -> tuple[Comparison | None, str]:
+    """(the comparison at the row's scale on its corpus, or why there is none)."""
     if row.finished_at is None:
         return None, "It is still being measured."
     if row.metrics is None:
         return None, "It has no score: it failed."
     if row.design_id == reference:
         return None, f"It is {reference} itself, which the others are compared with."
-    if not theirs:
-        return None, f"{reference} was not verified at {row.scale} on this corpus, so there is nothing to compare with."
-    if not set(own) & set(theirs):
-        return None, f"{reference} was measured with seeds {_list(theirs)}, this design with {_list(own)}: no seed in common."
-    return None, "The comparison is not possible."
+    try:
+        found = desk.compare(row.design_id, row.scale, reference, row.corpus_hash)
+    except UsageError as error:
+        return None, f"{error.what}, so there is nothing to compare with."
+    if found.own.get(row.seed) != row.metrics.bits_per_byte:
+        return None, "A newer measurement of this design with this seed was made, and the comparison is of that one."
+    return found, ""
+
+
+def answer(found: Comparison) -> str:
+    """To "Better than the reference?", for somebody in a hurry."""
+    if found.suspicious or found.p_better is None:
+        return "Too good to count yet."
+    sure = f"({percent(found.p_better)})"
+    if found.verdict is Verdict.BETTER:
+        return f"Yes {sure}."
+    if found.verdict is Verdict.WORSE:
+        return f"No {sure}."
+    return f"Probably {sure}." if found.p_better >= LIKELY else f"Probably not {sure}." if found.p_better <= 1 - LIKELY else f"Within noise {sure}."
+
+
+def percent(p: float) -> str:
+    """97 %, but never 100 % or 0 %."""
+    return "over 99.9 %" if p > 0.999 else "under 0.1 %" if p < 0.001 else f"{100 * p:.1f} %" if p > 0.99 or p < 0.01 else f"{100 * p:.0f} %"
 
 
 def queue_more(desk: Desk, found: Report) -> list[Job]:
-    """The further seeds that the verdict proposes, of the design and of the reference."""
-    if found.verdict is None or not found.verdict.more_seeds:
+    """The further seeds that the comparison proposes, of the design and of the reference, where each lacks them. Raises UsageError where there are none."""
+    told = found.comparison
+    if told is None or not told.more_seeds:
         raise UsageError(f"{found.name} needs no more seeds", "its verdict stands")
     corpus = corpus_given(desk, found.verification)
-    return desk.verify([found.design.id, found.reference], found.scale, found.verdict.more_seeds, corpus)
+    jobs: list[Job] = []
+    for design, have in ((told.design_id, told.own), (told.reference, told.base)):
+        lacking = [seed for seed in told.more_seeds if seed not in have]
+        jobs += desk.verify([design], told.scale, lacking, corpus) if lacking else []
+    return jobs
 
 
 def corpus_given(desk: Desk, verification: int) -> str | None:
     """The corpus as it was named when the verification was asked for; None for the built-in one."""
     asked = (job.payload.get("corpus") for job in desk.queue.all(limit=2000) if job.result.get("verification") == verification)
     return next(asked, None)
-
-
-def _list(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds))

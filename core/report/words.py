@@ -6,7 +6,10 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
+from core.estimates import took
 from core.report.parts import Report, TaskLine
+from core.report.verdict import answer
+from core.statistics.paired import MOST_SEEDS, Verdict
 
 HEAD = ("verification", "design", "scale", "seed", "corpus", "section", "name", "value", "se", "chance", "n", "reference", "difference", "difference_se")
 
@@ -17,12 +20,6 @@ def figure(value: float | None, se: float | None = None, digits: int = 4, sign: 
         return "—"
     told = (f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}").replace("-", "−")
     return told if se is None else f"{told} ± {se:.{digits}f}"
-
-
-def took(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def big(value: float) -> str:
@@ -37,14 +34,33 @@ def headline(found: Report) -> str:
     """The verdict, or why there is none, in one line."""
     if found.state == "failed":
         return f"Failed: {found.failure or 'it ended without a score'}."
-    if found.verdict is None:
-        return found.no_verdict
-    return f"Better than {found.verdict.reference}? {found.verdict.answer}"
+    if found.comparison is None:
+        return found.no_comparison[:1].upper() + found.no_comparison[1:]
+    return f"Better than {found.comparison.reference}? {answer(found.comparison)}"
 
 
 def reasons(found: Report) -> str:
     """The figures behind the verdict, and what more seeds would cost."""
-    return found.verdict.words if found.verdict else ""
+    c = found.comparison
+    if c is None:
+        return ""
+    over = f"over {len(c.seeds)} seed{'s' * (len(c.seeds) > 1)}" if c.paired else "unpaired"
+    told = f"{figure(c.difference, c.se, sign=True)} bits per byte {over}, negative is better (95 %: {figure(c.low, sign=True)} to {figure(c.high, sign=True)})."
+    if c.more_seeds and c.more_seconds is not None:
+        n = len(c.more_seeds)
+        told += f" {count(n).capitalize()} more seed{'s' * (n > 1)} would take {took(c.more_seconds)}."
+    elif c.verdict is Verdict.WITHIN_NOISE:
+        told += f" So small a difference would take more than {MOST_SEEDS} more seeds: a larger scale tells more."
+    return told
+
+
+def notes(found: Report) -> tuple[str, ...]:
+    return found.comparison.notes if found.comparison else ()
+
+
+def count(n: int) -> str:
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    return words[n] if n < len(words) else str(n)
 
 
 def score_line(found: Report) -> str:
@@ -74,6 +90,7 @@ def as_text(found: Report) -> str:
         lines += [f"  at {r.scale:<6} {figure(r.mean, r.se)} ({r.seeds} seed{'s' * (r.seeds > 1)}, {big(r.params)} parameters)" for r in found.ladder]
     if found.cost:
         lines += [f"  {name:<20} {value}" for name, value in cost_rows(found)]
+    lines += [f"  . {note}" for note in notes(found)]
     lines += [f"  ! {w.words}" for w in found.warnings]
     return "\n".join(lines)
 
@@ -81,7 +98,7 @@ def as_text(found: Report) -> str:
 def task_line(t: TaskLine, reference: str) -> str:
     told = f"{t.metric} {figure(t.value, t.se, 3)}" + (f", chance {t.chance:.3f}" if t.chance is not None else "") + (f", {t.n:,} items" if t.n else "")
     if t.difference is not None:
-        told += f", {figure(t.difference, t.difference_se, 3, sign=True)} against {reference}" + (" (item by item)" if t.paired else "")
+        told += f", {figure(t.difference, t.difference_se, 3, sign=True)} against {reference}" + (f" (item by item over {t.seeds} seed{'s' * (t.seeds > 1)})" if t.paired else "")
     return told
 
 
@@ -148,7 +165,7 @@ def _cell(value: object) -> object:
 def _lines(found: Report) -> Iterator[Iterable[object]]:
     """section, name, value, se, chance, n, reference, difference, difference_se."""
     if s := found.score:
-        v = found.verdict
+        v = found.comparison
         yield ("score", "bits_per_byte", s.bits_per_byte, s.se_documents, None, 1, None, None, None)
         yield ("score", "bits_per_byte_over_seeds", s.mean, s.se_seeds, None, len(s.seeds), None, v.difference if v else None, v.se if v else None)
         if v and v.p_better is not None:

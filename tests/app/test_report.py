@@ -146,7 +146,7 @@ def test_without_a_reference_the_report_says_so(desk: Desk, work):
     desk.verify(["gla"], "nano", [0])
     work()
     found = report(desk, row(desk, "gla", 0))
-    assert "gpt2 was not verified at nano" in found.no_verdict
+    assert "gpt2 was not verified at nano" in found.no_comparison
     assert any(w.kind == "one seed" for w in found.warnings)
 
 
