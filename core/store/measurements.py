@@ -90,6 +90,12 @@ class Measurements:
             rows = c.execute(query if design_id is None else query.where(ProbeRow.design_id == design_id)).all()
         return [(owner, implementation, ProbeResult(**result)) for owner, implementation, result in rows]
 
+    def probed(self, design_id: str, implementation_id: int) -> list[tuple[ProbeResult, Json]]:
+        """(result, its provenance) of one implementation, oldest first."""
+        query = select(ProbeRow.result, ProbeRow.provenance).where(ProbeRow.design_id == design_id, ProbeRow.implementation_id == implementation_id).order_by(ProbeRow.id)
+        with self._db.read() as c:
+            return [(ProbeResult(**result), provenance) for result, provenance in c.execute(query)]
+
     def add_timing(self, code_hash: str, scale: Scale, machine: str, timing: Timing) -> None:
         data = {k: v for k, v in asdict(timing).items() if k != "created_at"}
         with self._db.write() as c:
