@@ -28,6 +28,7 @@ from core.verification.training.recipes import Recipe, resolve
 
 BUILDER = 2                  # raise it when what is written changes
 META = "meta.json"
+COMMIT_BYTES = 16 * 2**20    # of text between two commits, and about what a kill costs
 Report = Callable[[float, str], None]
 
 
@@ -57,6 +58,7 @@ class PreparedCorpus:
 
 def prepare(
     corpus: str | None, vocab_size: int, config: Config, report: Report = lambda fraction, note: None, tokenizer: str = "", tokens: int = 0,
+    commit_bytes: int = COMMIT_BYTES,
 ) -> PreparedCorpus:
     """A corpus by name (None: the built-in one), or a person's file or folder, in tokens of a vocabulary of `vocab_size`.
 
@@ -74,7 +76,7 @@ def prepare(
             if not (target / META).is_file():
                 part = root / f"{target.name}.part"
                 try:
-                    Maker(recipe, vocab_size, tokenizer, config, part, report).make()
+                    Maker(recipe, vocab_size, tokenizer, config, part, report, commit_bytes).make()
                 except CorpusError:
                     if recipe.kind in ("builtin", "files"):  # its texts are at fault: mended, they are another corpus
                         shutil.rmtree(part, ignore_errors=True)

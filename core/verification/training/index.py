@@ -5,7 +5,7 @@ an index that the next one goes on from. Nothing here knows texts beyond the hel
 
     seen   one row a distinct text (white space aside): its hash, where it is (source, number in it), its bytes
     skip   what a reader of a source leaves out: repeats (split 0) and held-out documents (1 valid, 2 test, 3 watch)
-    held   the held-out texts, in the order of their hashes
+    held   the held-out texts (and, for a while, those the tokenizer is trained on: split 0), in the order of their hashes
     state  key → JSON
 """
 
@@ -26,6 +26,7 @@ MAX_HELD_OUT = 16 * 2**20    # bytes of each held-out split; large corpora need 
 MAX_WATCH = 64 * 2**10       # it is scored many times in a training
 MIN_BYTES, MIN_DOCUMENTS = 20_000, 4
 SPLITS = {"valid": 1, "test": 2, "watch": 3}
+NUMBERS = {**SPLITS, "sample": 0}
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS seen (hash BLOB PRIMARY KEY, source INTEGER, number INTEGER, bytes INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS skip (source INTEGER, number INTEGER, split INTEGER, PRIMARY KEY (source, number)) WITHOUT ROWID;
@@ -110,8 +111,11 @@ class Index:
 
     def texts(self, split: str) -> Iterator[str]:
         """The held-out texts of a split, in a fixed order that no source leads."""
-        for (text,) in self.db.execute("SELECT text FROM held WHERE split = ? ORDER BY hash", (SPLITS[split],)):
+        for (text,) in self.db.execute("SELECT text FROM held WHERE split = ? ORDER BY hash", (NUMBERS[split],)):
             yield text
+
+    def forget(self, split: str) -> None:
+        self.db.execute("DELETE FROM held WHERE split = ?", (NUMBERS[split],))
 
 
 class Skips:

@@ -21,7 +21,7 @@ import numpy as np
 from core.config import Config
 from core.errors import CorpusError
 from core.types import sha256_text
-from core.verification.training.corpus import META, PreparedCorpus, Report
+from core.verification.training.corpus import COMMIT_BYTES, META, PreparedCorpus, Report
 from core.verification.training.index import MAX_HELD_OUT, SPLITS, Index, Skips, chain, text_hash
 from core.verification.training.recipes import Recipe
 from core.verification.training.streams import Spot, Stream, open_stream
@@ -32,7 +32,7 @@ SAMPLE = 32 * 2**20          # bytes of text that the tokenizer is trained on, s
 BATCH = 2**20                # bytes of text tokenized at once
 TURNS = 400                  # of one component after the other, when several are mixed: bytes at once, at most TURN
 TURN = 2**18
-COMMIT_BYTES, COMMIT_S = 16 * 2**20, 2.0
+COMMIT_S = 2.0               # … or so many seconds
 INDEX = "index.sqlite"
 
 
@@ -143,22 +143,34 @@ class Maker:
     def _sample(self) -> None:
         if self.index.get("sampled", False):
             return
-        _, total = self.index.total()
-        below, taken, done, sample = int(min(1.0, SAMPLE / total) * 2**64), 0, 0, []
         for source in range(len(self.streams)):
-            for n, (document, split, _) in enumerate(self._documents(source, [], 0)):
-                done += len(document)
-                if split:
-                    self.index.keep_text(split, document)
-                elif split is None and not self.tokenizer and taken < 1.1 * SAMPLE and int.from_bytes(text_hash(document)[8:]) < below:
-                    sample.append(document)
-                    taken += len(document)
-                if n % 2000 == 0:
-                    self.report(0.45 + 0.1 * min(1.0, done / total), "choosing what the tokenizer is trained on")
+            self._sample_source(source)
         if not self.tokenizer:
-            self.report(0.55, f"training the tokenizer on {taken / 1e6:,.0f} MB")
+            sample = list(self.index.texts("sample"))
+            self.report(0.55, f"training the tokenizer on {sum(map(len, sample)) / 1e6:,.0f} MB")
             _write(self.folder / "tokenizer.json", train_tokenizer(sample, self.vocab_size).to_str(pretty=True).encode())
+            self.index.forget("sample")
         self.index.commit(sampled=True)
+
+    def _sample_source(self, source: int) -> None:
+        at = self.index.get(f"sample{source}", {"spot": [], "number": 0, "bytes": 0, "taken": 0})
+        total, pulse = self.index.get(f"scan{source}", {})["bytes"], _Pulse(self.commit_bytes)
+        below = int(min(1.0, SAMPLE / self.index.total()[1]) * 2**64)  # of the other half of the hash than the one that holds out
+        for document, split, spot in self._documents(source, at["spot"], at["number"]):
+            size = len(document)
+            if split:
+                self.index.keep_text(split, document)
+            elif split is None and not self.tokenizer and at["taken"] < 1.1 * SAMPLE and int.from_bytes(text_hash(document)[8:]) < below:
+                self.index.keep_text(0, document)
+                at["taken"] += size
+            at["number"], at["bytes"] = at["number"] + 1, at["bytes"] + size
+            pulse.add(size)
+            if spot is not None:
+                at["spot"] = spot
+                if pulse.due():
+                    self.index.commit(**{f"sample{source}": at})
+                    self._say("choosing what is held out and sampled", source, at["bytes"], total, 0.45, 0.55)
+        self.index.commit(**{f"sample{source}": at})
 
     def _fetched(self) -> int:
         """The tokenizer of the Hub, put into the folder; its end-of-text id."""
