@@ -62,7 +62,7 @@ def pick(desk: Desk, rows: dict[int, Verification], known: list[int]) -> tuple[l
 
 
 def label(v: Verification) -> str:
-    told = f"{v.metrics.bits_per_byte:.4f}" if v.metrics else "failed" if v.failure else "running"
+    told = f"{v.metrics.bits_per_byte:.4f}" if v.metrics else "stopped early" if v.failure.startswith("stopped early") else "failed" if v.failure else "running"
     return f"{v.id}: {v.design_id} · {v.scale} · seed {v.seed} · {told}"
 
 
@@ -81,7 +81,7 @@ def draw_head(found: list[Report]) -> None:
     first = found[0]
     with st.container(horizontal=True, vertical_alignment="center"):
         if len(found) == 1:
-            st.badge(first.state, color={"done": "green", "running": "blue", "failed": "red"}[first.state])
+            st.badge(first.state, color={"done": "green", "running": "blue", "failed": "red", "stopped early": "orange"}[first.state])
             st.caption(f"{shell.plain(first.design.title)} · {first.scale} · seed {first.seed} · {shell.plain(first.corpus)} · {shell.ago(first.created_at)}", width="content")
             shell.link("design", "Its design", ":material/open_in_new:", design=first.design.id)
         name = "report-" + "-".join(str(r.verification) for r in found[:6])

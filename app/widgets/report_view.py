@@ -86,7 +86,7 @@ def draw_verdict(desk: Desk, found: Report) -> None:
 
 def mark(found: Report) -> tuple[str, str]:
     """(icon, colour) of a verdict. Blue and orange are told apart by everybody."""
-    if found.state == "failed" or any(w.grave for w in found.warnings):
+    if found.state in ("failed", "stopped early") or any(w.grave for w in found.warnings):
         return "error", "orange"
     if found.comparison is None:
         return "help", "gray"
@@ -108,7 +108,7 @@ def draw_warnings(reports: Sequence[Report]) -> None:
     told: dict[tuple[bool, str], list[str]] = {}
     for r in reports:
         for w in r.warnings:
-            if len(reports) == 1 and w.kind == "failed":  # the first line says so
+            if len(reports) == 1 and w.kind == r.state:  # the first line says so
                 continue
             told.setdefault((w.grave, w.words), []).append(figures.label(r, reports))
     for name, values in (("scale", {r.scale for r in reports}), ("corpus", {r.corpus_hash for r in reports})):

@@ -11,7 +11,6 @@ import streamlit as st
 from app import shell
 from app.widgets import report_figures as figures
 from core.desk import Comparison, Desk
-from core.report.cautions import early_stopped
 from core.report.gather import Seeds, by_design, scored
 from core.types import Design, Kind, Verification
 
@@ -109,8 +108,6 @@ def doubts(seeds: Seeds, c: Comparison | None) -> str:
     told = ["⚠ suspicious: to be audited"] if c and c.suspicious else []
     told += ["one seed"] if len(seeds) == 1 else []
     told += ["no seed in common"] if c and not c.paired else []
-    if any(early_stopped(v.provenance.get("training") or {}, v.provenance) for v in seeds.values()):
-        told.append("stopped early")
     return ", ".join(told)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from core.report.parts import Caution, Report
-from core.types import Json, Scale
+from core.types import Scale
 
 MEMORISED = 1.25     # held-out over training loss: a training text read once gives about 1.0 (measured at nano: 0.95 to 1.05)
 LEAKED = 0.8         # the other way round, held-out text is easier than what was trained on
@@ -19,10 +19,8 @@ def cautions(found: Report, scales: Mapping[str, Scale]) -> Iterator[Caution]:
 
 
 def _score(found: Report) -> Iterator[Caution]:
-    if found.state == "failed":
-        yield Caution("failed", found.failure or "it ended without a score", grave=True)
-    if stopped := early_stopped(found.training, found.provenance):
-        yield Caution("early stopped", f"stopped early: {stopped}; its score is that of a shorter training", grave=True)
+    if found.state in ("failed", "stopped early"):
+        yield Caution(found.state, found.failure or "it ended without a score", grave=True)
     if found.audit and not found.audit.passed and found.suspect is None:
         yield Caution("audit failed", f"the causality audit of the trained weights failed, so the score does not count: {found.audit.evidence}", grave=True)
     score = found.score
@@ -56,11 +54,10 @@ def _made_with(found: Report, scales: Mapping[str, Scale]) -> Iterator[Caution]:
         changed = sorted(k for k in ("n_layers", "d_model", "context", "vocab_size", "tokens", "batch_tokens", "lr") if k in then and then[k] != getattr(now, k))
         if changed:
             yield Caution("scale changed", f"{found.scale} was different then: {', '.join(f'{k} {then[k]} (now {getattr(now, k)})' for k in changed)}", grave=True)
-    why = found.training.get("not_compiled") or found.training.get("compile_reason")
-    if why:
-        yield Caution("not compiled", f"torch.compile was not used: {why}")
-
-
-def early_stopped(training: Json, provenance: Json) -> str:
-    """Why a training was ended before its tokens were spent; "" when it was not."""
-    return str(training.get("early_stopped") or provenance.get("early_stopped") or "")
+    compiled = str(found.training.get("compiled", ""))
+    if compiled.startswith("as it is"):
+        yield Caution("not compiled", f"torch.compile failed, and the block ran {compiled}")
+    if spikes := found.training.get("spikes"):
+        yield Caution("spikes", f"the loss spiked at step{'s' * (len(spikes) > 1)} {', '.join(map(str, spikes[:8]))}{', …' * (len(spikes) > 8)}, and came down again")
+    if skipped := [told for told in found.story if told.startswith("skipped")]:
+        yield Caution("skipped", f"{len(skipped)} step{'s' * (len(skipped) > 1)} skipped, for gradients that were no numbers")

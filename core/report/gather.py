@@ -66,15 +66,28 @@ def _report(shelf: Shelf, row: Verification) -> Report:
     report = Report(
         verification=row.id, design=shelf.designs[row.design_id], revision=made.revision, newest_revision=newest.revision if newest else made.revision, code_hash=made.code_hash,
         scale=row.scale, seed=row.seed, corpus=row.corpus, corpus_hash=row.corpus_hash, label=row.label,
-        state="running" if row.finished_at is None else "failed" if row.failure or row.metrics is None else "done", failure=row.failure,
+        state=_state(row), failure=row.failure,
         created_at=row.created_at, finished_at=row.finished_at, reference=reference,
         score=_score(row, own, shelf.tests.get(row.id)), comparison=told, no_comparison=why_not,
         curve=_curve(desk, row, OWN_POINTS), references=_references(desk, row, at_scale, shelf.designs), peers=_peers(at_scale, shelf.designs),
         tasks=_tasks(desk, row, base, told), probes=_probes(shelf, row), ladder=_ladder(desk, row, alike, reference),
-        cost=_cost(desk, row, made.code_hash, shelf.price), training=row.provenance.get("training") or {},
+        cost=_cost(desk, row, made.code_hash, shelf.price), training=row.provenance.get("training") or {}, story=_story(desk, row.id),
         layers_held=tuple(sorted(name for name, held in layers.items() if held)), layers_missing=tuple(sorted(name for name, held in layers.items() if not held)),
         suspect=shelf.suspects.get(row.id), audit=shelf.audits.get(row.id), warnings=(), provenance=row.provenance)
     return replace(report, warnings=tuple(cautions(report, desk.scales)))
+
+
+def _state(row: Verification) -> str:
+    if row.finished_at is None:
+        return "running"
+    if row.failure.startswith("stopped early"):
+        return "stopped early"
+    return "failed" if row.failure or row.metrics is None else "done"
+
+
+def _story(desk: Desk, verification_id: int) -> tuple[str, ...]:
+    told = {"resumed": lambda d: f"resumed from step {d.get('from_step')}", "skipped": lambda d: f"skipped step {d.get('step')}: {d.get('why')}"}
+    return tuple(told[e.kind](e.data) for e in desk.store.events.since(f"verification:{verification_id}") if e.kind in told)
 
 
 def by_design(rows: Iterable[Verification]) -> dict[str, Seeds]:

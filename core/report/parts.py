@@ -151,7 +151,7 @@ class Report:
     corpus: str
     corpus_hash: str
     label: str
-    state: str                       # running, done, failed
+    state: str                       # running, done, failed, stopped early
     failure: str
     created_at: datetime
     finished_at: datetime | None
@@ -167,6 +167,7 @@ class Report:
     ladder: tuple[Rung, ...]
     cost: Cost | None
     training: Json                   # precision, compiled and why not, optimizer, micro-batch, schedule, world size, …
+    story: tuple[str, ...]           # what happened on the way: resumed from, steps skipped
     layers_held: tuple[str, ...]     # of the sandbox
     layers_missing: tuple[str, ...]
     suspect: Suspect | None          # where it tripped the wire: more than 10 % below every reference

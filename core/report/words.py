@@ -32,6 +32,8 @@ def big(value: float) -> str:
 
 def headline(found: Report) -> str:
     """The verdict, or why there is none, in one line."""
+    if found.state == "stopped early":
+        return f"{found.failure[:1].upper()}{found.failure[1:]}."
     if found.state == "failed":
         return f"Failed: {found.failure or 'it ended without a score'}."
     if found.comparison is None:
@@ -133,7 +135,8 @@ def made_with(found: Report) -> list[tuple[str, str]]:
             ("machine", ", ".join(str(facts[k]) for k in ("machine", "device") if facts.get(k)) + (f", {facts['threads']} threads" if facts.get("threads") else "")),
             ("held out", ", ".join(f"{corpus[k]:,} {w}" for k, w in (("held_out_documents", "documents"), ("held_out_tokens", "tokens")) if corpus.get(k))),
             ("sandbox, held", ", ".join(found.layers_held)), ("sandbox, missing", ", ".join(found.layers_missing)),
-            *((key.replace("_", " "), _plain(value)) for key, value in found.training.items())]
+            *((key.replace("_", " "), _plain(value)) for key, value in found.training.items()), ("on the way", "; ".join(found.story)),
+            *((f"asked: {key}", _plain(value)) for key, value in (facts.get("options") or {}).items() if value)]
     return [(name, str(value)) for name, value in rows if value not in ("", None)]
 
 
