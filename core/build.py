@@ -19,14 +19,18 @@ from core.agents.rules import RuleReviewer
 from core.agents.spec import get_spec, load_specs
 from core.config import Config
 from core.desk import Desk
+from core.engine import Measuring
 from core.errors import ConfigError, JobError, UsageError
+from core.estimates import this_machine
 from core.gab.references import load_references
 from core.jobs import JobContext, Worker
-from core.lab import Engine, Lab, Measured, Progress, Run, Team
+from core.lab import Engine, Lab, Progress, Run, Team
+from core.probing import probed
 from core.selection.base import REFERENCE, Selector
 from core.selection.greedy import GreedySelector
 from core.store import Store
-from core.types import CheckReport, Costs, CurvePoint, Design, JobKind, JobState, Json, Kind, Mode, Scale
+from core.types import CheckReport, Costs, Design, JobKind, JobState, Json, Kind, Mode, Scale, VerifyOptions
+from core.verification.probes.suites import get_suite
 
 DESIGNERS = {"genetic": GeneticDesigner}
 REVIEWERS = {"rules": RuleReviewer}
@@ -91,7 +95,8 @@ class BuildSystem:
         desk = Desk.open(self.config, self.author, store)
         handlers = {
             JobKind.SESSION: self._session, JobKind.IMPLEMENT: self._implement, JobKind.CHECK: self._check,
-            JobKind.DATA: self._data, JobKind.COSTS: self._costs, JobKind.TRY: self._try, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve}
+            JobKind.DATA: self._data, JobKind.PROBE: self._probe, JobKind.COSTS: self._costs, JobKind.TRY: self._try, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve,
+            JobKind.AUDIT: self._audit, JobKind.PROMOTE: self._promote, JobKind.TIME: self._time}
         return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name)
 
     def lab(self, desk: Desk, progress: Progress, selector: Selector | None = None, run: Run | None = None) -> Lab:
@@ -109,7 +114,9 @@ class BuildSystem:
         return Team(partial(make, "designer", DESIGNERS), partial(make, "reviewer", REVIEWERS), partial(make, "coder", CODERS))
 
     def engine(self) -> Engine:
-        return Engine(check=self.check, corpus=self._corpus, costs=self._counted, verify=self._verification)
+        measuring = Measuring(self.config, self._reference_code)
+        return Engine(check=self.check, corpus=measuring.corpus, costs=self._counted, verify=measuring.verify, tasks=measuring.tasks, probe=measuring.probe,
+                      audit=measuring.audit, test_score=measuring.test_score, time=measuring.time)
 
     def costs(self, code: str, scales: Sequence[Scale], on_scale: Callable[[str], None] = lambda _: None) -> Iterator[tuple[Scale, Costs]]:
         from core.checker.costs import measure_costs
@@ -171,8 +178,27 @@ class BuildSystem:
         p = job.job.payload
         lab = self.lab(desk, job)
         with lab.reserve(p["scale"], job.job.subject):
-            row = lab.verified(p["design"], p["scale"], p["seed"], p["corpus"], p["label"])
+            row = lab.verified(p["design"], p["scale"], p["seed"], p["corpus"], p["label"], VerifyOptions.from_dict(p.get("options", {})))
         return {"verification": row.id, "failure": row.failure}
+
+    def _audit(self, desk: Desk, job: JobContext) -> Json:
+        passed, evidence = self.lab(desk, job).audited(job.job.payload["verification"])
+        return {"passed": passed, "evidence": evidence}
+
+    def _promote(self, desk: Desk, job: JobContext) -> Json:
+        found = self.lab(desk, job).promoted(job.job.payload["verification"], job.job.payload["author"])
+        return {"verification": found.verification_id, "bits_per_byte": found.bits_per_byte}
+
+    def _time(self, desk: Desk, job: JobContext) -> Json:
+        p = job.job.payload
+        found = self.lab(desk, job).timed(p["design"], p["scale"], p["corpus"], this_machine(self.config).key)
+        return {"seconds_per_step": found.seconds_per_step, "start_seconds": found.start_seconds, "eval_seconds": found.eval_seconds}
+
+    def _probe(self, desk: Desk, job: JobContext) -> Json:
+        p = job.job.payload
+        suite = get_suite(desk.suites, p["suite"])
+        found = probed(desk.store, self.engine().probe, job, p["design"], suite, p["tasks"], p["seed"], p["fresh"])
+        return {"design": p["design"], "probes": [asdict(result) for result in found]}
 
     def _evolve(self, desk: Desk, job: JobContext) -> Json:
         p = job.job.payload
@@ -189,20 +215,6 @@ class BuildSystem:
         from core.verification.training.corpus import prepare
 
         return prepare(corpus, vocab_size, self.config, report, tokenizer, tokens)
-
-    def _corpus(self, corpus: str | None, scale: Scale, progress: Progress):
-        return self.prepare_corpus(corpus, scale.vocab_size, progress.progress, scale.tokenizer)
-
-    def _verification(
-        self, code: str, scale: Scale, seed: int, corpus, row: int, on_point: Callable[[CurvePoint], None], progress: Progress,
-        on_event: Callable[[str, Json], None],
-    ) -> Measured:
-        from core.verification.verify import verification
-
-        return verification(
-            code, scale, seed, corpus, config=self.config, on_point=on_point, on_progress=progress.progress, on_event=on_event,
-            check_cancel=progress.check_cancel, ckpt_dir=self.config.ckpt_dir / f"verification-{row}",
-            reference_code=self._reference_code(), task_dir=self.config.library_dir / "tasks")
 
     def _reference_code(self) -> str:
         path = self.config.library_dir / "designs" / REFERENCE / "gab.py"

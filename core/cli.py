@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core import cli_data, cli_stats
+from core import cli_data, cli_probe, cli_stats
 from core import cli_text as text
 from core.build import BuildSystem, make_selector
 from core.cli_report import OPTIONS as REPORT_OPTIONS
@@ -333,7 +333,13 @@ def parser() -> argparse.ArgumentParser:
             ("--track", {"default": "", "metavar": "WHERE", "help": "tensorboard, wandb"}))
     command(report, "Everything about verifications: scores against the reference, curves, tasks, probes, cost.", *REPORT_OPTIONS)
     command(cli_stats.compare, "Is it better than the reference? A probability and a verdict.", *cli_stats.COMPARE)
+    command(cli_stats.rungs, "How well each rung of the ladder foretells the next: rank correlations.", *cli_stats.RUNGS)
+    command(cli_stats.ladder, "Scaling curves of designs, with bands, and where they cross.", *cli_stats.LADDER)
+    command(cli_stats.noise, "The seed noise of a scale: what is known, or measured.", *cli_stats.NOISE)
+    command(cli_stats.promote, "Score a verification on the locked test split, once.", *cli_stats.PROMOTE)
+    command(cli_stats.audit, "List what is suspicious, or audit the trained weights of a verification.", *cli_stats.AUDIT)
     command(cli_stats.estimate, "What verifications would take: seconds, memory, FLOPs, money.", *cli_stats.ESTIMATE)
+    command(cli_probe.probe, "Generated tasks that tell architectures apart in minutes.", *cli_probe.OPTIONS)
     command(evolve, "Design and verify until the budgets are spent (ALG 1).",
             ("--design-budget", {"type": int, "default": 4, "help": "design sessions"}),
             ("--verify-budget", {"action": "append", "default": [], "metavar": "SCALE=N", "help": "verifications at a scale"}),

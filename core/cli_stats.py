@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 
 from core import cli_text as text
@@ -11,6 +12,7 @@ from core.cli_work import work
 from core.errors import UsageError
 from core.estimates import took
 from core.evidence import REFERENCE, Comparison
+from core.statistics.noise import Spread
 
 Answer = tuple[object, str, int]
 SCALE = ("--scale", {"default": "nano", "help": "a rung of library/scales.yaml"})
@@ -56,8 +58,93 @@ def estimate(args: argparse.Namespace) -> Answer:
     return asdict(found), f"{text.table(('design', 'a seed', 'memory', 'FLOPs', 'from'), rows)}\n{total}", 0
 
 
+def rungs(args: argparse.Namespace) -> Answer:
+    found = BuildSystem().open().rungs()
+    if not found:
+        return [], "nothing was measured at two rungs yet: verify designs at nano and at micro, or probe them", 0
+    rows = [(r.low, r.high, r.n, _rank(r.spearman, r.spearman_interval), _rank(r.kendall, r.kendall_interval)) for r in found]
+    return [asdict(r) for r in found], text.table(("from", "to", "designs", "Spearman", "Kendall"), rows), 0
+
+
+def _rank(value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None:
+        return "too few"
+    return f"{value:+.2f}" + (f" ({interval[0]:+.2f} to {interval[1]:+.2f})" if interval else "")
+
+
+def ladder(args: argparse.Namespace) -> Answer:
+    found = BuildSystem().open().ladder([i for i in args.ids.split(",") if i], args.corpus)
+    lines = [f"bits per byte against non-embedding parameters, on {found.corpus or 'nothing'}; 95 % in brackets"]
+    for c in found.curves:
+        measured = ", ".join(f"{p.scale} {p.y:.4f} ± {p.se:.4f}" for p in c.points)
+        lines += [f"{c.design_id:<12} {measured}",
+                  f"{'':<12} {c.kind}: level {c.level.value:.4f} ({c.level.low:.4f} to {c.level.high:.4f}), "
+                  f"slope {c.slope.value:+.4f} ({c.slope.low:+.4f} to {c.slope.high:+.4f}) for ten times the size"]
+    for x in found.crossings:
+        where = "do not cross" if x.size is None else (
+            f"{x.second} overtakes at {x.size.value:.3g} parameters ({x.size.low:.3g} to {x.size.high:.3g})" + (", an extrapolation" if x.extrapolated else ""))
+        lines.append(f"{x.first} leads {x.second}: {where}; crossing with probability {x.probability:.2f}")
+    lines += [f"{name}: measured at fewer than two scales" for name in found.without]
+    return asdict(found), "\n".join(lines), 0
+
+
+def promote(args: argparse.Namespace) -> Answer:
+    desk = BuildSystem().open()
+    work(desk, desk.promote(args.verification, args.reason))
+    row = desk.store.verifications.get(args.verification)
+    score, looks = desk.store.measurements.test_scores()[row.id], desk.test_looks(row.corpus_hash)
+    words = (f"{row.design_id} at {row.scale}, seed {row.seed}: {score.bits_per_byte:.4f} ± {score.bits_per_byte_se:.4f} bits per byte on {score.documents} documents of the test split\n"
+             f"  validation      {row.metrics.bits_per_byte:.4f}\n  the test split of {row.corpus} has been looked at {looks} time{'s' if looks != 1 else ''}: each look weakens it")
+    return {**asdict(score), "validation": row.metrics.bits_per_byte, "looks": looks}, words, 0
+
+
+def audit(args: argparse.Namespace) -> Answer:
+    desk = BuildSystem().open()
+    if args.verification is None:
+        found = desk.suspicious()
+        return [asdict(s) for s in found], "\n".join(f"verification {s.verification_id}, {s.design_id} at {s.scale}: {s.words}" for s in found) or "nothing is suspicious", 0
+    result = work(desk, desk.audit(args.verification)).result
+    return result, f"verification {args.verification}: the audit {'passed' if result['passed'] else 'FAILED'}: {result['evidence']}", int(not result["passed"])
+
+
+def noise(args: argparse.Namespace) -> Answer:
+    """Measured with --seeds; otherwise what is known."""
+    desk = BuildSystem().open()
+    if args.seeds:
+        ids = list(dict.fromkeys(i for i in args.designs.split(",") if i))
+        if len(ids) < 2 or args.seeds < 2:
+            raise UsageError(f"{len(ids)} designs × {args.seeds} seeds", "the noise of a difference needs two designs and two seeds: --designs gpt2,llama --seeds 8")
+        for job in desk.verify(ids, args.scale, range(args.seeds), args.corpus):
+            done = work(desk, job)
+            row = desk.store.verifications.get(done.result["verification"])
+            print(text.verification(row).splitlines()[0], f"{row.metrics.bits_per_byte:.4f}" if row.metrics else "", file=sys.stderr, flush=True)
+        measured = desk.measured_noise(args.scale, ids, args.corpus)
+        where = desk.write_noise(args.scale, ids, args.corpus) if args.write else None
+        words = f"measured at {args.scale} with {', '.join(ids)} × {args.seeds} seeds\n{_spreads(*measured)}" + (f"\nwritten to {where}" if where else "")
+        return {"single": asdict(measured[0]), "paired": asdict(measured[1]), "written": str(where or "")}, words, 0
+    if args.write:
+        raise UsageError("--write without --seeds", "say how many seeds to measure: --seeds 8 (what is measured already is not made again)")
+    found = desk.noise(args.scale, args.corpus)
+    return asdict(found), f"noise of {args.scale}, from {found.basis}\n{_spreads(found.single, found.paired)}", 0
+
+
+def _spreads(single: Spread, paired: Spread) -> str:
+    def line(name: str, s: Spread) -> str:
+        low, high = s.interval()
+        return f"  {name:<32} {s.sd:.4f}  ({low:.4f} to {high:.4f}, {s.df:.0f} degrees of freedom)"
+
+    return "\n".join(["bits per byte, standard deviation over seeds (95 %)", line("of one score", single), line("of a difference on the same seed", paired)])
+
+
 COMPARE = (("id", {"help": "a design's id"}), SCALE, ("--reference", {"default": REFERENCE, "help": "the design to compare with"}), CORPUS)
 ESTIMATE = (("ids", {"metavar": "ID[,ID…]", "help": "designs, separated by commas"}), SCALE, ("--seeds", {"type": int, "default": 1, "help": "how many"}),
             ("--price", {"type": float, "default": 0.0, "metavar": "MONEY", "help": "what an hour of the machine costs"}),
             ("--measure", {"action": "store_true", "help": "a short timed run of each first"}),
             ("--corpus", {"help": "for the timed run"}))
+RUNGS = ()
+LADDER = (("ids", {"metavar": "ID[,ID…]", "help": "designs, separated by commas"}), CORPUS)
+PROMOTE = (("verification", {"type": int, "metavar": "VERIFICATION", "help": "its number, as `show` prints it"}), ("--reason", {"required": True, "help": "why, in words"}))
+AUDIT = (("verification", {"type": int, "nargs": "?", "metavar": "VERIFICATION", "help": "its number; the suspicious ones are listed otherwise"}),)
+NOISE = (SCALE, ("--seeds", {"type": int, "default": 0, "help": "measure with so many seeds of each design; otherwise what is known is shown"}),
+         ("--designs", {"default": "gpt2,llama", "help": "two at least, separated by commas"}), CORPUS,
+         ("--write", {"action": "store_true", "help": "write what was measured into library/noise.yaml"}))

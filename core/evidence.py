@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 from pathlib import Path
+from statistics import fmean
 
 from core.errors import UsageError
 from core.estimates import Machine, estimate, took
-from core.statistics import accuracy, paired
-from core.statistics.noise import Noise, load_priors, noise
+from core.statistics import accuracy, ladder, paired
+from core.statistics.ladder import Crossing, Curve, Point, RungCorrelation
+from core.statistics.noise import Noise, Spread, load_priors, noise, pooled, prior_entry, residual, write_prior
 from core.statistics.paired import Difference, Verdict
 from core.store import Store
 from core.types import Documents, Scale, Verification
@@ -51,6 +54,16 @@ class Comparison:
     words: str
 
 
+@dataclass(frozen=True)
+class Ladder:
+    """Scaling curves of designs on one corpus."""
+
+    corpus: str
+    curves: tuple[Curve, ...]
+    crossings: tuple[Crossing, ...]  # of each two
+    without: tuple[str, ...]         # designs measured at fewer than two scales: a curve needs two
+
+
 class Evidence:
     """`scales` is the ladder, cheapest first; `priors_file` is library/noise.yaml."""
 
@@ -66,6 +79,23 @@ class Evidence:
         """The seed noise of a scale: the prior, and what was measured here on one corpus. `without` these designs."""
         rows = self._on(self._rows(scale), corpus, [])
         return self._noise(scale, rows, without)
+
+    def measured_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None) -> tuple[Spread, Spread, list[Verification]]:
+        """(of one score, of a difference on the same seed, what they were measured on), of these designs alone, without any prior. Raises UsageError for too few."""
+        rows = [v for v in self._on(self._rows(scale), corpus, design_ids) if v.design_id in design_ids]
+        scores = {d: _scores(seeds) for d, seeds in by_design(rows).items()}
+        single, both = pooled(scores), residual(scores)
+        if single is None or both is None:
+            raise UsageError(f"{sum(map(len, scores.values()))} verifications of {len(scores)} designs tell no noise of a difference", "two designs with two seeds in common, at least")
+        return single, both, rows
+
+    def write_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None) -> Path:
+        """Put what was measured into library/noise.yaml, as the prior of the scale."""
+        single, both, rows = self.measured_noise(scale, design_ids, corpus)
+        newest = max(v.finished_at for v in rows if v.finished_at)
+        entry = prior_entry(single, both, rows[0].corpus, sorted({v.design_id for v in rows}), len({v.seed for v in rows}), f"{newest:%Y-%m-%d}")
+        write_prior(self.priors_file, scale, entry)
+        return self.priors_file
 
     def _noise(self, scale: str, rows: Sequence[Verification], without: Sequence[str] = ()) -> Noise:
         scores = {d: _scores(seeds) for d, seeds in by_design(rows).items() if d not in without}
@@ -99,6 +129,50 @@ class Evidence:
             design_id, reference, scale, rows[0].corpus, rows[0].corpus_hash, verdict, None if suspects else found.p_better, found.mean, found.se, found.low, found.high,
             found.documents, found.n_documents, found.seeds, found.paired, _scores(own), _scores(base), spread, more, seconds,
             self._tasks(own, base, shared), bool(suspects), self._test(own, base, spread, design_id), tuple(notes), words)
+
+    # ------------------------------------------------------------------------------------------ over the scales
+
+    def rungs(self) -> list[RungCorrelation]:
+        """From each rung to the next that was measured: the probes' suites to the cheapest scale, then scale to scale. What is suspicious is left out."""
+        designs = self.store.designs.all()
+        scales = {name: {d.id: d.scores[name] for d in designs if name in d.scores} for name in self.scales}
+        measured = [name for name, scores in scales.items() if scores]
+        suites = {f"probes {suite}": scores for suite, scores in self._probed().items()}
+        cheapest = measured[:1]
+        pairs = [(suite, scale) for suite in suites for scale in cheapest] + list(pairwise(measured))
+        known = {**scales, **suites}
+        return [ladder.correlation(low, high, known[low], known[high]) for low, high in pairs]
+
+    def _probed(self) -> dict[str, dict[str, float]]:
+        """suite → design → minus its mean accuracy above chance, over the tasks and levels that all of the suite's designs have; a failure counts as chance."""
+        found: dict[str, dict[str, dict[tuple[str, str], list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+        for design, _, p in self.store.measurements.probes():
+            found[p.suite][design][p.task, p.level].append(0.0 if p.failure else (p.accuracy - p.chance) / (1 - p.chance))
+        out: dict[str, dict[str, float]] = {}
+        for suite, designs in found.items():
+            common = set.intersection(*(set(tasks) for tasks in designs.values()))
+            if common:
+                out[suite] = {design: -fmean(fmean(tasks[key]) for key in sorted(common)) for design, tasks in designs.items()}
+        return out
+
+    def ladder(self, design_ids: Sequence[str], corpus: str | None = None) -> Ladder:
+        """Bits per byte against non-embedding parameters on one corpus, and where each two of the designs cross."""
+        held_back = {id for id, s in self.store.verifications.suspects().items() if not s.counts}
+        rows = self._on([v for v in self.store.verifications.all() if v.metrics and v.id not in held_back], corpus, design_ids)
+        points: dict[str, list[Point]] = defaultdict(list)
+        for scale in self.scales:
+            here = [v for v in rows if v.scale == scale]
+            by = by_design(here)
+            spread = self._noise(scale, here) if set(by) & set(design_ids) else None
+            for name in design_ids:
+                if name in by and spread:
+                    scores = list(_scores(by[name]).values())
+                    points[name].append(Point(scale, next(v.metrics.params for v in by[name].values() if v.metrics), fmean(scores), spread.single.sd / len(scores) ** 0.5))
+        curves = [c for name in design_ids if (c := ladder.curve(name, points[name])) is not None]
+        return Ladder(rows[0].corpus if rows else "", tuple(curves), tuple(ladder.crossing(a, b) for a, b in combinations(curves, 2)),
+                      tuple(name for name in design_ids if name not in {c.design_id for c in curves}))
+
+    # ------------------------------------------------------------------------------------------ inside
 
     def _rows(self, scale: str) -> list[Verification]:
         return [v for v in self.store.verifications.all(scale) if v.metrics]

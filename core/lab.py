@@ -5,19 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import networkx as nx
 
 from core.agents.base import Brief, Coder, Designer, Parent, Reviewer
 from core.agents.dialog import Dialog
-from core.errors import DesignError, Diverged, LeaseLost, NotFound, SandboxError
+from core.errors import DesignError, Diverged, LeaseLost, NotFound, SandboxError, StoppedEarly
 from core.selection.base import Selector
 from core.selection.ranking import ranking
+from core.statistics.stopping import hopeless
 from core.store import Store
 from core.store.curves import CurveWriter
 from core.types import (
@@ -26,22 +27,30 @@ from core.types import (
     Costs,
     CurvePoint,
     Design,
+    Documents,
     Gates,
     Implementation,
     Json,
     Kind,
     Metrics,
     Parents,
+    ProbeResult,
     Proposal,
     Scale,
     Session,
     Status,
+    Timing,
     UnitTree,
     Verb,
     Verification,
+    VerifyOptions,
     derive_seed,
     sha256_text,
 )
+from core.vetting import Vetting
+
+if TYPE_CHECKING:
+    from core.verification.probes.suites import Probe
 
 
 class Progress(Protocol):
@@ -59,11 +68,43 @@ class Progress(Protocol):
 class Measured(Protocol):
     metrics: Metrics
     provenance: Json
+    documents: Documents
+    items: Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One verification as the engine is given it."""
+
+    id: int                          # the verification's
+    code: str
+    scale: Scale
+    seed: int
+    corpus: Corpus
+    given: str | None                # the corpus as it was asked for
+    options: VerifyOptions
 
 
 class Corpus(Protocol):
     name: str
     hash: str
+
+
+class TestOutcome(Protocol):
+    bits_per_byte: float
+    bits_per_byte_se: float
+    documents: Documents
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A corpus as a verification names it; its files are found by the provenance."""
+
+    name: str
+    hash: str
+
+
+Scored = tuple[Mapping[str, Mapping[str, float]], Mapping[str, Sequence[int]]]
 
 
 @dataclass(frozen=True)
@@ -73,7 +114,12 @@ class Engine:
     check: Callable[[str, Scale], CheckReport]                       # (code, scale)
     corpus: Callable[[str | None, Scale, Progress], Corpus]          # (name or path, scale, progress): vocabulary and tokenizer are the scale's
     costs: Callable[[str, Sequence[Scale], Progress], Iterable[tuple[Scale, Costs]]]
-    verify: Callable[[str, Scale, int, Corpus, int, Callable[[CurvePoint], None], Progress, Callable[[str, Json], None]], Measured]
+    verify: Callable[[Task, Callable[[CurvePoint], None], Progress, Callable[[str, Json], None]], Measured]
+    tasks: Callable[[Task, Json, Progress], Scored]                  # further tasks from saved weights; provenance in, (scores, items) out
+    audit: Callable[[Task, Json, Progress], tuple[bool, str]]        # the deep causality audit of saved weights: (passed, evidence)
+    test_score: Callable[[Task, Json, Progress], TestOutcome]        # of saved weights on the locked test split
+    time: Callable[[str, Scale, Corpus, Progress], Timing]           # a short timed run
+    probe: Callable[[str, Sequence[Probe], int, Callable[[ProbeResult, Json], None], Progress], None]  # (code, probes, seed, on result and provenance, progress)
 
 
 @dataclass(frozen=True)
@@ -106,7 +152,7 @@ class Reservation:
         self.kept = True
 
 
-class Lab:
+class Lab(Vetting):
     def __init__(self, store: Store, engine: Engine, team: Team, scales: dict[str, Scale], progress: Progress,
                  selector: Selector | None = None, run: Run | None = None) -> None:
         self.store = store
@@ -291,8 +337,8 @@ class Lab:
     def subject(self, design_id: str, scale: str, seed: int) -> str:
         return f"verify:{design_id}@{scale}#{seed}"
 
-    def verified(self, design_id: str, scale: str, seed: int, corpus: str | None = None, label: str = "") -> Verification:
-        """Train and measure the design's newest implementation; a stored result is returned as it is."""
+    def verified(self, design_id: str, scale: str, seed: int, corpus: str | None = None, label: str = "", options: VerifyOptions | None = None) -> Verification:
+        """Train and measure the design's newest implementation; a stored result is returned, with tasks added that it lacks."""
         implementation = self.store.implementations.newest(design_id)
         if implementation is None:
             raise NotFound(f"{design_id} has no code yet", f"python -m core implement {design_id}")
@@ -301,8 +347,10 @@ class Lab:
             corpus = self.current.corpus
         prepared = self.engine.corpus(corpus, rung, self.progress)
         row = self.store.verifications.start(design_id, implementation.id, scale, seed, prepared.name, prepared.hash, label=label)
+        options = options or VerifyOptions()
+        task = Task(row.id, implementation.code, rung, seed, prepared, corpus, options)
         if row.finished_at is not None:
-            return row
+            return self.vetted(self._with_tasks(row, task))
 
         def tell(kind: str, data: Json) -> None:
             self.store.events.append(f"verification:{row.id}", kind, "worker", data)
@@ -310,13 +358,56 @@ class Lab:
         tell("started", {"design": design_id, "scale": scale, "seed": seed})
         with CurveWriter(self.store.curves, row.id) as curve:
             try:
-                outcome = self.engine.verify(implementation.code, rung, seed, prepared, row.id, curve.add, self.progress, tell)
-            except (Diverged, DesignError) as error:  # the design's own end, to be kept as its result
+                outcome = self.engine.verify(task, self._followed(curve.add, task, tell), self.progress, tell)
+            except (Diverged, StoppedEarly, DesignError) as error:  # the design's own end, to be kept as its result
                 curve.flush()
                 with self.progress.guard():
                     return self.store.verifications.fail(row.id, str(error), {"code": sha256_text(implementation.code)})
         with self.progress.guard():
-            return self.store.verifications.finish(row.id, outcome.metrics, outcome.provenance)
+            self.store.measurements.add_documents(row.id, "valid", outcome.documents)
+            self.store.measurements.add_tasks(row.id, outcome.metrics.tasks, outcome.items)
+            row = self.store.verifications.finish(row.id, outcome.metrics, outcome.provenance)
+        return self.vetted(row)
+
+    def _task(self, row: Verification) -> Task:
+        """For work on the saved weights of a verification that is done."""
+        code = self.store.implementations.get(row.implementation_id).code
+        return Task(row.id, code, self.scales.get(row.scale) or Scale(**row.provenance["scale"]), row.seed, Recorded(row.corpus, row.corpus_hash), None, VerifyOptions())
+
+    def _with_tasks(self, row: Verification, task: Task) -> Verification:
+        known = row.metrics.tasks if row.metrics else {}
+        lacking = tuple(name for name in task.options.tasks if not any(k == name or k.startswith(f"{name}/") for k in known))
+        if row.metrics is None or not lacking:
+            return row
+        scores, items = self.engine.tasks(replace(task, options=replace(task.options, tasks=lacking)), row.provenance, self.progress)
+        with self.progress.guard():
+            self.store.measurements.add_tasks(row.id, scores, items)
+        return self.store.verifications.get(row.id)
+
+    def _followed(self, add: Callable[[CurvePoint], None], task: Task, tell: Callable[[str, Json], None]) -> Callable[[CurvePoint], None]:
+        """`add`, and where it was asked for, the end of a run that is hopeless beside the references' curves."""
+        if not task.options.early_stop:
+            return add
+        references = self._reference_curves(task)
+        own: list[CurvePoint] = []
+
+        def follow(point: CurvePoint) -> None:
+            add(point)
+            if point.held_out is None:
+                return
+            own.append(point)
+            why = hopeless(own, references, task.scale.steps)
+            if why:
+                tell("stopped_early", {"step": point.step, "why": why})
+                raise StoppedEarly(f"stopped early at step {point.step} of {task.scale.steps}: {why}", "verify it again without early stopping to know its score")
+
+        return follow
+
+    def _reference_curves(self, task: Task) -> list[list[CurvePoint]]:
+        """Of the references measured at this scale on this corpus."""
+        references = {d.id for d in self.store.designs.all() if d.kind is Kind.REFERENCE}
+        rows = [v for v in self.store.verifications.all(task.scale.name) if v.design_id in references and v.metrics and v.corpus_hash == task.corpus.hash]
+        return [[p for p in self.store.curves.of(v.id) if p.held_out is not None] for v in rows]
 
     # ------------------------------------------------------------------------------------------ what agents are told
 
