@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from pathlib import Path
+from statistics import fmean, stdev
 
 from core.doctor import Finding
 from core.dossier import Dossier
@@ -91,6 +92,30 @@ def verification(row: Verification) -> str:
              f"  parameters     {m.params:,} + {m.params_embedding:,} embedding"]
     for task, s in m.tasks.items():
         lines.append(f"  {task:<14} {s['acc']:.3f} ± {s['acc_stderr']:.3f} (chance {s['chance']:.2f}, {s['n']:.0f} items)")
+    return "\n".join(lines)
+
+
+def seeds_dict(rows: Sequence[Verification]) -> Json:
+    """Every seed's answer, and their mean with its standard error over seeds."""
+    return {"design": rows[0].design_id, "scale": rows[0].scale, "seeds": [r.seed for r in rows], **_together(rows), "verifications": [verification_dict(r) for r in rows]}
+
+
+def _together(rows: Sequence[Verification]) -> Json:
+    scores = [r.metrics.bits_per_byte for r in rows if r.metrics]
+    if not scores:
+        return {"bits_per_byte": None, "bits_per_byte_sd": None, "bits_per_byte_se": None, "tasks": {}}
+    sd = stdev(scores) if len(scores) > 1 else None
+    named = [r.metrics.tasks for r in rows if r.metrics]
+    tasks = {name: {"acc": fmean(t[name]["acc"] for t in named if name in t and "acc" in t[name]), "chance": found.get("chance")}
+             for name, found in named[0].items() if "acc" in found}
+    return {"bits_per_byte": fmean(scores), "bits_per_byte_sd": sd, "bits_per_byte_se": sd / len(scores) ** 0.5 if sd is not None else None, "tasks": tasks}
+
+
+def seeds(rows: Sequence[Verification]) -> str:
+    found = _together(rows)
+    lines = [verification(row) for row in rows]
+    if found["bits_per_byte_se"] is not None:
+        lines.append(f"{rows[0].design_id} at {rows[0].scale}: {found['bits_per_byte']:.4f} ± {found['bits_per_byte_se']:.4f} bits per byte over {len(rows)} seeds (standard error)")
     return "\n".join(lines)
 
 

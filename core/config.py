@@ -10,6 +10,7 @@
 | CHECKPOINT_S | seconds between the checkpoints of a training | 20 |
 | LEASE_S | seconds after which a silent worker has lost its job | 30 |
 | THREADS | processor threads of one training | the cores this process may use |
+| RANKS | GPUs of one training, by torchrun | 1 |
 | MY_OPENAI_KEY or OPENAI_API_KEY, ANTHROPIC_API_KEY, TOGETHER_API_KEY, HF_KEY, S2_API_KEY, WANDB_API_KEY | keys, all optional | |
 """
 
@@ -59,6 +60,7 @@ class Config:
     threads: int = 0                 # 0: the cores this process may use
     lease_s: float = 30.0
     checkpoint_s: float = 20.0
+    ranks: int = 1                   # GPUs (or processes) of one training
     keys: Mapping[str, Secret] = field(default_factory=dict)
 
     @classmethod
@@ -78,6 +80,7 @@ class Config:
             threads=_number(env, "THREADS", int, 0),
             lease_s=_number(env, "LEASE_S", float, 30.0),
             checkpoint_s=_number(env, "CHECKPOINT_S", float, 20.0),
+            ranks=_number(env, "RANKS", int, 1),
             keys={name: Secret(value) for name, value in found.items() if value},
         )
 

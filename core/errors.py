@@ -22,7 +22,8 @@
     │   └── ChildDied
     ├── CorpusError                text that cannot be read, is empty, or too short
     └── VerificationError          training or evaluation could not go on (disk, weights, tasks)
-        └── Diverged               the design's own end: its loss is no number any more
+        ├── Diverged               the design's own end: its loss is no number any more
+        └── StoppedEarly           hopeless beside the references' curves; only where a person asked for it
 """
 
 from __future__ import annotations
@@ -131,4 +132,8 @@ class VerificationError(ModelDiscoveryError):
 
 
 class Diverged(VerificationError):
+    pass
+
+
+class StoppedEarly(VerificationError):
     pass

@@ -463,6 +463,20 @@ class Gates:
     proposal: str = "auto"
 
 
+@dataclass(frozen=True)
+class VerifyOptions:
+    """What a person may ask of a verification besides design, scale, seed and corpus."""
+
+    tasks: tuple[str, ...] = ("minimal_pairs",)
+    sweep: bool = False              # find the design's own learning rate at the cheapest scale first
+    early_stop: bool = False         # end a run that is hopeless beside the references' curves
+    trackers: tuple[str, ...] = ()   # "tensorboard", "wandb"
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> VerifyOptions:
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
 # ------------------------------------------------------------------------------------------------- scales and fits
 
 

@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from core.gab.contract import GABBase
-from core.gab.loss import MICRO_TOKENS, chunked, token_loss
+from core.gab.loss import MICRO_TOKENS, token_loss
 from core.gab.model import GAM
 from core.types import Costs, Fit, Scale
 
@@ -63,7 +63,7 @@ def costs(block: type[GABBase], config: dict[str, Any], scale: Scale, fit: Fit, 
         model = GAM(block, config, scale.vocab_size, fit.d_model, fit.n_layers).train()
         for p in model.parameters():
             p.grad = torch.zeros_like(p)  # as from the second micro-batch on
-        rows = max(1, min(scale.batch_tokens, MICRO_TOKENS) // scale.context)
+        rows = max(1, min(scale.batch_tokens, MICRO_TOKENS[device]) // scale.context)
         ids = torch.zeros(rows, scale.context, dtype=torch.long)
         with _Storages() as storages:
             storages.hold([*model.parameters(), *(p.grad for p in model.parameters()), *model.buffers(), ids])
@@ -75,8 +75,7 @@ def costs(block: type[GABBase], config: dict[str, Any], scale: Scale, fit: Fit, 
                 loss.backward()
     tokens, product = ids.numel(), 2 * scale.vocab_size * fit.d_model
     infer = forward.get_total_flops() / tokens + product
-    recomputed = product if chunked(tokens, scale.vocab_size) else 0  # the head's forward pass, where the loss goes chunk by chunk
-    train = infer + backward.get_total_flops() / tokens - recomputed
+    train = infer + backward.get_total_flops() / tokens + 2 * product  # the head's two are made with the loss
     params = sum(p.numel() for p in model.parameters())
     return Costs(fit.params, fit.params_embedding, infer, train, (storages.peak + params * ADAM_BYTES) / 2**20)
 

@@ -148,13 +148,15 @@ class Sandbox:
     out ("bubblewrap", "landlock", "seccomp", "guard"), for tests of the others."""
 
     def __init__(self, limits: Limits | None = None, threads: int = 1, device: str = "cpu", readable: Sequence[Path] = (), writable: Sequence[Path] = (),
-                 without: Sequence[str] = ()) -> None:
+                 without: Sequence[str] = (), programs: bool = False, sockets: bool = False) -> None:
         self.limits = limits or Limits()
         self.threads = threads
         self.device = device
         self.readable = tuple(str(p.absolute()) for p in readable)
         self.writable = tuple(str(p.absolute()) for p in writable)
         self.without = tuple(without)
+        self.programs = programs
+        self.sockets = sockets
 
     @contextmanager
     def open(self, task: str, payload: Json, *arrays: np.ndarray) -> Iterator[Child]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ RIGHT_OR_WRONG = ("acc", "exact_match", "em", "pass@1")
 
 def load_index(names: Sequence[str], ours: Sequence[str]) -> Mapping[str, Any]:
     """lm-eval's {"tasks", "groups", …}. Raises VerificationError for a name that it lacks, or data that cannot be had."""
-    manager = TaskManager()
+    manager = _manager()
     for name in names:
         if name not in manager.task_index:
             raise unknown(name, [*ours, *manager.all_tasks])
@@ -36,6 +37,12 @@ def load_index(names: Sequence[str], ours: Sequence[str]) -> Mapping[str, Any]:
         for kind in found:
             found[kind] |= loaded.get(kind, {})
     return found
+
+
+@functools.cache
+def _manager() -> TaskManager:
+    """Read once a process: names are looked up before a training, and run after it."""
+    return TaskManager()
 
 
 def run_index(lm: ReaderLM, tasks: Mapping[str, Any], scores: dict[str, Scores], items: dict[str, list[int]]) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from core.errors import VerificationError
 from core.types import Json
 
 KEPT = 2
@@ -23,8 +22,8 @@ class Checkpoints:
         self.folder = folder
         self.identity = identity
 
-    def save(self, step: int, state: dict[str, Any]) -> None:
-        """Raises VerificationError when it cannot be written; the one before stays."""
+    def save(self, step: int, state: dict[str, Any]) -> str:
+        """Why it could not be written; "" when it is. The one before stays, and is gone on from if need be."""
         target = self.folder / f"step-{step:08d}.pt"
         scratch = target.with_suffix(".tmp")
         try:
@@ -34,11 +33,12 @@ class Checkpoints:
                 os.fsync(sink.fileno())
             os.replace(scratch, target)
         except (OSError, RuntimeError) as error:
-            scratch.unlink(missing_ok=True)
-            raise VerificationError(f"the checkpoint {target} cannot be written: {error}",
-                                    "free some space or set CKPT_DIR, then retry the job: it goes on from the checkpoint before") from error
+            if scratch.is_file() or scratch.is_symlink():
+                scratch.unlink()
+            return f"{target.name} cannot be written: {' '.join(str(error).split())[:300]}"
         for old in self._all()[:-KEPT]:
             old.unlink(missing_ok=True)
+        return ""
 
     def newest(self) -> dict[str, Any] | None:
         """The newest that is whole and of this training."""

@@ -88,14 +88,16 @@ class HubStream:
             if self.sink is None:
                 self._open()
                 continue  # another process may have read on meanwhile
-            for text in self._fetched():
-                raw = text.encode()
-                self.sink.write(LENGTH.pack(len(raw)) + raw)
-                at = self.bytes = self.bytes + LENGTH.size + len(raw)
-                self.n += 1
-                yield text, at
-            self.done = True
-            self.flush()
+            try:
+                for text in self._fetched():
+                    raw = text.encode()
+                    self.sink.write(LENGTH.pack(len(raw)) + raw)
+                    at = self.bytes = self.bytes + LENGTH.size + len(raw)
+                    self.n += 1
+                    yield text, at
+                self.done = True
+            finally:  # also when the Hub breaks off, or the reader has enough
+                self.flush()
 
     def _open(self) -> None:
         """Become the one that adds rows."""

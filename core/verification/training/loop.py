@@ -1,7 +1,6 @@
 """The training loop. It runs in a sandboxed child, since the block is generated code.
 
-AdamW with decoupled decay on matrices only, linear warm-up and cosine to a tenth, gradients clipped to norm 1: the recipe of GPT-3 (Brown et al.
-2020, arXiv 2005.14165, appendix B). On a GPU that has it, bfloat16 autocast over float32 weights.
+Gradients clipped to norm 1 and the other settings after GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix B); weights, gradients and moments in float32.
 """
 
 from __future__ import annotations
@@ -9,21 +8,26 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
-from core.errors import Diverged
-from core.gab.loss import MICRO_TOKENS, token_loss
 from core.gab.model import GAM
-from core.types import CurvePoint, Scale
+from core.types import CurvePoint, Json, Scale
 from core.verification.training.checkpoint import Checkpoints
+from core.verification.training.compiled import Compiled
 from core.verification.training.data import Windows
+from core.verification.training.guards import Guard
+from core.verification.training.optim import Optimizer, clipped
+from core.verification.training.ranks import Ranks
+from core.verification.training.replicas import Replicas
+from core.verification.training.schedule import learning_rate
+from core.verification.training.watch import Watch, watched
 
 CLIP = 1.0
-BETAS = (0.9, 0.95)
-FLOOR = 0.1                  # of the peak learning rate, at the end
+SMOOTH = 0.9                 # of the throughput that is shown
+WARM = 3                     # steps that a timed run leaves out
 
 
 @dataclass(frozen=True)
@@ -31,91 +35,115 @@ class Trained:
     train_seconds: float
     tokens_per_s: float
     train_loss: float                # mean over the last tenth
+    step_seconds: float              # median
+    micro_batch: int                 # sequences
+    replicas: int
+    spikes: list[int]
+    watched: float | None            # bits per byte of the watched documents at the end
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this machine trains; what the numbers depend on."""
+
+    device: str
+    precision: str
+    threads: int
+    checkpoint_s: float              # when a checkpoint is written changes nothing in the result
+    bytes_per_token: float
+    at_most_s: float | None = None   # a timed run ends then
+    rows: int | None = None          # sequences at once, where memory has told
 
 
 class Trainer:
-    def __init__(self, model: GAM, scale: Scale, windows: Windows, checkpoints: Checkpoints, device: str, bytes_per_token: float,
-                 checkpoint_s: float) -> None:
-        self.checkpoint_s = checkpoint_s  # when a checkpoint is written changes nothing in the result
-        self.model = model.to(device)
+    def __init__(self, model: GAM, scale: Scale, windows: Windows, watch: Watch | None, checkpoints: Checkpoints, settings: Settings, ranks: Ranks,
+                 compiled: Compiled | None, tell: Callable[[str, Json], None]) -> None:
+        self.model = model.to(settings.device)
         self.scale = scale
         self.windows = windows
+        self.watch = watch
         self.checkpoints = checkpoints
-        self.device = device
-        self.nats_to_bpb = 1 / (math.log(2) * bytes_per_token)
-        self.optimizer = _optimizer(model, scale, device)
-        self.amp = device == "cuda" and torch.cuda.is_bf16_supported()
+        self.settings = settings
+        self.ranks = ranks
+        self.tell = tell
+        self.optimizer = Optimizer(self.model, scale)
+        self.parameters = list(self.model.parameters())
+        self.replicas = Replicas(self.model, settings.device, settings.precision, settings.threads if ranks.world == 1 and compiled is None else 1, scale.context,
+                                 lambda rows: tell("micro_batch", {"sequences": rows}))
+        if settings.rows is not None:
+            self.replicas.rows = settings.rows
+        if compiled is not None:
+            self.replicas.hidden = compiled.hidden
+        self.guard = Guard(scale.steps)
+        self.nats_to_bpb = 1 / (math.log(2) * settings.bytes_per_token)
 
     def run(self, on_point: Callable[[CurvePoint], None], on_resume: Callable[[int], None]) -> Trained:
         """From the newest checkpoint, if there is one, to the scale's last step. Raises Diverged."""
         step, seconds, losses = self._resume()
         if step:
             on_resume(step)
-        saved = time.monotonic()
+        saved, pace, times = time.monotonic(), 0.0, []
+        watched_at = watched(self.scale) if self.watch else frozenset()
         while step < self.scale.steps:
             started = time.perf_counter()
             loss, norm = self._step(step)
             took = time.perf_counter() - started
-            if not math.isfinite(loss):
-                raise Diverged(f"diverged at step {step} of {self.scale.steps}: the loss is {loss}", "a lower learning rate, or another normalisation")
             step, seconds = step + 1, seconds + took
+            times.append(took)
             losses.append(loss)
+            pace = took if len(times) <= WARM else SMOOTH * pace + (1 - SMOOTH) * took
+            held_out = self.watch.bits_per_byte(self.model) if self.watch and step in watched_at else None
             on_point(CurvePoint(step, step * self.scale.batch_tokens, loss, loss * self.nats_to_bpb, learning_rate(self.scale, step - 1), norm,
-                                self.scale.batch_tokens / took))
-            if time.monotonic() - saved > self.checkpoint_s and step < self.scale.steps:
+                                self.scale.batch_tokens / pace, held_out))
+            if time.monotonic() - saved > self.settings.checkpoint_s and step < self.scale.steps:
                 self._save(step, seconds, losses)
                 saved = time.monotonic()
-        self._save(step, seconds, losses)
+            if self.settings.at_most_s is not None and sum(times[WARM:]) > self.settings.at_most_s:
+                break
+        if self.settings.at_most_s is None:
+            self._save(step, seconds, losses)
+        watched_last = self.watch.bits_per_byte(self.model) if self.watch and not times else held_out if times else None
         tail = losses[-max(1, len(losses) // 10):]
-        return Trained(seconds, self.scale.steps * self.scale.batch_tokens / seconds, sum(tail) / len(tail))
+        steady = sorted(times[WARM:] or times or [seconds / max(1, step)])
+        return Trained(seconds, step * self.scale.batch_tokens / seconds, sum(tail) / len(tail), steady[len(steady) // 2], self.replicas.rows, len(self.replicas.models),
+                       self.guard.spikes, watched_last)
 
     def _step(self, step: int) -> tuple[float, float]:
         """(loss in nats a token, gradient norm before clipping)"""
-        self.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.scale, step)
-        rows = self.scale.batch_tokens // self.scale.context
-        batch = torch.from_numpy(self.windows.batch(step, rows)).to(self.device)
-        parts = batch.split(max(1, MICRO_TOKENS // self.scale.context))
-        total = 0.0
-        for part in parts:
-            with torch.autocast(self.device, torch.bfloat16, enabled=self.amp):
-                loss = token_loss(self.model.hidden(part[:, :-1]), self.model.embedding.weight, part[:, 1:]) / self.scale.batch_tokens
-            loss.backward()
-            total += loss.item()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP).item()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return total, norm
+        batch = torch.from_numpy(self.windows.batch(step, self.scale.batch_tokens // self.scale.context)).to(self.settings.device, non_blocking=True)
+        loss = self.replicas.gradients(self.ranks.share(batch), self.scale.batch_tokens, self.settings.threads)
+        loss = self.ranks.summed(loss, self.parameters, self.settings.device)
+        self.guard.loss(step, loss)
+        norm = clipped(self.parameters, CLIP)
+        if self.guard.norm(step, norm):
+            self.optimizer.step(learning_rate(self.scale, step))
+        else:
+            self.optimizer.forget()
+            self.tell("skipped", {"step": step, "why": f"the gradient norm is {norm}"})
+        return loss, norm
 
     def _save(self, step: int, seconds: float, losses: list[float]) -> None:
-        self.checkpoints.save(step, {
+        if self.ranks.rank:
+            return
+        cuda = self.settings.device == "cuda"
+        why = self.checkpoints.save(step, {
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if self.device == "cuda" else [], "seconds": seconds, "losses": losses})
+            "cuda_rng": torch.cuda.get_rng_state_all() if cuda else [], "seconds": seconds, "losses": losses, "guard": asdict(self.guard),
+            "rows": self.replicas.rows, "single": self.replicas.pool is None})
+        if why:
+            self.tell("no_checkpoint", {"step": step, "why": why})
 
     def _resume(self) -> tuple[int, float, list[float]]:
-        state = self.checkpoints.newest()
+        state: dict[str, Any] | None = self.checkpoints.newest()
         if state is None:
             return 0, 0.0, []
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["rng"])
-        if self.device == "cuda":
+        if self.settings.device == "cuda":
             torch.cuda.set_rng_state_all(state["cuda_rng"])
+        self.guard = Guard(**state["guard"])
+        self.replicas.rows = min(self.replicas.rows, state["rows"])
+        if state["single"] and self.replicas.pool is not None:
+            self.replicas.single(self.settings.threads)
         return state["step"], state["seconds"], state["losses"]
-
-
-def learning_rate(scale: Scale, step: int) -> float:
-    """Of the step counted from 0."""
-    warm = max(1, round(scale.warmup * scale.steps))
-    if step < warm:
-        return scale.lr * (step + 1) / warm
-    done = (step - warm) / max(1, scale.steps - warm)
-    return scale.lr * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def _optimizer(model: GAM, scale: Scale, device: str) -> torch.optim.AdamW:
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    others = [p for p in model.parameters() if p.ndim < 2]
-    groups: list[dict[str, Any]] = [{"params": matrices, "weight_decay": scale.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=scale.lr, betas=BETAS, fused=True)

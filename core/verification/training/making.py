@@ -9,36 +9,27 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
 
 from core.config import Config
 from core.errors import CorpusError
 from core.types import sha256_text
-from core.verification.training.corpus import COMMIT_BYTES, META, PreparedCorpus, Report
-from core.verification.training.index import MAX_HELD_OUT, SPLITS, Index, Skips, chain, text_hash
+from core.verification.training.corpus import META, PreparedCorpus, Report
+from core.verification.training.index import MAX_HELD_OUT, SPLITS, Index, chain, text_hash
+from core.verification.training.pack import BYTES_PER_TOKEN, Packed, pack_held_out, pack_training
 from core.verification.training.recipes import Recipe
-from core.verification.training.streams import Spot, Stream, open_stream
+from core.verification.training.steps import Pulse, scanned, write_whole
+from core.verification.training.streams import Stream, open_stream
 from core.verification.training.tokenizer import SMALLEST, Encoder, check_fetched, train_tokenizer
 
-BYTES_PER_TOKEN = 4.8        # English under 32,000 tokens has about 4.5: enough is read for a budget of tokens, and a little more
 SAMPLE = 32 * 2**20          # bytes of text that the tokenizer is trained on, spread over the whole corpus
-BATCH = 2**20                # bytes of text tokenized at once
-TURNS = 400                  # of one component after the other, when several are mixed: bytes at once, at most TURN
-TURN = 2**18
-COMMIT_S = 2.0               # … or so many seconds
 INDEX = "index.sqlite"
 
 
 class Maker:
-    def __init__(self, recipe: Recipe, vocab_size: int, tokenizer: str, config: Config, folder: Path, report: Report,
-                 commit_bytes: int = COMMIT_BYTES) -> None:
+    def __init__(self, recipe: Recipe, vocab_size: int, tokenizer: str, config: Config, folder: Path, report: Report, commit_bytes: int) -> None:
         self.recipe = recipe
         self.vocab_size = vocab_size
         self.tokenizer = tokenizer
@@ -62,7 +53,7 @@ class Maker:
                 self._sample()
                 encoder = Encoder(self.folder / "tokenizer.json", end_id, self.vocab_size)
                 self._hold_out(encoder)
-                self._pack(encoder)
+                pack_training(self.folder / "train.bin", self.recipe, self.index, self.streams, encoder, self.report, self.commit_bytes)
                 self._finish(end_id)
             finally:
                 for stream in self.streams:
@@ -92,7 +83,7 @@ class Maker:
         at = self.index.get(f"scan{source}", {"spot": [], "number": 0, "bytes": 0, "done": False})
         if at["done"]:
             return
-        stream, digest, pulse = self.streams[source], self.index.get("hash", ""), _Pulse(self.commit_bytes)
+        stream, digest, pulse = self.streams[source], self.index.get("hash", ""), Pulse(self.commit_bytes)
         for text, spot in stream.documents(at["spot"]):
             document = text.strip()
             if document:
@@ -126,20 +117,6 @@ class Maker:
 
     # ------------------------------------------------------------------------------------------ sample
 
-    def _documents(self, source: int, spot: Spot, number: int) -> Iterator[tuple[str, int | None, Spot | None]]:
-        """(document, what it is held out for or 0 for a repeat, spot) of what was scanned, from a document on."""
-        last, skips = self.index.get(f"scan{source}", {})["number"], Skips(self.index, source)
-        if number >= last:
-            return
-        for text, after in self.streams[source].documents(spot):
-            document = text.strip()
-            if document:
-                yield document, skips[number], after
-                number += 1
-                if number >= last:
-                    return
-        raise CorpusError(f"the corpus {self.recipe.components[source].name} became shorter while it was prepared", "try again when nothing changes it")
-
     def _sample(self) -> None:
         if self.index.get("sampled", False):
             return
@@ -148,15 +125,15 @@ class Maker:
         if not self.tokenizer:
             sample = list(self.index.texts("sample"))
             self.report(0.55, f"training the tokenizer on {sum(map(len, sample)) / 1e6:,.0f} MB")
-            _write(self.folder / "tokenizer.json", train_tokenizer(sample, self.vocab_size).to_str(pretty=True).encode())
+            write_whole(self.folder / "tokenizer.json", train_tokenizer(sample, self.vocab_size).to_str(pretty=True).encode())
             self.index.forget("sample")
         self.index.commit(sampled=True)
 
     def _sample_source(self, source: int) -> None:
         at = self.index.get(f"sample{source}", {"spot": [], "number": 0, "bytes": 0, "taken": 0})
-        total, pulse = self.index.get(f"scan{source}", {})["bytes"], _Pulse(self.commit_bytes)
+        total, pulse = self.index.get(f"scan{source}", {})["bytes"], Pulse(self.commit_bytes)
         below = int(min(1.0, SAMPLE / self.index.total()[1]) * 2**64)  # of the other half of the hash than the one that holds out
-        for document, split, spot in self._documents(source, at["spot"], at["number"]):
+        for document, split, spot in scanned(self.index, self.streams[source], source, at["spot"], at["number"]):
             size = len(document)
             if split:
                 self.index.keep_text(split, document)
@@ -178,100 +155,27 @@ class Maker:
 
         file, settings = fetch_tokenizer(self.tokenizer, self.config)
         end_id = check_fetched(self.tokenizer, file, settings, self.vocab_size)
-        _write(self.folder / "tokenizer.json", file.read_bytes())
+        write_whole(self.folder / "tokenizer.json", file.read_bytes())
         return end_id
-
-    # ------------------------------------------------------------------------------------------ tokens
-
-    def _hold_out(self, encoder: Encoder) -> None:
-        """END d₁ END d₂ … END; beside it where each document starts, and its bytes."""
-        if self.index.get("held_out", None):
-            return
-        self.report(0.6, "writing the held-out documents")
-        counts = {}
-        for split in SPLITS:
-            starts, sizes, n = [], [], 1
-            with (self.folder / f"{split}.bin").open("wb") as sink:
-                sink.write(np.asarray([encoder.end_id], encoder.dtype).tobytes())
-                for texts in _batched(self.index.texts(split)):
-                    for text, ids in zip(texts, encoder(texts), strict=True):
-                        starts.append(n)
-                        sizes.append(len(text.encode()))
-                        n += len(ids)
-                        sink.write(ids.tobytes())
-                _durable(sink)
-            _write(self.folder / f"{split}.json", json.dumps({"starts": starts, "bytes": sizes}).encode())
-            counts[split] = n
-        self.index.commit(held_out=counts)
-
-    def _pack(self, encoder: Encoder) -> None:
-        """The training text. Whichever component is furthest below its share of tokens is read next."""
-        path, width = self.folder / "train.bin", np.dtype(encoder.dtype).itemsize
-        at = Packed.from_json(self.index.get("packed", None), len(self.streams))
-        if not at.tokens:
-            path.write_bytes(np.asarray([encoder.end_id], encoder.dtype).tobytes())
-            at.tokens = 1
-        os.truncate(path, at.tokens * width)
-        turns = [self._turns(source, at) for source in range(len(self.streams))]
-        goal, pulse = self.recipe.tokens or float("inf"), _Pulse(self.commit_bytes)
-        _, total = self.index.total()
-        with path.open("ab") as sink:
-            while at.tokens < goal and not all(at.ended):
-                source = min((s for s in range(len(turns)) if not at.ended[s]), key=lambda s: (at.share[s] / self.recipe.components[s].weight, s))
-                texts = next(turns[source], None)
-                if texts is None:
-                    at.ended[source] = True
-                    continue
-                made = encoder(texts)
-                sink.write(np.concatenate(made).tobytes() if made else b"")
-                n, size = sum(map(len, made)), sum(len(t.encode()) for t in texts)
-                at.tokens, at.bytes, at.documents, at.share[source] = at.tokens + n, at.bytes + size, at.documents + len(texts), at.share[source] + n
-                pulse.add(size)
-                if pulse.due():
-                    self._keep(sink, at)
-                    fraction = at.tokens / goal if self.recipe.tokens else at.bytes / total
-                    self.report(0.6 + 0.4 * min(1.0, fraction), f"writing tokens: {at.tokens / 1e6:,.1f} million")
-            self._keep(sink, at)
-
-    def _keep(self, sink: BinaryIO, at: Packed) -> None:
-        _durable(sink)
-        self.index.commit(packed=asdict(at))
-
-    def _turns(self, source: int, at: Packed) -> Iterator[list[str]]:
-        """Batches of training documents; `at` says where the next one starts."""
-        most, texts, size = self._turn_bytes(), [], 0
-        for document, split, spot in self._documents(source, at.spots[source], at.numbers[source]):
-            at.pending[source] += 1
-            if split is None:
-                texts.append(document)
-                size += len(document)
-            if spot is not None and size >= most:
-                at.move(source, spot)
-                yield texts
-                texts, size = [], 0
-        if texts:
-            at.move(source, spot)
-            yield texts
-
-    def _turn_bytes(self) -> float:
-        if len(self.streams) == 1:
-            return BATCH
-        return min(TURN, (self.recipe.tokens * BYTES_PER_TOKEN or self.index.total()[1]) / TURNS)
 
     # ------------------------------------------------------------------------------------------ the end
 
+    def _hold_out(self, encoder: Encoder) -> None:
+        if self.index.get("held_out", None) is None:
+            self.report(0.6, "writing the held-out documents")
+            self.index.commit(held_out={split: pack_held_out(self.folder, split, self.index.texts(split), encoder) for split in SPLITS})
+
     def _finish(self, end_id: int) -> None:
-        at, held = Packed.from_json(self.index.get("packed", None), len(self.streams)), self.index.get("held_out", {})
-        n, _ = self.index.total()
+        at, held = Packed.of(self.index, len(self.streams)), self.index.get("held_out", {})
         names = [c.name for c in self.recipe.components]
         made = PreparedCorpus(
             name=self.recipe.name, hash=self.index.get("hash", ""), dir=self.folder, vocab_size=self.vocab_size,
             tokenizer_hash=sha256_text((self.folder / "tokenizer.json").read_text(encoding="utf-8")), train_tokens=at.tokens, valid_tokens=held["valid"],
-            train_bytes=at.bytes, documents=n, test_tokens=held["test"], watch_tokens=held["watch"], end_id=end_id, tokenizer=self.tokenizer,
-            sources=dict(zip(names, at.share, strict=True)), notes=tuple(self._notes(at)))
+            train_bytes=at.bytes, documents=self.index.total()[0], test_tokens=held["test"], watch_tokens=held["watch"], end_id=end_id,
+            tokenizer=self.tokenizer, sources=dict(zip(names, at.share, strict=True)), notes=tuple(self._notes(at)))
         meta = asdict(made)
         del meta["dir"]
-        _write(self.folder / META, json.dumps(meta, indent=1).encode())
+        write_whole(self.folder / META, json.dumps(meta, indent=1).encode())
 
     def _notes(self, at: Packed) -> Iterator[str]:
         if self.recipe.tokens and at.tokens < self.recipe.tokens:
@@ -279,68 +183,3 @@ class Maker:
         for component, share in zip(self.recipe.components, at.share, strict=True):
             if len(at.share) > 1 and abs(share / at.tokens - component.weight) > 0.02 * component.weight + 0.002:
                 yield f"{component.name} is {share / at.tokens:.1%} of the tokens, {component.weight:.1%} was asked for"
-
-
-@dataclass
-class Packed:
-    """How far the training text is written; lists hold one value a component."""
-
-    spots: list[Spot]
-    numbers: list[int]               # documents passed
-    pending: list[int]               # … since the last batch
-    share: list[int]                 # tokens
-    ended: list[bool]
-    tokens: int = 0
-    bytes: int = 0
-    documents: int = 0
-
-    @classmethod
-    def from_json(cls, data: dict | None, n: int) -> Packed:
-        return cls(**data) if data else cls([[] for _ in range(n)], [0] * n, [0] * n, [0] * n, [False] * n)
-
-    def move(self, source: int, spot: Spot) -> None:
-        self.spots[source] = spot
-        self.numbers[source] += self.pending[source]
-        self.pending[source] = 0
-
-
-class _Pulse:
-    """Whether enough text has passed, or time, to commit."""
-
-    def __init__(self, commit_bytes: int) -> None:
-        self.most, self.size, self.since = commit_bytes, 0, time.monotonic()
-
-    def add(self, size: int) -> None:
-        self.size += size
-
-    def due(self) -> bool:
-        if self.size < self.most and time.monotonic() - self.since < COMMIT_S:
-            return False
-        self.size, self.since = 0, time.monotonic()
-        return True
-
-
-def _batched(texts: Iterator[str]) -> Iterator[list[str]]:
-    held, size = [], 0
-    for text in texts:
-        held.append(text)
-        size += len(text)
-        if size >= BATCH:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
-
-
-def _durable(sink: BinaryIO) -> None:
-    sink.flush()
-    os.fsync(sink.fileno())
-
-
-def _write(path: Path, data: bytes) -> None:
-    """The whole file, or none."""
-    scratch = path.with_name(f"{path.name}.tmp")
-    with scratch.open("wb") as sink:
-        sink.write(data)
-        _durable(sink)
-    os.replace(scratch, path)

@@ -1,0 +1,143 @@
+"""Training in a sandboxed child, seen from outside: its frames become curve points and events, its weights are hashed and counted here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from core.errors import DesignError, SandboxMemory, VerificationError
+from core.sandbox.run import Child, Limits, Sandbox
+from core.types import CurvePoint, Json
+from core.verification.gpu import energy_kj, peak_flops
+from core.verification.trackers import Follow, trackers
+from core.verification.work import Work, memory_mb
+
+WEIGHTS = "weights.safetensors"
+RECORD = "trained.json"
+KEPT = ("train_seconds", "tokens_per_s", "train_loss", "step_seconds", "watched")
+TRIES = 5                    # halvings of the micro-batch after the child was ended for its memory
+
+
+def trained(work: Work) -> Json:
+    """The record of the training: of one that is over, else of one done now, from the last checkpoint on."""
+    return _recorded(work) or train(work)
+
+
+def train(work: Work, at_most_s: float | None = None) -> Json:
+    """Train to the end; what is recorded beside the weights, their hash among it. `at_most_s` ends a timed run early."""
+    rows: int | None = None
+    for _ in range(TRIES):
+        try:
+            return _attempt(work, at_most_s, rows)
+        except SandboxMemory as error:  # the system has no more; a smaller micro-batch may do, from the last checkpoint on
+            rows = max(1, (rows or _first_rows(work)) // 4)
+            work.on_event("micro_batch", {"sequences": rows, "why": error.what})
+            if rows == 1:
+                raise VerificationError(f"out of memory at micro-batch 1: {error.what}", "a smaller scale, or a machine with more memory") from error
+    raise VerificationError("out of memory", "a smaller scale, or a machine with more memory")
+
+
+def _first_rows(work: Work) -> int:
+    from core.gab.loss import MICRO_TOKENS
+
+    return max(1, MICRO_TOKENS[work.device] // work.scale.context)
+
+
+def _attempt(work: Work, at_most_s: float | None, rows: int | None) -> Json:
+    compile_, why = work.compile
+    payload = {
+        "code": work.code, "scale": asdict(work.scale), "seed": work.seed, "reference_code": work.reference_code, "folder": str(work.folder),
+        "corpus": str(work.corpus.dir), "bytes_per_token": work.corpus.bytes_per_token, "identity": work.identity, "device": work.device, "threads": work.threads,
+        "precision": work.precision, "kernels": list(work.kernels), "compile": compile_, "checkpoint_s": work.config.checkpoint_s, "at_most_s": at_most_s,
+        "rows": rows, "ranks": work.config.ranks}
+    record: Json = {"identity": work.identity, "training": {
+        "precision": work.precision, "kernels": list(work.kernels), "compiled": why or "compiled", "optimizer": work.scale.optimizer, "schedule": work.scale.schedule,
+        "lr": work.scale.lr, "world_size": max(1, work.config.ranks)}}
+    work.on_progress(0.01, "starting the training")
+    seen = [work.corpus.dir / name for name in ("train.bin", "watch.bin", "watch.json") if (work.corpus.dir / name).exists()]
+    task = "core.verification.training.child" if work.config.ranks <= 1 else "core.verification.training.launch"
+    sandbox = Sandbox(Limits(seconds=None, memory_mb=memory_mb(), file_mb=20_000), work.threads, work.device, readable=seen, writable=[work.folder],
+                      programs=compile_ or work.config.ranks > 1, sockets=work.config.ranks > 1)
+    before = energy_kj() if work.device == "cuda" else None
+    with trackers(work) as follow, sandbox.open(task, payload) as child:
+        record["layers"] = {layer.name: layer.held for layer in child.layers}
+        for header, _ in child.frames():
+            work.check_cancel()
+            _take(work, header, record, child, follow)
+    after = energy_kj() if work.device == "cuda" else None
+    record["energy_kj"] = after - before if before is not None and after is not None else None
+    record["weights"] = file_hash(work.folder / WEIGHTS)
+    record["params"], record["params_embedding"] = _counted(work.folder / WEIGHTS, record["fit"])
+    _write(work.folder / RECORD, record)
+    return record
+
+
+def _take(work: Work, header: Json, record: Json, child: Child, follow: Follow) -> None:
+    if "fit" in header:
+        record["fit"] = header["fit"]
+    elif "point" in header:
+        point = CurvePoint(**header["point"])
+        work.on_point(point)
+        follow(point)
+        work.on_progress(0.02 + 0.88 * point.step / work.scale.steps, f"step {point.step} of {work.scale.steps}, {point.tokens_per_s:,.0f} tokens/s")
+    elif "resumed" in header:
+        work.on_event("resumed", {"from_step": header["resumed"]})
+    elif "event" in header:
+        work.on_event(str(header["event"]), dict(header["data"]))
+    elif header.get("done"):
+        record |= {key: header[key] for key in KEPT}
+        record["peak_memory_mb"] = header["cuda_peak_mb"] or child.peak_memory_mb
+        peak = peak_flops(header["gpu"])
+        record["mfu"] = header["tokens_per_s"] * header["flops_train"] / (peak * max(1, work.config.ranks)) if peak and header["flops_train"] else None
+        record["training"] |= {"micro_batch": header["micro_batch"], "replicas": header["replicas"], "spikes": header["spikes"]}
+        if header["compiled"]:
+            record["training"]["compiled"] = header["compiled"]
+
+
+def _counted(weights: Path, fit: Json) -> tuple[int, int]:
+    """(non-embedding, embedding) parameters, from the file itself: what the block says of its size is not taken for it. Raises DesignError where the two differ."""
+    from safetensors import safe_open
+
+    with safe_open(str(weights), "pt") as file:
+        sizes = {name: math.prod(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    embedding = sizes.pop("embedding.weight", 0)
+    found = sum(sizes.values())
+    if found > 1.05 * fit["params"] + 4096:  # buffers are saved too, and are no parameters
+        raise DesignError(f"{found:,} numbers were saved, {fit['params']:,} parameters were counted when the block was fitted", "make every parameter in __init__, the same each time")
+    return fit["params"], embedding
+
+
+def _recorded(work: Work) -> Json | None:
+    """The record of a training that is over, if it is of this one."""
+    try:
+        record = json.loads((work.folder / RECORD).read_text())
+    except (OSError, ValueError):
+        return None
+    return record if record.get("identity") == json.loads(json.dumps(work.identity)) else None
+
+
+def _write(target: Path, record: Json) -> None:
+    scratch = target.with_suffix(".tmp")
+    try:
+        scratch.write_text(json.dumps(record))
+        os.replace(scratch, target)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise VerificationError(f"{target} cannot be written: {error.strerror}", "free some space or set CKPT_DIR, then retry the job: it goes on from the last checkpoint") from error
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256. Raises VerificationError when the file is not there."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise VerificationError(f"{path} cannot be read: {error.strerror}", "remove its folder and retry: it is trained again") from error
+
+
+def at_rate(work: Work, lr: float) -> Work:
+    return replace(work, scale=replace(work.scale, lr=lr))
