@@ -115,31 +115,23 @@ def probes(reports: Sequence[Report], suite: str) -> go.Figure | None:
 
 
 def ladder(reports: Sequence[Report]) -> go.Figure:
-    """Bits per byte against parameters, ± one standard error as a band."""
+    """Bits per byte against parameters: what was measured, ± one standard error, and the fitted curve with its 95 % band."""
     fig = go.Figure()
-    seen: set[str] = set()
-    for i, r in enumerate(reports):
-        if r.design.id not in seen and r.ladder:
-            seen.add(r.design.id)
-            _rungs(fig, r.design.id, style(i)[0], [(g.params, g.mean, g.se, g.scale) for g in r.ladder])
-    first = reports[0]
-    base = [(g.reference_params, g.reference, g.reference_se, g.scale) for g in first.ladder if g.reference is not None]
-    if base and first.reference not in seen:
-        _rungs(fig, first.reference, "#8c96a0", base)
+    colours = {r.design.id: style(i)[0] for i, r in reversed(list(enumerate(reports)))}
+    curves = {c.design_id: c for r in reports if r.scaling for c in r.scaling.curves}
+    for name, c in curves.items():
+        colour = colours.get(name, "#8c96a0")
+        rgb = ",".join(str(int(colour[k:k + 2], 16)) for k in (1, 3, 5))
+        fig.add_trace(go.Scatter(x=[*c.sizes, *c.sizes[::-1]], y=[*c.high, *c.low[::-1]], fill="toself", fillcolor=f"rgba({rgb},0.15)", line={"width": 0}, hoverinfo="skip",
+                                 showlegend=False, legendgroup=name))
+        fig.add_trace(go.Scatter(x=c.sizes, y=c.fitted, mode="lines", line={"color": colour, "width": 2}, hoverinfo="skip", showlegend=False, legendgroup=name))
+        fig.add_trace(go.Scatter(x=[p.size for p in c.points], y=[p.y for p in c.points], name=safe(name), mode="markers", marker={"size": 9, "color": colour, "line": {"width": 0}},
+                                 error_y={"type": "data", "array": [p.se for p in c.points], "thickness": 1.4, "width": 4, "color": colour}, legendgroup=name, text=[p.scale for p in c.points],
+                                 hovertemplate="%{text}: %{y:.4f} bits/byte<extra>" + safe(name) + "</extra>"))
     fig.update_layout(height=300, margin={"l": 8, "r": 8, "t": 8, "b": 8}, xaxis_title="parameters, without embeddings", yaxis_title="bits per byte",
                       legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
     fig.update_xaxes(type="log", exponentformat="SI")
     return fig
-
-
-def _rungs(fig: go.Figure, name: str, colour: str, rungs: Sequence[tuple]) -> None:
-    xs, ys, ses = [r[0] for r in rungs], [r[1] for r in rungs], [r[2] or 0 for r in rungs]
-    rgb = ",".join(str(int(colour[k:k + 2], 16)) for k in (1, 3, 5))
-    fig.add_trace(go.Scatter(x=[*xs, *xs[::-1]], y=[*(y + e for y, e in zip(ys, ses, strict=True)), *(y - e for y, e in zip(ys[::-1], ses[::-1], strict=True))],
-                             fill="toself", fillcolor=f"rgba({rgb},0.15)", line={"width": 0}, hoverinfo="skip", showlegend=False))
-    fig.add_trace(go.Scatter(x=xs, y=ys, name=safe(name), mode="lines+markers", line={"color": colour, "width": 2}, marker={"size": 8},
-                             error_y={"type": "data", "array": ses, "thickness": 1.4, "width": 4}, text=[r[3] for r in rungs],
-                             hovertemplate="%{text}: %{y:.4f} bits/byte<extra>" + safe(name) + "</extra>"))
 
 
 def label(found: Report, among: Sequence[Report]) -> str:

@@ -94,12 +94,41 @@ def mark(found: Report) -> tuple[str, str]:
 
 
 def draw_next_steps(desk: Desk, found: Report) -> None:
+    """What a person may do about it: more seeds, the audit, probes, the locked test split."""
     told = found.comparison
-    if told is not None and told.more_seeds:
-        n = len(told.more_seeds)
-        time = f": {words.took(told.more_seconds)}" if told.more_seconds else ""
-        if st.button(f"Queue {words.count(n)} more seed{'s' * (n > 1)}{time}", icon=":material/add:", key=f"more-{found.verification}") and shell.act(
-                lambda: queue_more(desk, found), "queued"):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if told is not None and told.more_seeds:
+            n = len(told.more_seeds)
+            time = f": {words.took(told.more_seconds)}" if told.more_seconds else ""
+            if st.button(f"Queue {words.count(n)} more seed{'s' * (n > 1)}{time}", icon=":material/add:", key=f"more-{found.verification}") and shell.act(
+                    lambda: queue_more(desk, found), "queued"):
+                st.rerun()
+        if told is None and found.state == "done" and found.design.id != found.reference:
+            shell.link("verify", f"Verify {found.reference} at {found.scale}", ":material/science:", designs=found.reference, scale=found.scale)
+        if found.suspect is not None and not found.suspect.counts and st.button(
+                "Audit its weights", icon=":material/policy:", key=f"audit-{found.verification}", help="the deep causality audit; the score counts when it passes") and shell.act(
+                lambda: desk.audit(found.verification), "queued"):
+            st.rerun()
+        if found.score and not found.probes:
+            draw_probe_choice(desk, found)
+        if found.score and found.score.test is None and (found.suspect is None or found.suspect.counts):
+            draw_promotion(desk, found)
+
+
+def draw_probe_choice(desk: Desk, found: Report) -> None:
+    with st.popover("Probe it", icon=":material/biotech:"):
+        suite = st.selectbox("Suite", list(desk.suites), key=f"suite-{found.verification}", format_func=lambda s: f"{s} · {desk.suites[s].about}")
+        if st.button("Run the probes", key=f"probe-{found.verification}", type="primary") and shell.act(lambda: desk.probe([found.design.id], suite), "queued"):
+            st.rerun()
+
+
+def draw_promotion(desk: Desk, found: Report) -> None:
+    """The locked test split, once, with a reason."""
+    with st.popover("Promote", icon=":material/lock_open:", help="score it on the locked test split"):
+        looks = desk.test_looks(found.corpus_hash)
+        st.markdown(f"Scores this verification on the **locked test split**, once. That split was looked at {looks} time{'s' * (looks != 1)} so far; each look weakens what it proves.")
+        reason = st.text_input("Why?", key=f"why-{found.verification}", placeholder="for instance: better than gpt2 over five seeds at two scales")
+        if st.button("Promote it", key=f"promote-{found.verification}", type="primary") and shell.act(lambda: desk.promote(found.verification, reason), "queued"):
             st.rerun()
 
 
@@ -199,10 +228,12 @@ def draw_probes(reports: Sequence[Report]) -> None:
 
 
 def draw_ladder(reports: Sequence[Report]) -> None:
-    if all(len(r.ladder) < 2 for r in reports):
+    if not any(r.scaling and r.scaling.curves for r in reports):
         return
-    section("Ladder", "Level and slope: designs cross from rung to rung. Bands: ± one standard error.")
+    section("Ladder", "Level and slope: designs cross from rung to rung. Dots ± one standard error; curves with their 95 % bands.")
     st.plotly_chart(figures.ladder(reports), key=f"ladder-{reports[0].verification}-{len(reports)}", config=NO_BAR)
+    for line in dict.fromkeys(line for r in reports for line in words.scaling_lines(r)):
+        st.caption(shell.plain(f"{line}."))
 
 
 def draw_made_with(found: Report) -> None:

@@ -63,6 +63,7 @@ def _report(shelf: Shelf, row: Verification) -> Report:
     newest = store.implementations.newest(row.design_id)
     told, why_not = compared(desk, row, reference)
     layers = row.provenance.get("sandbox") or {}
+    rungs = _ladder(desk, row, alike, reference)
     report = Report(
         verification=row.id, design=shelf.designs[row.design_id], revision=made.revision, newest_revision=newest.revision if newest else made.revision, code_hash=made.code_hash,
         scale=row.scale, seed=row.seed, corpus=row.corpus, corpus_hash=row.corpus_hash, label=row.label,
@@ -70,7 +71,8 @@ def _report(shelf: Shelf, row: Verification) -> Report:
         created_at=row.created_at, finished_at=row.finished_at, reference=reference,
         score=_score(row, own, shelf.tests.get(row.id)), comparison=told, no_comparison=why_not,
         curve=_curve(desk, row, OWN_POINTS), references=_references(desk, row, at_scale, shelf.designs), peers=_peers(at_scale, shelf.designs),
-        tasks=_tasks(desk, row, base, told), probes=_probes(shelf, row), ladder=_ladder(desk, row, alike, reference),
+        tasks=_tasks(desk, row, base, told), probes=_probes(shelf, row), ladder=rungs,
+        scaling=desk.ladder([row.design_id, reference], row.corpus_hash) if len(rungs) > 1 and row.metrics else None,
         cost=_cost(desk, row, made.code_hash, shelf.price), training=row.provenance.get("training") or {}, story=_story(desk, row.id),
         layers_held=tuple(sorted(name for name, held in layers.items() if held)), layers_missing=tuple(sorted(name for name, held in layers.items() if not held)),
         suspect=shelf.suspects.get(row.id), audit=shelf.audits.get(row.id), warnings=(), provenance=row.provenance)

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from core.evidence import Comparison
+from core.evidence import Comparison, Ladder
 from core.store.suspicion import Suspect
 from core.types import Audit, CurvePoint, Design, Json, TestScore
 
@@ -165,6 +165,7 @@ class Report:
     tasks: tuple[TaskLine, ...]
     probes: tuple[ProbeLine, ...]
     ladder: tuple[Rung, ...]
+    scaling: Ladder | None           # curves fitted over the rungs, of the design and the reference; None for fewer than two rungs
     cost: Cost | None
     training: Json                   # precision, compiled and why not, optimizer, micro-batch, schedule, world size, …
     story: tuple[str, ...]           # what happened on the way: resumed from, steps skipped

@@ -38,7 +38,7 @@ def answer(found: Comparison) -> str:
         return f"Yes {sure}."
     if found.verdict is Verdict.WORSE:
         return f"No {sure}."
-    return f"Probably {sure}." if found.p_better >= LIKELY else f"Probably not {sure}." if found.p_better <= 1 - LIKELY else f"Within noise {sure}."
+    return f"Probably {sure}." if found.p_better >= LIKELY else f"Probably not {sure}." if found.p_better <= 1 - LIKELY else f"Within noise ({percent(found.p_better)} likely)."
 
 
 def percent(p: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from core.estimates import took
 from core.report.parts import Report, TaskLine
-from core.report.verdict import answer
+from core.report.verdict import answer, percent
 from core.statistics.paired import MOST_SEEDS, Verdict
 
 HEAD = ("verification", "design", "scale", "seed", "corpus", "section", "name", "value", "se", "chance", "n", "reference", "difference", "difference_se")
@@ -76,6 +76,21 @@ def score_line(found: Report) -> str:
     return told
 
 
+def scaling_lines(found: Report) -> list[str]:
+    """Level and slope of each curve at its largest rung, and where the two cross."""
+    if found.scaling is None:
+        return []
+    lines = [f"{c.design_id}: {figure(c.level.value)} at {big(c.points[-1].size).strip()} parameters, slope {figure(c.slope.value, sign=True)} "
+             f"({figure(c.slope.low, sign=True)} to {figure(c.slope.high, sign=True)}) bits per byte for ten times the size; {c.kind}" for c in found.scaling.curves]
+    for x in found.scaling.crossings:
+        if x.size is None:
+            lines.append(f"{x.first} and {x.second} do not cross within a hundred times the largest size (in {percent(x.probability)} of the draws they do)")
+        else:
+            where = f"{big(x.size.value).strip()} parameters ({big(x.size.low).strip()} to {big(x.size.high).strip()})"
+            lines.append(f"{x.second} overtakes {x.first} at {where}, in {percent(x.probability)} of the draws{': beyond what was measured' if x.extrapolated else ''}")
+    return lines
+
+
 def as_text(found: Report) -> str:
     lines = [f"verification {found.verification}: {found.name}, on {found.corpus}", f"  {headline(found)} {reasons(found)}".rstrip()]
     if found.score:
@@ -90,6 +105,7 @@ def as_text(found: Report) -> str:
         lines.append(f"  {p.suite} {p.task}{level}: {p.failure or figure(p.accuracy, p.se, 3)} (chance {p.chance:.3f}{other})")
     if len(found.ladder) > 1:
         lines += [f"  at {r.scale:<6} {figure(r.mean, r.se)} ({r.seeds} seed{'s' * (r.seeds > 1)}, {big(r.params)} parameters)" for r in found.ladder]
+    lines += [f"  {line}" for line in scaling_lines(found)]
     if found.cost:
         lines += [f"  {name:<20} {value}" for name, value in cost_rows(found)]
     lines += [f"  . {note}" for note in notes(found)]

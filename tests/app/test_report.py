@@ -18,7 +18,7 @@ from core.errors import NotFound, UsageError
 from core.report import report, to_json
 from core.report.html import as_html
 from core.report.words import as_csv, as_text
-from core.types import CurvePoint, ProbeResult
+from core.types import CurvePoint, JobState, ProbeResult
 
 
 @pytest.fixture
@@ -167,3 +167,87 @@ def test_seeds_are_read_as_a_list_and_as_spans():
     for bad in ("x", "1-", "-1", "1.5", "0-999", "9" * 40):
         with pytest.raises(UsageError):
             parse_seeds(bad)
+
+
+@pytest.fixture
+def told_apart(desk: Desk, engine, work) -> Desk:
+    """gla better than gpt2 by far more than the noise, over three seeds; retnet by as much as the noise, with one."""
+    noise = desk.noise("nano").paired.sd
+    for design, gap, seeds in (("gpt2", 0.0, (0, 1, 2)), ("gla", -6 * noise, (0, 1, 2)), ("retnet", noise, (0,))):
+        code = desk.store.implementations.newest(design).code
+        engine.scores |= {(code, s): 2.0 + 0.001 * s + gap + 0.0005 * (s == 1) for s in seeds}
+        desk.verify([design], "nano", seeds)
+    work()
+    return desk
+
+
+def test_the_verdict_comes_first_with_its_probability(told_apart: Desk, open_page):
+    found = report(told_apart, row(told_apart, "gla", 0))
+    assert (str(found.comparison.verdict), found.comparison.seeds) == ("better", (0, 1, 2))
+    assert "Better than gpt2? Yes (" in as_text(found)
+    assert "over 3 seeds" in as_html([found])
+    assert (found.tasks[0].paired, found.tasks[0].seeds) == (True, 3)
+    text = said(open_page("report", verifications=str(found.verification)))
+    assert text.index("Better than gpt2? Yes") < text.index("##### Curve")
+
+
+def test_more_seeds_are_queued_from_the_report(told_apart: Desk, open_page):
+    number = row(told_apart, "retnet", 0)
+    proposed = report(told_apart, number).comparison.more_seeds
+    assert proposed
+    test = open_page("report", verifications=str(number))
+    next(b for b in test.button if "more seed" in b.label).click().run()
+    assert not test.exception
+    queued = {(j.payload["design"], j.payload["seed"]) for j in told_apart.queue.all(states=[JobState.QUEUED])}
+    assert {("retnet", s) for s in proposed} <= queued
+    assert not any(design == "gpt2" and seed < 3 for design, seed in queued)  # those are measured
+
+
+def test_a_promotion_needs_a_reason_and_happens_once(told_apart: Desk, open_page, work):
+    number = row(told_apart, "gla", 0)
+    test = open_page("report", verifications=str(number))
+    test.button(key=f"promote-{number}").click().run()
+    assert "needs a reason" in said(test)
+    test.text_input(key=f"why-{number}").set_value("better over three seeds")
+    test.button(key=f"promote-{number}").click().run()
+    work()
+    text = said(open_page("report", verifications=str(number)))
+    assert "Locked test split" in text
+    assert "promoted by you" in text
+
+
+def test_results_name_verdicts_and_what_is_suspicious(desk: Desk, engine, work, open_page):
+    session = desk.start_session(["gpt2"], n_proposals=1, gate="auto", seed=1)
+    work()
+    (cheat,) = desk.store.designs.of_session(session.id)
+    engine.scores[desk.store.implementations.newest(cheat.id).code, 0] = 1.0
+    engine.audit_says = (False, "position 3 changes position 2")
+    desk.verify(["gpt2", cheat.id], "nano", [0])
+    work()
+    frame = open_page("verify").dataframe[-1].value.set_index("design")
+    assert (frame["verdict"]["gpt2"], frame["verdict"][cheat.id]) == ("the reference", "suspicious")
+    assert "suspicious" in frame["doubts"][cheat.id]
+    number = row(desk, cheat.id, 0)
+    test = open_page("report", verifications=str(number))
+    assert "Too good to count yet" in said(test)
+    assert "position 3 changes" in said(test)
+    assert not any(b.label == "Promote it" for b in test.button)
+    engine.audit_says = (True, "nothing changes")
+    test.button(key=f"audit-{number}").click().run()
+    work()
+    assert "the audit passed" in said(open_page("report", verifications=str(number)))
+
+
+def test_the_form_passes_tasks_and_options(open_page, desk: Desk):
+    test = open_page("verify", designs="gpt2", scale="micro")
+    test.text_input(key="verify-seeds").set_value("0-1")
+    test.checkbox(key="verify-early").check()
+    test.multiselect(key="verify-tasks").set_value(["minimal_pairs", "blimp_local"]).run()
+    next(b for b in test.button if b.label == "Verify 2").click().run()
+    assert not test.exception
+    job = desk.queue.all()[0]
+    assert (job.payload["scale"], job.payload["seed"]) == ("micro", 1)
+    assert job.payload["options"]["tasks"] == ["minimal_pairs", "blimp_local"]
+    assert job.payload["options"]["early_stop"]
+    next(b for b in test.button if b.label == "Measure").click().run()
+    assert desk.queue.all()[0].kind == "time"
