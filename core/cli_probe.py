@@ -5,20 +5,28 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from core import cli_text as text
 from core.build import BuildSystem
 from core.cli_work import work
+from core.desk import Desk
 from core.errors import UsageError
-from core.types import Json, ProbeResult
+from core.types import Job, Json, ProbeResult
 from core.verification.probes.scores import mean, relative
 from core.verification.probes.suites import Suite, get_suite
 
 
-def probe(args: argparse.Namespace) -> tuple[object, str, int]:
-    """Run a suite on designs, or list the suites. Exit code 1 when a design failed at every task."""
-    desk = BuildSystem().open()
+Answer = tuple[object, str, int]
+
+
+def probe(args: argparse.Namespace) -> Answer:
+    """Run a suite on designs, or list the suites."""
+    return answer(BuildSystem().open(), args, work)
+
+
+def answer(desk: Desk, args: argparse.Namespace, do: Callable[[Desk, Job], Job]) -> Answer:
+    """`do` does a job to its end. Exit code 1 when a design failed at every task."""
     if args.suite == "list":
         return list(desk.suites.values()), _suites(desk.suites), 0
     suite = get_suite(desk.suites, args.suite)
@@ -29,7 +37,7 @@ def probe(args: argparse.Namespace) -> tuple[object, str, int]:
     started = time.monotonic()
     found: dict[str, list[ProbeResult]] = {}
     for design_id, job in zip(ids, desk.probe(ids, args.suite, args.seed, tasks, args.fresh), strict=True):
-        done = work(desk, job)
+        done = do(desk, job)
         found[design_id] = [ProbeResult(**r) for r in done.result["probes"]]
         print(f"{design_id}: {mean(found[design_id]):.3f} in {sum(r.seconds for r in found[design_id]):,.0f} s of probes", file=sys.stderr, flush=True)
     data = {"suite": suite.name, "suite_hash": suite.hash, "seed": args.seed, "seconds": round(time.monotonic() - started, 1), "designs": {k: _told(v) for k, v in found.items()}}

@@ -10,7 +10,7 @@ from core.gab.contract import ComposedGAB, UnitSpec
 from core.gab.model import GAM, count_params, load_block, own_frames
 from core.sandbox.channel import Channel
 from core.types import Json
-from core.verification.probes.state import normalised
+from core.verification.probes.state import depth, normalised
 from core.verification.probes.tasks import get_task
 from core.verification.probes.train import Learner, scale_start, train
 from core.verification.training.child import make_deterministic
@@ -26,8 +26,10 @@ def main(channel: Channel, payload: Json, arrays: list) -> None:
     make_deterministic(1)
     task, settings = get_task(payload["task"]), payload["settings"]
     block, config = load_block(payload["code"])
-    width, config, state = _built(block, config, task.vocab(settings), payload)
-    channel.send({"built": True, "width": width, "state": state, "config": {k: v for k, v in config.items() if isinstance(v, (int, float, str, bool))}})
+    classes = _classes(block.tree) if issubclass(block, ComposedGAB) else {}
+    payload["depth"] = depth(classes, config, payload["depth"])
+    width, config, state = _built(block, config, classes, task.vocab(settings), payload)
+    channel.send({"built": True, "width": width, "depth": payload["depth"], "state": state, "config": {k: v for k, v in config.items() if isinstance(v, (int, float, str, bool))}})
     for lr in payload["lrs"]:
         model = GAM(block, config, task.vocab(settings), width, payload["depth"], payload["model_seed"])
         scale_start(model)
@@ -44,9 +46,8 @@ def main(channel: Channel, payload: Json, arrays: list) -> None:
     channel.send({"done": True})
 
 
-def _built(block: type, config: dict[str, Any], vocab: int, payload: Json) -> tuple[int, dict[str, Any], int | None]:
+def _built(block: type, config: dict[str, Any], classes: Mapping[str, str], vocab: int, payload: Json) -> tuple[int, dict[str, Any], int | None]:
     """The width nearest to the one wanted at which the block builds, its hyperparameters there, and the numbers in a block's state."""
-    classes = _classes(block.tree) if issubclass(block, ComposedGAB) else {}
     first: Exception | None = None
     for share in WIDTHS:
         width = round(share * payload["width"])

@@ -87,7 +87,7 @@ def _probed(code: str, one: Probe, seed: int, stop: threading.Event, shares: dic
 def _swept(child: Child, one: Probe, blank: ProbeResult, seed: int, facts: Json, tell: Callable[[float], None], stop: threading.Event) -> ProbeResult:
     """Every learning rate until one has solved the task; the best is kept."""
     header, _ = child.recv()
-    facts |= {"width": header["width"], "state": header["state"], "config": header["config"]}
+    facts |= {"width": header["width"], "depth": header["depth"], "state": header["state"], "config": header["config"]}
     exam = _exam(one, seed)
     by_lr: dict[str, float] = {}
     best: ProbeResult | None = None

@@ -32,9 +32,16 @@ MIXERS: dict[str, Mixer] = {
     "RWKV6": Mixer(lambda d, c: d * d / c["heads"], "heads"),
     "RWKV7": Mixer(lambda d, c: d * d / c["heads"], "heads"),
     "TTTLinear": Mixer(lambda d, c: d * d / c["heads"], "heads"),
+    "MLSTM": Mixer(lambda d, c: d * c.get("key_share", 1) * d / c["heads"], "heads"),
     "Mamba2": Mixer(lambda d, c: d * c.get("expand", 1) * c["state"], "state"),
     "Mamba": Mixer(lambda d, c: d * c.get("expand", 1) * c["state"], "state"),
 }
+GROWING = ("Attention", "DiffAttention", "LatentAttention")  # their memory grows with the length: there is nothing to bring to a size
+
+
+def depth(classes: Mapping[str, str], config: Config, least: int) -> int:
+    """Blocks enough for every kind of them: a hybrid that attends in one block of four would be probed without its attention in two."""
+    return max([least, *(int(config.get(f"{prefix}every", 1)) for prefix, name in classes.items() if name == "Hybrid")])
 
 
 def normalised(classes: Mapping[str, str], config: Config, width: int, share: int) -> tuple[dict[str, Any], int | None]:
@@ -54,4 +61,4 @@ def normalised(classes: Mapping[str, str], config: Config, width: int, share: in
         best = min(values, key=lambda v: (abs(mixer.numbers(width, {**own, mixer.knob: v}) / (share * width) - 1), v))
         out[f"{prefix}{mixer.knob}"] = best
         total += round(mixer.numbers(width, {**own, mixer.knob: best}))
-    return out, total or None
+    return out, total if total and not set(classes.values()) & set(GROWING) else None
