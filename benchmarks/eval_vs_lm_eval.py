@@ -57,8 +57,11 @@ def compare(work: Path, args: argparse.Namespace) -> None:
     runs = {}
     seconds = {}
     for name, command in (("stock, default settings", stock(work, args)), ("ours", mine(work, args)), (f"stock, batch {args.large}", stock(work, args, args.large))):
+        before = os.times()
         runs[name], seconds[name] = timed(command, work, args.threads)
-        print(f"{name}: {seconds[name]:.1f} s", flush=True)
+        after = os.times()
+        spent = after.children_user + after.children_system - before.children_user - before.children_system
+        print(f"{name}: {seconds[name]:.1f} s, {spent:.1f} s of processor time", flush=True)
     items = stock_items(stock(work, args, args.large, samples=True), work, args.threads, sets)
     report(sets, runs, items, args)
     base = seconds["stock, default settings"]
