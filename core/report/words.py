@@ -151,9 +151,13 @@ def made_with(found: Report) -> list[tuple[str, str]]:
             ("machine", ", ".join(str(facts[k]) for k in ("machine", "device") if facts.get(k)) + (f", {facts['threads']} threads" if facts.get("threads") else "")),
             ("held out", ", ".join(f"{corpus[k]:,} {w}" for k, w in (("held_out_documents", "documents"), ("held_out_tokens", "tokens")) if corpus.get(k))),
             ("sandbox, held", ", ".join(found.layers_held)), ("sandbox, missing", ", ".join(found.layers_missing)),
-            *((key.replace("_", " "), _plain(value)) for key, value in found.training.items()), ("on the way", "; ".join(found.story)),
+            *((key.replace("_", " "), _compiled(value) if key == "compiled" else _plain(value)) for key, value in found.training.items()), ("on the way", "; ".join(found.story)),
             *((f"asked: {key}", _plain(value)) for key, value in (facts.get("options") or {}).items() if value)]
     return [(name, str(value)) for name, value in rows if value not in ("", None)]
+
+
+def _compiled(value: object) -> str:
+    return "yes" if value in (True, "compiled") else f"no: {value}" if value else "no"
 
 
 def _plain(value: object) -> str:
