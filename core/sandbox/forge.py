@@ -28,7 +28,7 @@ PRELOAD = ("torch", "torch._dynamo", "torch.utils.checkpoint", "numpy", "einops"
 START_S = 120.0                      # importing torch from a cold disk
 TMP_MB = 256                         # of the memory disk
 CREDENTIALS = getattr(socket, "SCM_CREDENTIALS", 2)
-SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives", "/sys/devices/system/cpu")
+SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives", "/etc/hosts", "/sys/devices/system/cpu")
 OURS = ("core", "library")           # what a child may read of this program
 
 
@@ -41,6 +41,7 @@ class View:
     bubblewrap: bool = True
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+    programs: bool = False
 
 
 class Handle:
@@ -120,7 +121,7 @@ class Forge:
         command = [sys.executable, "-s", "-P", "-B", str(ROOT / "core" / "sandbox" / "zygote.py"), json.dumps(settings)]
         try:
             self._process = subprocess.Popen(
-                [*(self._wrapped(theirs.fileno()) if self.bubblewrap else ()), *command], cwd="/", env=environment(self.view.threads), pass_fds=[theirs.fileno()],
+                [*(self._wrapped(theirs.fileno()) if self.bubblewrap else ()), *command], cwd="/", env=environment(self.view.threads, self.view.programs), pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
         except OSError as error:
             self._words, self._over = str(error).encode(), True
@@ -183,12 +184,13 @@ class Forge:
 
 
 
-def environment(threads: int) -> dict[str, str]:
+def environment(threads: int, programs: bool = False) -> dict[str, str]:
     """All that a zygote's process is ever given of this one's, before it is started: its memory never held a key."""
     n = str(threads)
     return {name: os.environ[name] for name in KEPT if name in os.environ} | {
         "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": n, "MKL_NUM_THREADS": n, "OPENBLAS_NUM_THREADS": "1",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "TORCH_COMPILE_DISABLE": "1"}
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "MALLOC_MMAP_THRESHOLD_": "268435456", "MALLOC_TRIM_THRESHOLD_": "1073741824",  # tensors come from the heap, not from fresh pages
+        **({"TORCHINDUCTOR_COMPILE_THREADS": "1"} if programs else {"TORCH_COMPILE_DISABLE": "1"})}
 
 
 @functools.cache

@@ -29,21 +29,29 @@ class PathBeneath(ctypes.Structure):
     _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
 
-def restrict(readable: Sequence[Path], writable: Sequence[Path]) -> str:
-    """Apply it to this process and all that it starts. Paths that are not there are left out. Raises OSError where the kernel has no Landlock."""
+def available() -> bool:
+    libc = ctypes.CDLL(None, use_errno=True)
+    return libc.syscall(CREATE, None, 0, 1) > 0
+
+
+def restrict(readable: Sequence[Path], writable: Sequence[Path], programs: bool = False, sockets: bool = False) -> str:
+    """Apply it to this process and all that it starts. Paths that are not there are left out. Raises OSError where the kernel has no Landlock.
+
+    `programs`: what is readable may be executed too; `sockets`: TCP is left to the network namespace.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     abi = _checked(libc.syscall(CREATE, None, 0, 1))
     rights = (1 << BY_ABI.get(abi, 16)) - 1
-    attr = RulesetAttr(rights, TCP if abi >= 4 else 0, SIGNALS_AND_SOCKETS if abi >= 6 else 0)
+    attr = RulesetAttr(rights, TCP if abi >= 4 and not sockets else 0, SIGNALS_AND_SOCKETS if abi >= 6 else 0)
     ruleset = _checked(libc.syscall(CREATE, ctypes.byref(attr), 8 if abi < 4 else 16 if abi < 6 else 24, 0))
     try:
-        for allowed, paths in ((READ | READ_DIR, readable), (rights & ~EXECUTE, writable)):
+        for allowed, paths in ((READ | READ_DIR | (EXECUTE if programs else 0), readable), (rights & ~EXECUTE, writable)):
             for path in paths:
                 _add(libc, ruleset, path, allowed & rights)
         _checked(libc.syscall(RESTRICT, ruleset, 0))
     finally:
         os.close(ruleset)
-    more = (", TCP" if abi >= 4 else "") + (", signals" if abi >= 6 else "")
+    more = (", TCP" if abi >= 4 and not sockets else "") + (", signals" if abi >= 6 else "")
     return f"version {abi}: files outside its own folders{more} are out of reach"
 
 

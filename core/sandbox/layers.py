@@ -1,5 +1,8 @@
 """The layers that a child puts on itself before it loads anything that was generated. Each is applied and its outcome told, never assumed.
 
+A task that compiles may start programs, and one of several ranks may use sockets in its own empty network: then seccomp and the guard let just that through,
+and where neither bubblewrap nor Landlock holds, no such task is started.
+
 Around them stands bubblewrap (core/sandbox/forge.py), where it works. What no layer stops: burning the processor and a GPU up to the wall clock.
 On macOS only limits, the scrubbed environment and the guard hold; on a GPU bubblewrap is left out and devices are open.
 """
@@ -7,9 +10,12 @@ On macOS only limits, the scrubbed environment and the guard hold; on a GPU bubb
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import resource
 import signal
+import socket
+import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,6 +50,8 @@ class Settings:
     device: str = "cpu"
     network_is_off: bool = False     # by bubblewrap
     without: list[str] = field(default_factory=list)    # layers left out, for tests of the others
+    programs: bool = False           # it may start programs: a compiler
+    sockets: bool = False            # it may talk to its own ranks, in a network of its own
 
 
 def put_on(settings: Settings, parent: int) -> list[Layer]:
@@ -55,10 +63,10 @@ def put_on(settings: Settings, parent: int) -> list[Layer]:
         ("dies with parent", lambda: _die_with(parent)),
         ("no new privileges", lambda: _prctl(PR_SET_NO_NEW_PRIVS, 1, "setuid programs give no rights")),
         ("limits", lambda: _limits(settings.memory_mb if cpu else 0, settings.file_mb)),
-        ("no network", lambda: "an empty network namespace" if settings.network_is_off else _no_network()),
-        ("landlock", lambda: landlock.restrict(readable, writable)),
-        ("seccomp", seccomp.restrict),
-        ("guard", lambda: guard.install(readable, writable))]
+        ("no network", lambda: "an empty network namespace" if settings.network_is_off else _no_network(settings.sockets)),
+        ("landlock", lambda: landlock.restrict(readable, writable, settings.programs, settings.sockets)),
+        ("seccomp", lambda: seccomp.restrict(settings.programs, settings.sockets)),
+        ("guard", lambda: guard.install(readable, writable, settings.programs, settings.sockets))]
     layers = [Layer("own process", True, "its own session, environment scrubbed, clock and resident memory watched from outside")]
     for name, apply in tries:
         if name in settings.without:
@@ -104,14 +112,22 @@ def _held_mb() -> dict[str, int]:
     return {"VmSize": 16384, "VmData": 4096} | found
 
 
-def _no_network() -> str:
-    """A network namespace of its own, empty; as an ordinary user inside a user namespace."""
+def _no_network(loopback: bool) -> str:
+    """A network namespace of its own, empty but for its loopback where that is wanted; as an ordinary user inside a user namespace."""
     if sys.platform != "linux":
         raise OSError("only Linux has network namespaces")
     if _libc().unshare(CLONE_NEWNET) and _libc().unshare(CLONE_NEWUSER | CLONE_NEWNET):
         error = ctypes.get_errno()
         raise OSError(error, f"{os.strerror(error)}: unprivileged user namespaces are off (sysctl kernel.apparmor_restrict_unprivileged_userns=0 allows them)")
+    if loopback:
+        _loopback_up()
     return "an empty network namespace"
+
+
+def _loopback_up() -> None:
+    """SIOCSIFFLAGS on lo (netdevice(7)): a fresh namespace has it down."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        fcntl.ioctl(probe, 0x8914, struct.pack("16sh14x", b"lo", 0x1))
 
 
 def _prctl(option: int, value: int, words: str) -> str:

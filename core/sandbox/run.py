@@ -26,8 +26,9 @@ import numpy as np
 from core import errors
 from core.config import ROOT
 from core.errors import ChildDied, ModelDiscoveryError, SandboxError, SandboxMemory, SandboxTimeout
+from core.sandbox import landlock
 from core.sandbox.channel import Channel
-from core.sandbox.forge import OURS, Forge, Handle, View, forges
+from core.sandbox.forge import OURS, Forge, Handle, View, bubblewrap_works, forges
 from core.sandbox.layers import Layer, Settings
 from core.types import Json
 
@@ -163,7 +164,9 @@ class Sandbox:
         """Run `task` (a module under core.) in a child for the length of the block; nothing of it is left afterwards."""
         if not task.startswith("core."):
             raise SandboxError(f"task {task!r} is not ours", "name a module under core.")
-        view = View(self.threads, self.device, "bubblewrap" not in self.without, self.readable, self.writable)
+        if (self.programs or self.sockets) and not confined(self.device):
+            raise SandboxError("neither bubblewrap nor Landlock holds here: no program may be started beside generated code", "install bubblewrap, or do without compiling")
+        view = View(self.threads, self.device, "bubblewrap" not in self.without, self.readable, self.writable, self.programs)
         own = bool(self.readable or self.writable)  # a zygote for this task alone: its view of the files is like no other's
         forge = Forge(view) if own else forges().get(view)
         home = Path(tempfile.mkdtemp(prefix="sandbox-"))
@@ -187,7 +190,7 @@ class Sandbox:
         inside = f"/tmp/{home.name}" if forge.bubblewrap else str(home / "home")
         settings = Settings(home=inside, readable=[*(str(ROOT / name) for name in OURS), *self.readable], writable=list(self.writable),
                             memory_mb=self.limits.memory_mb, file_mb=self.limits.file_mb, device=self.device, network_is_off=forge.bubblewrap,
-                            without=list(self.without))
+                            without=list(self.without), programs=self.programs, sockets=self.sockets)
         capture = home / "output"
         down_read, down_write = os.pipe()
         up_read, up_write = os.pipe()
@@ -202,6 +205,11 @@ class Sandbox:
                 os.close(down_read)
                 os.close(up_write)
         return Child(forge, name, handle, Channel(os.fdopen(up_read, "rb", buffering=0), os.fdopen(down_write, "wb")), self.limits, capture)
+
+
+def confined(device: str) -> bool:
+    """Whether files stay out of reach of programs that a task starts."""
+    return landlock.available() or (device == "cpu" and bubblewrap_works())
 
 
 def layers() -> list[tuple[str, bool, str]]:

@@ -45,34 +45,42 @@ PRCTL_FORBIDDEN = (1, 4)             # the signal at the parent's death, and bei
 ARCHES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 
 
-def restrict() -> str:
+PROGRAMS = ("fork", "vfork", "execve", "execveat", "setsid", "setpgid")         # what starting a compiler takes
+SOCKETS = ("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto")
+
+
+def restrict(programs: bool = False, sockets: bool = False) -> str:
     """Apply it to this process, which must have one thread. Raises OSError where it cannot be."""
     machine = platform.machine()
     if machine not in ARCHES:
         raise OSError(errno.ENOSYS, f"no filter is written for {machine}")
-    program = _program(*ARCHES[machine])
+    program = _program(*ARCHES[machine], programs, sockets)
     libc = ctypes.CDLL(None, use_errno=True)
     code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *line) for line in program))
     header = struct.pack("@HxxxxxxP", len(program), ctypes.addressof(code))
     if libc.prctl(SET_SECCOMP, FILTER, header, 0, 0):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
-    return f"{len(FORBIDDEN)} kinds of system calls are forbidden, new processes and sockets among them"
+    left = len(FORBIDDEN) - len(PROGRAMS) * programs - len(SOCKETS) * sockets
+    among = " and ".join(([] if programs else ["new processes"]) + ([] if sockets else ["sockets"]))
+    return f"{left} kinds of system calls are forbidden" + (f", {among} among them" if among else "")
 
 
-def _program(arch: int, column: int) -> list[tuple[int, int, int, int]]:
+def _program(arch: int, column: int, programs: bool, sockets: bool) -> list[tuple[int, int, int, int]]:
     """(code, jump if true, jump if false, operand) lines; each test skips its own return, so that no jump is long."""
     lines = [(LOAD, 0, 0, ARCH), (JUMP_EQUAL, 1, 0, arch), (RETURN, 0, 0, KILL), (LOAD, 0, 0, NR)]
     if column == 0:
         lines += [(JUMP_GE, 0, 1, X32), (RETURN, 0, 0, KILL)]
     refused = ERRNO | errno.EPERM
-    for numbers in FORBIDDEN.values():
-        if numbers[column] >= 0:
+    open_ = {*(PROGRAMS if programs else ()), *(SOCKETS if sockets else ())}
+    for name, numbers in FORBIDDEN.items():
+        if numbers[column] >= 0 and name not in open_:
             lines += [(JUMP_EQUAL, 0, 1, numbers[column]), (RETURN, 0, 0, refused)]
     lines += [(JUMP_EQUAL, 0, 1, CLONE3[column]), (RETURN, 0, 0, ERRNO | errno.ENOSYS)]  # its flags cannot be seen: the C library falls back to clone
     lines += [(JUMP_EQUAL, 0, 1, TKILL[column]), (RETURN, 0, 0, refused)]
-    lines += [(JUMP_EQUAL, 0, 4, CLONE[column]), (LOAD, 0, 0, ARG0), (JUMP_SET, 0, 1, CLONE_THREAD), (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, refused)]
-    for number in (KILL_ONE[column], TGKILL[column]):
+    if not programs:
+        lines += [(JUMP_EQUAL, 0, 4, CLONE[column]), (LOAD, 0, 0, ARG0), (JUMP_SET, 0, 1, CLONE_THREAD), (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, refused)]
+    for number in () if programs else (KILL_ONE[column], TGKILL[column]):  # Landlock keeps signals inside where the kernel is new enough
         lines += [(JUMP_EQUAL, 0, 4, number), (LOAD, 0, 0, ARG0), (JUMP_EQUAL, 0, 1, os.getpid()), (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, refused)]
     lines += [(JUMP_EQUAL, 0, 6, PRLIMIT[column]), (LOAD, 0, 0, ARG2_LOW), (JUMP_EQUAL, 0, 3, 0), (LOAD, 0, 0, ARG2_HIGH), (JUMP_EQUAL, 0, 1, 0),
               (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, refused)]

@@ -123,6 +123,8 @@ def _become(control: socket.socket, wake: tuple[socket.socket, ...], request: di
     os.makedirs(settings.home, exist_ok=True)
     os.chdir(settings.home)
     os.environ["HOME"] = os.environ["TMPDIR"] = settings.home
+    if settings.programs:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"], os.environ["TRITON_CACHE_DIR"] = f"{settings.home}/inductor", f"{settings.home}/triton"
     layers = put_on(settings, parent)
     channel = Channel(os.fdopen(fds[0], "rb"), os.fdopen(fds[1], "wb"))
     channel.send({"layers": [layer.__dict__ for layer in layers]})

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from core.config import ROOT, Config
+from core.sandbox.run import confined
 from core.types import CurvePoint, Json, Scale, VerifyOptions, sha256_text
 from core.verification.training import kernels
 from core.verification.training.compiled import wanted
@@ -56,7 +57,10 @@ class Work:
 
     @cached_property
     def compile(self) -> tuple[bool, str]:
-        return wanted(self.scale, self.device)
+        asked, why = wanted(self.scale, self.device)
+        if asked and not confined(self.device):
+            return False, "neither bubblewrap nor Landlock holds here: no compiler is started beside generated code"
+        return asked, why
 
     @property
     def identity(self) -> Json:

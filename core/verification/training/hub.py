@@ -18,7 +18,8 @@ import os
 import re
 import shutil
 import struct
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,10 @@ class HubStream:
 
     total = 0
 
-    def __init__(self, origin: Hub, config: Config) -> None:
+    def __init__(self, origin: Hub, config: Config, wait: Callable[[], None]) -> None:
+        """`wait` is called while another process adds rows; it may raise to stop."""
         self.origin = origin
+        self.wait = wait
         self.config = config
         name = "--".join(p for p in (origin.dataset.replace("/", "--"), origin.subset, origin.split) if p)
         facts = {key: value for key, value in asdict(origin).items() if key != "rows"}
@@ -103,7 +106,13 @@ class HubStream:
         """Become the one that adds rows."""
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = self.stack.enter_context((self.folder / "lock").open("a"))
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                self.wait()
+                time.sleep(0.3)
         self._load()
         path = self.folder / "rows.bin"
         self.sink = self.stack.enter_context(path.open("ab"))
@@ -197,10 +206,10 @@ def fetch_tokenizer(name: str, config: Config) -> tuple[Path, Path | None]:
     return file, settings if settings.is_file() else None
 
 
-def _token(config: Config) -> str | bool:
-    """False: no token, not even one that another program left on this machine."""
+def _token(config: Config) -> str | None:
+    """None: whatever login the person has on this machine, or nobody's."""
     key = config.keys.get("huggingface")
-    return str.__str__(key) if key else False
+    return str.__str__(key) if key else None
 
 
 def _home(config: Config) -> None:

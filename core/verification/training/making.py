@@ -48,7 +48,7 @@ class Maker:
             self.index = Index(self.folder / INDEX)
             self.streams: list[Stream] = []
             try:
-                self.streams = [open_stream(c, self.config) for c in self.recipe.components]
+                self.streams = [open_stream(c, self.config, lambda: self.report(0.0, "another process reads this data set")) for c in self.recipe.components]
                 self._scan()
                 self._sample()
                 encoder = Encoder(self.folder / "tokenizer.json", end_id, self.vocab_size)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,7 @@ def parse_amount(text: str) -> int:
 def _sized(recipe: Recipe, tokens: int) -> Recipe:
     named = next((f"{tokens // size:g}{unit.upper()}" for unit, size in reversed(UNITS.items()) if tokens % size == 0 and tokens >= size), str(tokens))
     name = recipe.name if tokens == recipe.tokens else f"{recipe.name}:{named}"
-    return Recipe(**{**recipe.__dict__, "name": name, "tokens": tokens})
+    return replace(recipe, name=name, tokens=tokens)
 
 
 def _meant(name: str, config: Config) -> str:
@@ -224,6 +224,10 @@ def _mixture(file: Path, data: Any, config: Config, say: _Complaint) -> tuple[Co
             raise say(place, f"there is no corpus {name!r}" if name != file.stem else f"{name} mixes itself", _meant(str(name), config))
         if "mixture" in _located(files[name])[0]:
             raise say(place, f"{name} is a mixture itself", "name its components here")
-        made.append((name, read_recipe(files[name], config).components[0].origin, float(weight)))
+        origin = read_recipe(files[name], config).components[0].origin
+        twin = next((other for other, same, _ in made if same == origin or (isinstance(same, Hub) and isinstance(origin, Hub) and replace(same, rows=origin.rows) == origin)), None)
+        if twin is not None:
+            raise say(place, f"{name} and {twin} are the same texts", "name them once, with one weight")
+        made.append((name, origin, float(weight)))
     total = sum(weight for *_, weight in made)
     return tuple(Component(name, origin, weight / total) for name, origin, weight in made)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Protocol
 
@@ -62,14 +62,15 @@ class FilesStream:
     def close(self) -> None: ...
 
 
-def open_stream(component: Component, config: Config) -> Stream:
+def open_stream(component: Component, config: Config, wait: Callable[[], None]) -> Stream:
+    """`wait` is called while another process reads the same data set off the Hub; it may raise to stop."""
     if isinstance(component.origin, Builtin):
         return BuiltinStream()
     if isinstance(component.origin, Files):
         return FilesStream(component.origin)
     from core.verification.training.hub import HubStream
 
-    return HubStream(component.origin, config)
+    return HubStream(component.origin, config, wait)
 
 
 def stamp(recipe: Recipe) -> Json:
