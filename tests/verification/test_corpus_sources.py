@@ -17,6 +17,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from core.build import BuildSystem
+from core.cli import main
 from core.config import ROOT, Config
 from core.desk import Desk
 from core.errors import Cancelled, CorpusError
@@ -90,8 +91,9 @@ def test_a_person_s_own_file_hides_the_library_s(config: Config, tmp_path: Path)
     ("title: x\nhub: {dataset: a/b, rows: pages}\n", "rows is 'pages' — use one of documents, lines, headings"), ("title: x\nmixture:\n  tinystories: 1\n", "two corpora or more"),
     ("title: x\nmixture:\n  tinystories: 1\n  tinystorys: 1\n", ":4: there is no corpus 'tinystorys' — did you mean tinystories"),
     ("title: x\nmixture:\n  tinystories: 1\n  smollm: 1\n", ":4: smollm is a mixture itself"), ("title: x\nmixture:\n  tinystories: 1\n  wikitext2: -1\n", ":4: the weight of wikitext2 is -1"),
-    ("title: [x\n", "yaml:")])
+    ("title: x\nmixture: {babylm_10m: 1, twin: 1}\n", "twin and babylm_10m are the same texts"), ("title: [x\n", "yaml:")])
 def test_a_wrong_key_is_named_with_its_line(config: Config, yaml: str, words: str):
+    own(config, "twin", "title: x\nhub: {dataset: BabyLM-community/BabyLM-2026-Strict-Small}\n")
     file = own(config, "wrong", yaml)
     with pytest.raises(CorpusError, match=words) as caught:
         resolve("wrong", config)
@@ -118,6 +120,29 @@ def test_the_desk_prepares_a_corpus_and_says_for_which_scales_it_is_ready(desk: 
     assert next(s for s in desk.corpora() if s.name == "mine").prepared == ("nano",)
     desk.prepare_corpus("mine", "nano")
     assert work() == 1
+
+
+def test_the_command_line_lists_shows_and_prepares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "mine.txt").write_text("\n\n".join(STORIES))
+
+    def core(*words: str) -> tuple[int, str]:
+        code, out = main(["data", *words]), capsys.readouterr()
+        return code, out.out + out.err
+
+    assert core("prepare", str(tmp_path / "mine.txt"), "--vocab", "300")[0] == 0
+    code, out = core("prepare", str(tmp_path / "mine.txt"), "--scale", "nano", "--json")
+    made = json.loads(out)
+    assert code == 0
+    assert made["vocab_size"] == 2048
+    assert {p.name for p in Path(made["dir"]).iterdir()} >= {"train.bin", "valid.bin", "test.bin", "watch.bin", "valid.json", "test.json", "watch.json", "tokenizer.json"}
+    listed = {row["name"]: row for row in json.loads(core("list", "--json")[1])}
+    assert listed["mine.txt"]["prepared"] == ["nano"]
+    assert "HuggingFaceTB/smollm-corpus cosmopedia-v2 train (15.0%)" in core("show", "smollm")[1]
+    for wrong, words in (("prepare",), "prepare of what"), (("show", "smolm"), "did you mean smollm"), (("prepare", "smollm", "--tokens", "many"), "no number of tokens"):
+        code, out = core(*wrong)
+        assert code in (1, 2)
+        assert words in out
 
 
 # ------------------------------------------------------------------------------------------------------ files
