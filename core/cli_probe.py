@@ -16,7 +16,6 @@ from core.types import Job, Json, ProbeResult
 from core.verification.probes.scores import mean, relative
 from core.verification.probes.suites import Suite, get_suite
 
-
 Answer = tuple[object, str, int]
 
 

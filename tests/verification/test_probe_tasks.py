@@ -108,7 +108,7 @@ def test_tokens_are_in_the_vocabulary_and_guessing_among_the_answers_scores_chan
     task, settings = get_task(name), get_task(name).full({})
     batch = made(name, {}, rows=400)
     right = batch.targets[batch.asked]
-    assert 0 <= batch.ids.min()
+    assert batch.ids.min() >= 0
     assert max(batch.ids.max(), right.max()) < task.vocab(settings)
     answers = np.unique(right)
     assert len(answers) <= task.answers(settings)

@@ -139,7 +139,7 @@ def test_the_shipped_suites_are_whole():
     ("defaults: {width: 8, steps: 1, batch: 1, state: 4}\nsuites: {mine: {tasks: {parity: {}}}}", "'lrs' is missing")])
 def test_a_suite_that_is_wrong_is_refused_naming_where(tmp_path: Path, text: str, words: str):
     (tmp_path / "probes.yaml").write_text(text)
-    with pytest.raises(ConfigError, match="probes.yaml") as error:
+    with pytest.raises(ConfigError, match=r"probes\.yaml") as error:
         load_suites(tmp_path / "probes.yaml")
     assert words in str(error.value)
     assert error.value.mend

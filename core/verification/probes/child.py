@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,9 +22,10 @@ WIDTHS = (1.0, 1.25, 0.75, 1.5, 2.0)     # of the width wanted, where a block do
 def main(channel: Channel, payload: Json, arrays: list) -> None:
     """Sends {"built"}; for each learning rate {"step"} on the way and {"trained"}, upon which it answers {"ids"} with predictions until {"next"}.
 
-    Payload: code, task, settings (full), depth, width, state, steps, batch, lrs, seed, model_seed. Ends with {"done"}.
+    Payload: code, task, settings (full), depth, width, state, steps, batch, stop_solved, lrs, seed, model_seed. Ends with {"done"}.
     """
     make_deterministic(1)
+    began = time.process_time()
     task, settings = get_task(payload["task"]), payload["settings"]
     block, config = load_block(payload["code"])
     classes = _classes(block.tree) if issubclass(block, ComposedGAB) else {}
@@ -35,7 +37,8 @@ def main(channel: Channel, payload: Json, arrays: list) -> None:
         scale_start(model)
         learner = Learner(model, task, settings, payload["seed"])
         run = train(learner, payload, lr, payload["seed"], lambda step: channel.send({"step": step}))
-        channel.send({"trained": True, "steps": run.steps, "accuracy": run.accuracy, "failure": run.failure, "params": count_params(model)[0]})
+        channel.send({"trained": True, "steps": run.steps, "accuracy": run.accuracy, "failure": run.failure, "params": count_params(model)[0],
+                      "cpu_seconds": time.process_time() - began})
         while True:
             header, given = channel.recv()
             if "ids" not in header:

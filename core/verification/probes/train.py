@@ -96,7 +96,7 @@ class Learner:
 
 
 def train(learner: Learner, spec: Json, lr: float, seed: int, on_step: Callable[[int], None]) -> Run:
-    """`spec`: steps, batch (rows). The data follow from the seed alone: every learning rate and every design meets the same ones."""
+    """`spec`: steps, batch (rows), stop_solved (no: what is to hold at other lengths goes on settling after it is solved at this one). The data follow from the seed alone: every learning rate and every design meets the same ones."""
     task, settings, steps = learner.task, learner.settings, spec["steps"]
     rng = np.random.default_rng(derive_seed(seed, "train"))
     torch.manual_seed(derive_seed(seed, "draws", lr))  # for blocks that draw, e.g. dropout
@@ -123,7 +123,7 @@ def train(learner: Learner, spec: Json, lr: float, seed: int, on_step: Callable[
         last = got / n
         if step % TOLD_EVERY == 0:
             on_step(step)
-        if step >= WINDOW and last >= SOLVED:
+        if spec["stop_solved"] and step >= WINDOW and last >= SOLVED:
             return Run(step + 1, last)
         if step >= max(WINDOW, HOPELESS * steps) and last < chance + 4 * math.sqrt(chance * (1 - chance) / n):
             return Run(step + 1, last)
