@@ -10,7 +10,8 @@ import streamlit as st
 
 from app import shell
 from app.widgets import report_figures as figures
-from core.desk import Comparison, Desk, RungCorrelation
+from core.desk import Desk
+from core.report import Comparison, RungCorrelation
 from core.report.gather import Seeds, by_design, scored
 from core.types import Design, Kind, Verification
 
