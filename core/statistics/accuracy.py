@@ -64,8 +64,9 @@ def compare(task: str, own: Sequence[Sequence[int]], base: Sequence[Sequence[int
     mine, theirs = np.asarray(own, dtype=float), np.asarray(base, dtype=float)   # (seeds, items)
     gap = (mine - theirs).mean(0)                                                # (items,)
     n = len(gap)
+    values, counts = np.unique(gap, return_counts=True)                          # few: resampling items is drawing how often each value comes
     rng = np.random.default_rng(derive_seed("items", task, n, float(gap.sum())))
-    means = np.concatenate([gap[rng.integers(0, n, (100, n))].mean(1) for _ in range(RESAMPLES // 100)])
+    means = rng.multinomial(n, counts / n, size=RESAMPLES) @ values / n
     low, high = np.quantile(means, [0.025, 0.975])
     se = float(gap.std(ddof=1) / math.sqrt(n)) if n > 1 else 0.0
     return TaskDifference(task, _over_seeds(mine, chance), _over_seeds(theirs, chance), float(gap.mean()), se, float(low), float(high), mcnemar(own[0], base[0]), len(own))

@@ -26,6 +26,7 @@ from core.store.tables import (
     EventRow,
     ImplementationRow,
     LedgerRow,
+    ProbeRow,
     ProposalRow,
     ReviewRow,
     SessionRow,
@@ -91,7 +92,7 @@ class Store:
 
     def version(self) -> str:
         """Changes whenever the tree does; cheap enough to ask on every redraw."""
-        tables = (DesignRow.seq, ProposalRow.id, ReviewRow.id, DecisionRow.id, ImplementationRow.id, CheckRow.id, SessionRow.seq, AuditRow.id)
+        tables = (DesignRow.seq, ProposalRow.id, ReviewRow.id, DecisionRow.id, ImplementationRow.id, CheckRow.id, SessionRow.seq, AuditRow.id, ProbeRow.id)
         counters = [select(func.max(column)).scalar_subquery() for column in tables]
         counters.append(select(func.count(VerificationRow.finished_at)).scalar_subquery())
         counters.append(select(func.count(SessionRow.closed_at)).scalar_subquery())

@@ -1,0 +1,102 @@
+"""The desk's verbs about what was measured: comparisons, noise, scaling curves; audits of what is too good; the locked test split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.config import Config
+from core.errors import Conflict, UsageError
+from core.estimates import this_machine
+from core.evidence import REFERENCE, Comparison, Evidence, Ladder
+from core.gab.scales import get_scale
+from core.jobs import Queue
+from core.statistics.ladder import RungCorrelation
+from core.statistics.noise import Noise, Spread
+from core.store import Store
+from core.store.suspicion import Suspect
+from core.types import Job, JobKind, Scale, Verb, Verification
+
+
+class Judging:
+    """Mixed into the desk, whose store, queue, scales, author and config it uses."""
+
+    store: Store
+    queue: Queue
+    scales: dict[str, Scale]
+    author: str
+    config: Config
+
+    # ------------------------------------------------------------------------------------------ what measurements say
+
+    def compare(self, design_id: str, scale: str, reference: str = REFERENCE, corpus: str | None = None) -> Comparison:
+        """Is it better than the reference? A probability, a verdict, both in words, and what would tell more. Raises UsageError where one was not measured."""
+        self.store.designs.get(design_id)
+        self.store.designs.get(reference)
+        get_scale(self.scales, scale)
+        return self._evidence.compare(design_id, scale, reference, corpus)
+
+    def noise(self, scale: str, corpus: str | None = None) -> Noise:
+        """How much scores at the scale move with the seed alone."""
+        get_scale(self.scales, scale)
+        return self._evidence.noise(scale, corpus)
+
+    def measured_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None = None) -> tuple[Spread, Spread]:
+        """(of one score, of a difference on the same seed) over the seeds of these designs alone."""
+        return self._evidence.measured_noise(scale, design_ids, corpus)[:2]
+
+    def write_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None = None) -> Path:
+        """Make what was measured the scale's prior, in library/noise.yaml."""
+        return self._evidence.write_noise(scale, design_ids, corpus)
+
+    def rungs(self) -> list[RungCorrelation]:
+        """How well the order of designs at each rung foretells that at the next, from what this tree has verified."""
+        return self._evidence.rungs()
+
+    def ladder(self, design_ids: Sequence[str], corpus: str | None = None) -> Ladder:
+        """Scaling curves with bands, and where they cross."""
+        for design_id in design_ids:
+            self.store.designs.get(design_id)
+        return self._evidence.ladder(list(dict.fromkeys(design_ids)), corpus)
+
+    # ------------------------------------------------------------------------------------------ audits, the test split
+
+    def suspicious(self) -> list[Suspect]:
+        """Verifications too good to count: those without an audit, and those whose audit failed."""
+        return [s for s in self.store.verifications.suspects().values() if not s.counts]
+
+    def audit(self, verification_id: int) -> Job:
+        """The deep causality audit of a verification's weights, suspicious or not."""
+        self._measured(verification_id)
+        return self.queue.put(JobKind.AUDIT, f"audit:{verification_id}", {"verification": verification_id})
+
+    def promote(self, verification_id: int, reason: str) -> Job:
+        """Have a verification scored on the locked test split: once, on a person's word, references too (a comparison needs theirs)."""
+        row = self._measured(verification_id)
+        if not reason.strip():
+            raise UsageError("a promotion needs a reason: each look at the test split weakens it", "write a few words")
+        suspect = self.store.verifications.suspects().get(verification_id)
+        if suspect is not None and not suspect.counts:
+            raise UsageError(f"verification {verification_id} is suspicious: {suspect.words}", f"audit it first: python -m core audit {verification_id}")
+        if verification_id in self.store.measurements.test_scores():
+            raise Conflict(f"verification {verification_id} has its test score already", "it is scored once: see python -m core show " + row.design_id)
+        with self.store.together():
+            self.store.decisions.add(Verb.PROMOTE, self.author, design_id=row.design_id, reason=reason.strip(), data={"verification": verification_id})
+            return self.queue.put(JobKind.PROMOTE, f"promote:{verification_id}", {"verification": verification_id, "author": self.author})
+
+    def test_looks(self, corpus_hash: str) -> int:
+        """How often the test split of a corpus has been looked at: each look weakens what it proves."""
+        scored = self.store.measurements.test_scores()
+        return sum(v.id in scored for v in self.store.verifications.all() if v.corpus_hash == corpus_hash) if scored else 0
+
+    # ------------------------------------------------------------------------------------------ inside
+
+    def _measured(self, verification_id: int) -> Verification:
+        row = self.store.verifications.get(verification_id)
+        if row.metrics is None:
+            raise UsageError(f"verification {verification_id} has no score: {row.failure or 'it is not finished'}", "choose one that has")
+        return row
+
+    @property
+    def _evidence(self) -> Evidence:
+        return Evidence(self.store, self.scales, self.config.library_dir / "noise.yaml", this_machine(self.config))
