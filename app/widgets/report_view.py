@@ -29,7 +29,7 @@ def draw_one(desk: Desk, found: Report) -> None:
     with right:
         if found.peers:
             section(f"Against the others at {found.scale}", "± one standard error: over seeds where there are several, else over held-out documents, which "
-                    "overstates the doubt of a comparison on the same documents.")
+                    "overstates the doubt of a comparison on the same documents. Means over different seeds are not paired: the verdict is.")
             st.plotly_chart(figures.scores(found), key=f"scores-{found.verification}", config=NO_BAR)
     left, right = st.columns([1.25, 1], gap="large")
     with left:

@@ -88,7 +88,7 @@ def draw_table(scale: str, table: list[dict], by: dict[str, Seeds]) -> None:
                 shell.go("report", verifications=",".join(str(min(by[d].items())[1].id) for d in chosen))
             st.download_button("CSV", frame.to_csv(index=False), f"results-{scale}.csv", icon=":material/download:")
         st.caption("± of bits/byte: over seeds where there are two or more, else over held-out documents, which overstates the doubt of a comparison "
-                   "on the same documents. A gain counts from two standard deviations of seed noise; one seed decides nothing. "
+                   "on the same documents. Δ is paired, on the seeds that both have, so it need not be the difference of the means. A gain counts from two standard deviations of seed noise; one seed decides nothing. "
                    "Not corrected for having tried many designs: the best of many looks better than it is.")
     with right:
         st.plotly_chart(_figure(table), key="results-figure", config={"displayModeBar": False})
