@@ -21,11 +21,11 @@ from core.config import Config
 from core.desk import Desk
 from core.engine import Measuring
 from core.errors import ConfigError, JobError, UsageError
-from core.estimates import this_machine
 from core.gab.references import load_references
 from core.jobs import JobContext, Worker
 from core.lab import Engine, Lab, Progress, Run, Team
 from core.probing import probed
+from core.machine import this_machine
 from core.selection.base import REFERENCE, Selector
 from core.selection.greedy import GreedySelector
 from core.store import Store

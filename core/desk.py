@@ -12,12 +12,13 @@ from functools import cached_property
 
 from core.config import Config
 from core.errors import Conflict, NotFound, UsageError
-from core.estimates import Estimate, estimate, this_machine
+from core.estimates import Estimate, estimate
 from core.gab.references import ReferenceDesign, load_references
 from core.gab.scales import get_scale, load_scales
 from core.gab.units import UnitLibrary
 from core.jobs import Queue
 from core.judging import Judging
+from core.machine import this_machine
 from core.own import add_own, known_units, twin
 from core.selection.ranking import ranking
 from core.store import Store

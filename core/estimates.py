@@ -12,15 +12,12 @@ From the best of what is known about each design, which the answer names:
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from statistics import median
 
-from core.config import Config
+from core.machine import Machine
 from core.store import Store
 from core.types import Costs, Metrics, Scale, Timing, Verification
 
@@ -59,32 +56,6 @@ class Estimate:
     flops: float | None = None       # of all trainings; None where one is not counted
     money: float | None = None       # None without a price an hour
     parts: tuple[Part, ...] = ()     # one a design
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The kind of machine that times hold for."""
-
-    hardware: str                    # as a verification's provenance names it
-    device: str                      # cpu or cuda
-    gpu: str                         # its model; "" without one
-    threads: int
-
-    @property
-    def key(self) -> str:
-        return ", ".join(p for p in (self.hardware, self.gpu or self.device, f"{self.threads} threads") if p)
-
-    def made(self, row: Verification) -> bool:
-        """Whether the verification ran on this kind; one that does not say is taken to have."""
-        said = row.provenance
-        return said.get("machine", self.hardware) == self.hardware and said.get("device", self.device).startswith(self.device) and said.get("threads", self.threads) == self.threads
-
-
-def this_machine(config: Config) -> Machine:
-    """Without asking torch, so that a page may: a GPU is there when its device file is."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    device = config.device or ("cuda" if Path("/dev/nvidia0").exists() else "cpu")
-    return Machine(f"{platform.machine()} {platform.system()} {cores} cores", device, _gpu() if device.startswith("cuda") else "", config.threads or cores)
 
 
 def estimate(store: Store, scales: Mapping[str, Scale], design_ids: Sequence[str], rung: Scale, n_seeds: int, machine: Machine, price_an_hour: float = 0.0) -> Estimate:
@@ -181,15 +152,6 @@ def _words(parts: Sequence[Part], rung: Scale) -> str:
         return f"a guess: nothing was verified at {rung.name} here yet; time from scales.yaml, memory counted"
     told = [f"{basis}: {', '.join(ids[:3])}{f' and {len(ids) - 3} more' if len(ids) > 3 else ''}" for basis, ids in by.items()]
     return f"time at {rung.name} " + "; ".join(told)
-
-
-def _gpu() -> str:
-    """The first GPU's model as the driver tells it; "GPU" where it does not."""
-    for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-        for line in path.read_text(errors="replace").splitlines():
-            if line.startswith("Model:"):
-                return line.removeprefix("Model:").strip()
-    return "GPU"
 
 
 def rough_memory_mb(scale: Scale) -> float:

@@ -10,7 +10,8 @@ from pathlib import Path
 from statistics import fmean
 
 from core.errors import UsageError
-from core.estimates import Machine, estimate, took
+from core.estimates import estimate, took
+from core.machine import Machine
 from core.statistics import accuracy, ladder, paired
 from core.statistics.ladder import Crossing, Curve, Point, RungCorrelation
 from core.statistics.noise import Noise, Spread, load_priors, noise, pooled, prior_entry, residual, write_prior

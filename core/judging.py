@@ -7,10 +7,10 @@ from pathlib import Path
 
 from core.config import Config
 from core.errors import Conflict, UsageError
-from core.estimates import this_machine
 from core.evidence import REFERENCE, Comparison, Evidence, Ladder
 from core.gab.scales import get_scale
 from core.jobs import Queue
+from core.machine import this_machine
 from core.statistics.ladder import RungCorrelation
 from core.statistics.noise import Noise, Spread
 from core.store import Store

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from core.config import ROOT, Config
+from core.machine import cores, processor
 from core.sandbox.run import confined
 from core.types import CurvePoint, Json, Scale, VerifyOptions, sha256_text
 from core.verification.training import kernels
@@ -86,19 +87,7 @@ def machine_of(config: Config) -> str:
         import torch
 
         return f"{torch.cuda.get_device_name()} × {max(1, config.ranks)}"
-    return f"{_processor()}, {config.threads or cores()} threads"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{processor()}, {config.threads or cores()} threads"
 
 
 def memory_mb() -> int:
