@@ -19,6 +19,7 @@ from core.verification.evaluation.lm import END_ID, ReaderLM, TextReader
 from core.verification.evaluation.scores import Scores, TaskScores, accuracy, flat, mean_of
 from core.verification.evaluation.tasks import LocalTask, OwnTask, Places, load_own, own_names
 
+CHATTY = ("lm_eval", "datasets", "huggingface_hub")
 __all__ = ["Places", "TaskScores", "check_tasks", "run_tasks"]
 
 def run_tasks(reader: TextReader, tokenizer: Tokenizer, tasks: Sequence[str], places: Places, end_id: int = END_ID) -> TaskScores:
@@ -55,7 +56,7 @@ def _loaded(tasks: Sequence[str], places: Places) -> tuple[list[OwnTask], Mappin
         from core.verification.evaluation.index import load_index
 
         with _quiet():
-            others = load_index(foreign, sorted(known))
+            others = load_index(foreign, sorted(known), places.hub_key)
     return [load_own(known[name], places) for name in names if name in known], others
 
 
@@ -77,12 +78,13 @@ def _add_own(task: OwnTask, made: LocalTask, result: Mapping[str, Any], scores: 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """lm-eval prints progress bars and notes; ours are events."""
-    logger = logging.getLogger("lm_eval")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    """lm-eval and what it calls print progress bars, notes and retries; ours are events."""
+    before = {name: logging.getLogger(name).level for name in CHATTY}
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
-        logger.setLevel(before)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

@@ -20,8 +20,8 @@ from core.verification.evaluation.tasks import unknown
 RIGHT_OR_WRONG = ("acc", "exact_match", "em", "pass@1")
 
 
-def load_index(names: Sequence[str], ours: Sequence[str]) -> Mapping[str, Any]:
-    """lm-eval's {"tasks", "groups", …}. Raises VerificationError for a name that it lacks, or data that cannot be had."""
+def load_index(names: Sequence[str], ours: Sequence[str], hub_key: str = "") -> Mapping[str, Any]:
+    """lm-eval's {"tasks", "groups", …}; `ours` are the names of tasks that need no network. Raises VerificationError for a name that it lacks, or data that cannot be had."""
     manager = _manager()
     for name in names:
         if name not in manager.task_index:
@@ -29,7 +29,8 @@ def load_index(names: Sequence[str], ours: Sequence[str]) -> Mapping[str, Any]:
     found: dict[str, dict[str, Any]] = {"tasks": {}, "groups": {}, "group_map": {}}
     for name in names:
         try:
-            loaded = manager.load(name)
+            with _environment(**({"HF_TOKEN": hub_key} if hub_key else {})):
+                loaded = manager.load(name)
         except Exception as error:  # a task is another project's code with its own dependencies: whatever it raises is why it cannot be had
             why = str(error).strip().splitlines() or [type(error).__name__]
             raise VerificationError(f"task {name} cannot be loaded: {type(error).__name__}: {why[0][:300]}",
@@ -47,7 +48,7 @@ def _manager() -> TaskManager:
 
 def run_index(lm: ReaderLM, tasks: Mapping[str, Any], scores: dict[str, Scores], items: dict[str, list[int]]) -> None:
     """Adds what lm-eval finds to `scores` and `items`."""
-    with _one_process():
+    with _environment(DISABLE_MULTIPROC="1"):  # its bootstrap would fork this process, which has threads
         found = evaluate(lm, dict(tasks), log_samples=True, bootstrap_iters=100)
     for name, result in found["results"].items():
         scores[name] = flat(result)
@@ -63,14 +64,15 @@ def run_index(lm: ReaderLM, tasks: Mapping[str, Any], scores: dict[str, Scores],
 
 
 @contextlib.contextmanager
-def _one_process() -> Iterator[None]:
-    """lm-eval's bootstrap would fork this process, which has threads."""
-    before = os.environ.get("DISABLE_MULTIPROC")
-    os.environ["DISABLE_MULTIPROC"] = "1"
+def _environment(**settings: str) -> Iterator[None]:
+    """What these libraries read nowhere else, for the length of the block."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["DISABLE_MULTIPROC"]
-        else:
-            os.environ["DISABLE_MULTIPROC"] = before
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Places:
     tasks: Path                      # library/tasks
     data_dir: Path                   # DATA_DIR
     corpus: Path | None = None       # a local corpus, which may have test sets inside or beside it
+    hub_key: str = field(default="", repr=False)  # for data on the Hub that ask for one
 
     def folders(self, names: Sequence[str]) -> list[Path]:
         """Where data of one of these names may be, in the order of looking."""
