@@ -24,8 +24,8 @@ from core.errors import ConfigError, JobError, UsageError
 from core.gab.references import load_references
 from core.jobs import JobContext, Worker
 from core.lab import Engine, Lab, Progress, Run, Team
-from core.probing import probed
 from core.machine import this_machine
+from core.probing import probed
 from core.selection.base import REFERENCE, Selector
 from core.selection.greedy import GreedySelector
 from core.store import Store

@@ -113,7 +113,9 @@ def noise(args: argparse.Namespace) -> Answer:
     if args.seeds:
         ids = list(dict.fromkeys(i for i in args.designs.split(",") if i))
         if len(ids) < 2 or args.seeds < 2:
-            raise UsageError(f"{len(ids)} designs × {args.seeds} seeds", "the noise of a difference needs two designs and two seeds: --designs gpt2,llama --seeds 8")
+            raise UsageError(f"{len(ids)} designs × {args.seeds} seeds", "the noise of a difference needs two designs and two seeds: --designs gpt2,llama,gla --seeds 8")
+        cost = desk.estimate(ids, args.scale, args.seeds)
+        print(f"{len(ids)} designs × {args.seeds} seeds: {took(cost.seconds)} at most, {cost.basis}; what is stored is not made again", file=sys.stderr, flush=True)
         for job in desk.verify(ids, args.scale, range(args.seeds), args.corpus):
             done = work(desk, job)
             row = desk.store.verifications.get(done.result["verification"])
@@ -146,5 +148,5 @@ LADDER = (("ids", {"metavar": "ID[,ID…]", "help": "designs, separated by comma
 PROMOTE = (("verification", {"type": int, "metavar": "VERIFICATION", "help": "its number, as `show` prints it"}), ("--reason", {"required": True, "help": "why, in words"}))
 AUDIT = (("verification", {"type": int, "nargs": "?", "metavar": "VERIFICATION", "help": "its number; the suspicious ones are listed otherwise"}),)
 NOISE = (SCALE, ("--seeds", {"type": int, "default": 0, "help": "measure with so many seeds of each design; otherwise what is known is shown"}),
-         ("--designs", {"default": "gpt2,llama", "help": "two at least, separated by commas"}), CORPUS,
+         ("--designs", {"default": "gpt2,llama,gla", "help": "two at least, unlike ones, separated by commas"}), CORPUS,
          ("--write", {"action": "store_true", "help": "write what was measured into library/noise.yaml"}))

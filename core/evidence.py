@@ -17,10 +17,11 @@ from core.statistics.ladder import Crossing, Curve, Point, RungCorrelation
 from core.statistics.noise import Noise, Spread, load_priors, noise, pooled, prior_entry, residual, write_prior
 from core.statistics.paired import Difference, Verdict
 from core.store import Store
-from core.types import Documents, Scale, Verification
+from core.types import Documents, Kind, Scale, Verification
 
 REFERENCE = "gpt2"
 SETTINGS = ("n_layers", "d_model", "context", "vocab_size", "tokens", "batch_tokens", "lr", "optimizer", "schedule", "precision")
+MANY = 10            # designs of the search at one scale: from there on a note says that the best was picked
 Seeds = dict[int, Verification]
 
 
@@ -107,7 +108,8 @@ class Evidence:
         """Raises UsageError where one of the two was not measured there."""
         if design_id == reference:
             raise UsageError(f"{design_id} is the reference itself", "compare another design with it, or name another --reference")
-        rows = self._on(self._rows(scale), corpus, [design_id, reference])
+        every = self.store.verifications.all(scale)
+        rows = self._on([v for v in every if v.metrics], corpus, [design_id, reference])
         by = by_design(rows)
         for name in (design_id, reference):
             if name not in by:
@@ -124,6 +126,10 @@ class Evidence:
         seconds = self._seconds(design_id, reference, scale, more, own, base) if more else None
         notes = [f"suspicious: {suspects[0].words}"] if suspects else []
         notes += _notes(found, spread, own, base)
+        notes += [f"{v.design_id} has no score for seed {v.seed}, which does not count: {v.failure}" for v in _failed(every, rows[0].corpus_hash, own, base)]
+        rivals = len(set(by) - {d.id for d in self.store.designs.all() if d.kind is Kind.REFERENCE})
+        if found.verdict is Verdict.BETTER and rivals >= MANY:
+            notes.append(f"one of {rivals} designs measured at {scale}: the best of many looks better than it is, and further seeds or the test split tell")
         verdict = Verdict.SUSPICIOUS if suspects else found.verdict
         words = _words(design_id, reference, scale, verdict, found, more, seconds)
         return Comparison(
@@ -246,6 +252,15 @@ def _further(own: Seeds, base: Seeds, n: int) -> tuple[int, ...]:
     half = sorted(set(own) ^ set(base))
     fresh = (s for s in range(len(own) + len(base) + n) if s not in own and s not in base)
     return tuple(sorted([*half, *fresh][:n] if n else []))
+
+
+def _failed(rows: Iterable[Verification], corpus_hash: str, own: Seeds, base: Seeds) -> list[Verification]:
+    """The newest failure of each seed that one of the two has no score for, with the code that is compared."""
+    found = {}
+    for seeds in (own, base):
+        made = next(iter(seeds.values()))
+        found |= {(v.design_id, v.seed): v for v in rows if v.failure and v.implementation_id == made.implementation_id and v.corpus_hash == corpus_hash and v.seed not in seeds}
+    return list(found.values())
 
 
 def _notes(found: Difference, spread: Noise, own: Seeds, base: Seeds) -> list[str]:

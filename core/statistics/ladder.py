@@ -90,14 +90,13 @@ def curve(design_id: str, points: Sequence[Point]) -> Curve | None:
     if len({p.size for p in points}) < 2:
         return None
     sizes = _axis(points[0].size, points[-1].size)
-    drawn, at = _draws(design_id, points), np.array(sizes)
-    best, draws = _evaluate(drawn[:1], points, at)[0], _evaluate(drawn[1:], points, at)
-    largest = np.array([points[-1].size, points[-1].size * 1.01])
-    top, tops = _evaluate(drawn[:1], points, largest)[0], _evaluate(drawn[1:], points, largest)
-    step = math.log10(1.01)
-    low, high = np.quantile(draws, LEVEL, axis=0)
-    return Curve(design_id, tuple(points), "power law with offset" if len(points) > 3 else "line in log size", _band(top[0], tops[:, 0]),
-                 _band((top[1] - top[0]) / step, (tops[:, 1] - tops[:, 0]) / step), sizes, tuple(map(float, best)), tuple(map(float, low)), tuple(map(float, high)))
+    step = 1.01                                             # of the size, over which the slope is taken
+    fits = _evaluate(_draws(design_id, points), points, np.array([*sizes, points[-1].size * step]))
+    (best, *_), draws = fits, fits[1:]
+    low, high = np.quantile(draws[:, :-1], LEVEL, axis=0)
+    slopes = (fits[:, -1] - fits[:, -2]) / math.log10(step)
+    return Curve(design_id, tuple(points), "power law with offset" if len(points) > 3 else "line in log size", _band(best[-2], draws[:, -2]),
+                 _band(slopes[0], slopes[1:]), sizes, tuple(map(float, best[:-1])), tuple(map(float, low)), tuple(map(float, high)))
 
 
 def crossing(a: Curve, b: Curve) -> Crossing:

@@ -60,17 +60,17 @@ def compare(own: Mapping[int, float], base: Mapping[int, float], noise: Noise,
     if shared:
         gaps = [own[s] - base[s] for s in shared]
         mean, n = fmean(gaps), float(len(gaps))
-        spread = noise.paired.updated(_spread(gaps))
+        spread = further = noise.paired.updated(_spread(gaps))
     else:  # two independent means: sd² (1/n + 1/m)
         mean = fmean(own.values()) - fmean(base.values())
         n = 1 / (1 / len(own) + 1 / len(base))
-        spread = noise.single.updated(_spread(own.values()))
+        spread, further = noise.single.updated(_spread(own.values())), noise.paired  # further seeds would be shared
     se = spread.sd / math.sqrt(n)
     reach = _t_quantile(1 - (1 - LEVEL) / 2, spread.df) * se
     p = probability_below_zero(mean, se, spread.df)
     over, count = over_documents(mean, se, spread.df, documents, stream)
     return Difference(mean, se, spread.df, mean - reach, mean + reach, p, verdict(p), shared, bool(shared), over, count,
-                      seeds_needed(mean, spread, len(shared)))
+                      seeds_needed(mean, further, len(shared)) if verdict(p) is Verdict.WITHIN_NOISE else 0)
 
 
 def verdict(p_better: float) -> Verdict:

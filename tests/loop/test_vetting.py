@@ -10,7 +10,7 @@ import pytest
 from fakes import FakeEngine, FakeSystem
 
 from core.desk import Desk
-from core.errors import Conflict, DesignError, NotFound, UsageError
+from core.errors import Conflict, DesignError, Diverged, NotFound, UsageError
 from core.statistics.paired import Verdict
 from core.types import JobKind, JobState, Kind, Metrics, Mode, ProbeResult, Status, Verb
 
@@ -236,6 +236,27 @@ def test_one_seed_is_said_and_no_shared_seed_is_said(desk, own, measure):
     found = desk.compare("other", "nano")
     assert not found.paired
     assert any(note.startswith("unpaired") for note in found.notes)
+
+
+def test_a_seed_that_failed_is_named_though_it_has_no_score(desk, engine, own, measure, work):
+    own("mine")
+    measure("gpt2", [2.0, 2.0])
+    measure("mine", [1.9])
+    engine.fail_next = Diverged("diverged at step 7")
+    desk.verify(["mine"], "nano", [1])
+    work()
+    assert any("seed 1" in note and "step 7" in note for note in desk.compare("mine", "nano").notes)
+
+
+def test_the_best_of_many_is_said_to_be_picked(desk, own, measure):
+    measure("gpt2", [2.0])
+    for n in range(10):
+        own(f"d{n}")
+        measure(f"d{n}", [1.85 + 0.01 * n])
+    assert not any("best of many" in note for note in desk.compare("d9", "nano").notes)
+    measure("gpt2", [2.0, 2.0, 2.0])
+    measure("d0", [1.85, 1.85, 1.85])
+    assert any("best of many" in note for note in desk.compare("d0", "nano").notes)
 
 
 def test_promoted_both_are_compared_on_the_test_split(desk, own, measure, work):

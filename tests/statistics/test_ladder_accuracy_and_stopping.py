@@ -37,7 +37,7 @@ def test_two_rungs_give_a_line_and_one_none():
 def test_bands_hold_the_truth_about_as_often_as_they_say():
     rng = np.random.default_rng(1)
     hits = []
-    for n in range(60):
+    for n in range(40):
         found = curve(f"d{n}", points(0.9, 1.1, 0.25, SIZES, 0.01, rng))
         truth = 0.9 + 1.1 * (SIZES[-1] / SIZES[0]) ** -0.25
         hits.append(found.level.low <= truth <= found.level.high)

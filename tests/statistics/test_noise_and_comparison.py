@@ -154,6 +154,8 @@ def test_without_a_shared_seed_the_comparison_is_unpaired_and_far_looser():
     assert apart.seeds == ()
     assert apart.mean == pytest.approx(paired.mean)
     assert apart.se == pytest.approx(0.02, rel=0.01)            # sd √(1/2 + 1/2)
+    assert apart.verdict is Verdict.WITHIN_NOISE
+    assert apart.more == 1                                      # shared seeds would settle it sooner
 
 
 def test_a_designs_own_restlessness_widens_its_interval():
@@ -173,13 +175,13 @@ def scored(rng: np.random.Generator, n: int, gain: float) -> tuple[Documents, Do
 def test_over_documents_the_interval_is_wider_and_holds_what_other_text_would_say():
     rng = np.random.default_rng(10)
     hits, wider = [], []
-    for n in range(150):
+    for n in range(100):
         a, b = scored(rng, 60, 0.02)
         mean = (sum(a.bits) - sum(b.bits)) / sum(b.bytes) + rng.normal(0, 0.01)
         found = compare({0: 2.0 + mean}, {0: 2.0}, KNOWN, [(a, b)], n)
         hits.append(found.documents[0] <= -0.02 <= found.documents[1])
         wider.append(found.documents[1] - found.documents[0] > found.high - found.low)
-    assert np.mean(hits) == pytest.approx(0.95, abs=0.04)
+    assert np.mean(hits) == pytest.approx(0.95, abs=0.05)
     assert np.mean(wider) > 0.95
 
 
