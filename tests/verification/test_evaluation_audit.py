@@ -14,12 +14,12 @@ import torch
 from evaluating import VOCAB, reader_of, save, small_model
 
 from core.config import ROOT
-from core.errors import CorpusError, DesignError, VerificationError
+from core.errors import CorpusError, DesignError, SandboxMemory, VerificationError
 from core.types import Fit, Scale
 from core.verification.evaluation.audit import deep_audit
 from core.verification.evaluation.heldout import held_out
 from core.verification.evaluation.opened import opened
-from core.verification.evaluation.oracle import load_strictly
+from core.verification.evaluation.oracle import answered, load_strictly
 from core.verification.training.corpus import PreparedCorpus
 
 CONTEXT = 48
@@ -190,6 +190,23 @@ def test_weights_load_to_the_last_tensor_or_not_at_all(tmp_path: Path):
     (tmp_path / "torn").write_bytes(path.read_bytes()[:100])
     with pytest.raises(VerificationError, match="cannot be read"):
         load_strictly(model, str(tmp_path / "torn"))
+
+
+def test_a_batch_too_large_for_the_device_is_read_in_halves():
+    class Small:
+        rows = 3
+
+        def hidden(self, ids: torch.Tensor) -> torch.Tensor:
+            if len(ids) > self.rows:
+                raise torch.OutOfMemoryError
+            return ids[..., None].double()
+
+    model = Small()
+    ids = torch.arange(40).view(10, 4)
+    assert answered(model, ids).tolist() == ids[..., None].tolist()
+    model.rows = 0
+    with pytest.raises(SandboxMemory, match="one text of 4 tokens"):
+        answered(model, ids)
 
 
 @pytest.mark.slow

@@ -5,13 +5,18 @@ Started fresh from saved weights, with none of the training's process left.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from core.errors import VerificationError
+from core.errors import SandboxMemory, VerificationError
 from core.gab.model import GAM, load_block
 from core.sandbox.channel import Channel
 from core.types import Fit, Json, Scale
 from core.verification.training.child import make_deterministic
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NAMED = 5  # tensors told of in an error
 
@@ -38,8 +43,22 @@ def main(channel: Channel, payload: Json, arrays: list) -> None:
             channel.send({"done": True})
             return
         with torch.no_grad(), torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
-            hidden = model.hidden(torch.from_numpy(ids[0].astype(np.int64)).to(device)).float().cpu().numpy()
+            hidden = answered(model, torch.from_numpy(ids[0].astype(np.int64)).to(device))
         channel.send({"hidden": True}, hidden)
+
+
+def answered(model: GAM, ids: Tensor) -> np.ndarray:
+    """ids (b, l) → (b, l, d) float32; in halves where the device has no room for the whole. Raises SandboxMemory where it has none for one row."""
+    import torch
+
+    try:
+        return model.hidden(ids).float().cpu().numpy()
+    except torch.OutOfMemoryError:
+        if len(ids) == 1:
+            raise SandboxMemory(f"the device has no room for one text of {ids.shape[1]} tokens", "use a larger device, or a smaller scale") from None
+    torch.cuda.empty_cache()  # outside the handler: what the failed pass held is free now
+    half = len(ids) // 2
+    return np.concatenate([answered(model, ids[:half]), answered(model, ids[half:])])
 
 
 def load_strictly(model: GAM, weights: str) -> None:

@@ -18,7 +18,7 @@ from core.types import Json
 from core.verification.evaluation.sharing import Batch, plan
 
 BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}  # a processor gains nothing above, a GPU does
-LOGITS = 2**21               # logits held at once: 8 MB in float32, which a processor's cache holds
+LOGITS = {"cpu": 2**21, "cuda": 2**27}       # logits held at once: 8 MB in float32, which a processor's cache holds; 512 MB on a GPU
 
 
 class Oracle(Protocol):
@@ -58,7 +58,9 @@ class Reader:
         self.child = child
         self.context = context
         self.precision = precision
-        self.batch_tokens = BATCH_TOKENS.get(device, BATCH_TOKENS["cpu"])
+        kind = device.partition(":")[0]
+        self.batch_tokens = BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
+        self.logits = LOGITS.get(kind, LOGITS["cpu"])
         self._check = check
         with safe_open(str(weights), "pt") as file:
             self.head = file.get_tensor("embedding.weight").float().to(device)  # (vocab, d)
@@ -78,7 +80,7 @@ class Reader:
         """For each window (l + 1,): its tokens from `first` on, 1 unless told, each given all before it in the window.
 
         What windows have in common is computed once (core/verification/evaluation/sharing.py); logits exist only where they are asked for, and
-        never more than LOGITS of them.
+        never more than `self.logits` of them.
         """
         if not windows:
             return []
@@ -105,7 +107,7 @@ class Reader:
     def _look(self, hidden: Tensor, batch: Batch, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         h = hidden.flatten(0, 1)[torch.from_numpy(batch.rows).to(hidden.device)]  # (m, d)
         slots, wanted = torch.from_numpy(batch.slots).to(h.device), torch.from_numpy(targets).to(h.device)
-        step = max(1, LOGITS // self.head.shape[0])
+        step = max(1, self.logits // self.head.shape[0])
         nats, top, done = [], [], 0
         for start in range(0, len(h), step):
             end = int(np.searchsorted(batch.slots, start + step))
