@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 
 MESSAGE = 2**16
 PR_SET_CHILD_SUBREAPER = 36
@@ -122,7 +123,7 @@ def _become(control: socket.socket, wake: tuple[socket.socket, ...], request: di
     settings = Settings(**request["settings"])
     os.makedirs(settings.home, exist_ok=True)
     os.chdir(settings.home)
-    os.environ["HOME"] = os.environ["TMPDIR"] = settings.home
+    os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = settings.home
     if settings.programs:
         os.environ["TORCHINDUCTOR_CACHE_DIR"], os.environ["TRITON_CACHE_DIR"] = f"{settings.home}/inductor", f"{settings.home}/triton"
     layers = put_on(settings, parent)

@@ -53,9 +53,10 @@ def verify(corpus, folder: Path, code: str = REFERENCES["gpt2"], scale: Scale = 
     return verification(work(corpus, folder, code, scale, seed, check, points.append), ROOT / "library" / "tasks"), points
 
 
-def work(corpus, folder: Path, code: str = REFERENCES["gpt2"], scale: Scale = PICO, seed: int = 0, check=lambda: None, on_point=lambda point: None, threads: int = 1, **more):
-    config = Config.from_env({"DATA_DIR": str(folder), "THREADS": str(threads)})
-    return Work(code, scale, seed, corpus, REFERENCES["gpt2"], folder / "ckpt", config, on_point, lambda fraction, note: None, lambda kind, data: None, check, **more)
+def work(corpus, folder: Path, code: str = REFERENCES["gpt2"], scale: Scale = PICO, seed: int = 0, check=lambda: None, on_point=lambda point: None,
+         config: dict[str, str] | None = None, on_event=lambda kind, data: None, **more):
+    settings = Config.from_env({"DATA_DIR": str(folder), "THREADS": "1", **(config or {})})
+    return Work(code, scale, seed, corpus, REFERENCES["gpt2"], folder / "ckpt", settings, on_point, lambda fraction, note: None, on_event, check, **more)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ alone, never from a timing: the same machine repeats the same numbers.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,6 +38,13 @@ def install(chosen: Sequence[str]) -> list[torch.library.Library]:
     if not chosen:
         return []
     library = torch.library.Library("aten", "IMPL")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a kernel is put in another's place is the intention
+        _register(library, chosen)
+    return [library]
+
+
+def _register(library: torch.library.Library, chosen: Sequence[str]) -> None:
     if ONEDNN in chosen:
         products = _Products()
         library.impl("mm", products.plain, "CPU", with_keyset=True)
@@ -45,7 +53,6 @@ def install(chosen: Sequence[str]) -> list[torch.library.Library]:
         attention = _Attention()
         library.impl("_scaled_dot_product_flash_attention_for_cpu", attention.forward, "CPU", with_keyset=True)
         library.impl("_scaled_dot_product_flash_attention_for_cpu_backward", attention.backward, "CPU", with_keyset=True)
-    return [library]
 
 
 def _amd_with_avx512() -> bool:

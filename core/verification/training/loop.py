@@ -85,9 +85,7 @@ class Trainer:
         saved, pace, times = time.monotonic(), 0.0, []
         watched_at = watched(self.scale) if self.watch else frozenset()
         while step < self.scale.steps:
-            started = time.perf_counter()
-            loss, norm = self._step(step)
-            took = time.perf_counter() - started
+            loss, norm, took = self.timed_step(step)
             step, seconds = step + 1, seconds + took
             times.append(took)
             losses.append(loss)
@@ -107,6 +105,12 @@ class Trainer:
         steady = sorted(times[WARM:] or times or [seconds / max(1, step)])
         return Trained(seconds, step * self.scale.batch_tokens / seconds, sum(tail) / len(tail), steady[len(steady) // 2], self.replicas.rows, len(self.replicas.models),
                        self.guard.spikes, watched_last)
+
+    def timed_step(self, step: int) -> tuple[float, float, float]:
+        """(loss, gradient norm, seconds). The norm has been read off the device, so the step is over when this returns."""
+        started = time.perf_counter()
+        loss, norm = self._step(step)
+        return loss, norm, time.perf_counter() - started
 
     def _step(self, step: int) -> tuple[float, float]:
         """(loss in nats a token, gradient norm before clipping)"""
