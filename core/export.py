@@ -42,8 +42,8 @@ def write_hub(store: Store, config: Config, design_id: str, out: Path, verificat
     row = _with_weights(store, config, design_id, verification_id)
     facts = row.provenance
     code = store.implementations.get(row.implementation_id).code
-    trained = Trained(code, Scale(**facts["scale"]), Fit(**facts["fit"]), _weights(config, row), _tokenizer(config, facts["corpus"]["tokenizer"]),
-                      _card(store, row))
+    tokenizer, end_id = _tokenizer(config, facts["corpus"]["tokenizer"])
+    trained = Trained(code, Scale(**facts["scale"]), Fit(**facts["fit"]), _weights(config, row), tokenizer, _card(store, row), end_id)
     return write_hub_folder(trained, out, config.library_dir / "export" / "modeling_gab.py")
 
 
@@ -71,10 +71,12 @@ def _weights(config: Config, row: Verification) -> Path:
     return config.ckpt_dir / f"verification-{row.id}" / WEIGHTS
 
 
-def _tokenizer(config: Config, tokenizer_hash: str) -> Path:
+def _tokenizer(config: Config, tokenizer_hash: str) -> tuple[Path, int]:
+    """(its file, the token that ends a document)"""
     for meta in sorted((config.data_dir / "corpora").glob("*/meta.json")):
-        if json.loads(meta.read_text()).get("tokenizer_hash") == tokenizer_hash:
-            return meta.parent / "tokenizer.json"
+        facts = json.loads(meta.read_text())
+        if facts.get("tokenizer_hash") == tokenizer_hash:
+            return meta.parent / "tokenizer.json", facts.get("end_id", 0)
     raise NotFound(f"the tokenizer {tokenizer_hash[:12]}… is not under {config.data_dir / 'corpora'}", "verify the design again, or set DATA_DIR")
 
 

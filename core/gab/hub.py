@@ -16,8 +16,6 @@ from core.errors import ConfigError, UsageError
 from core.gab.standalone import standalone
 from core.types import Fit, Json, Scale
 
-END = "<|endoftext|>"                # token 0 of our tokenizers
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -29,6 +27,7 @@ class Trained:
     weights: Path
     tokenizer: Path
     card: str                        # Markdown
+    end_id: int = 0                  # the token between documents
 
 
 def write_hub_folder(trained: Trained, out: Path, modelling: Path) -> Path:
@@ -57,13 +56,22 @@ def _fill(trained: Trained, folder: Path, modelling: Path) -> None:
     shutil.copyfile(modelling, folder / "modeling_gab.py")
     (folder / "block.py").write_text(standalone(trained.code), encoding="utf-8")
     (folder / "README.md").write_text(trained.card, encoding="utf-8")
-    ends: Json = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+    ends: Json = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), trained.end_id)
+    end = _word(trained.tokenizer, trained.end_id)
     config = {
         "model_type": "gab", "architectures": ["GABForCausalLM"],
         "auto_map": {"AutoConfig": "modeling_gab.GABConfig", "AutoModelForCausalLM": "modeling_gab.GABForCausalLM"},
         "vocab_size": trained.scale.vocab_size, "hidden_size": trained.fit.d_model, "num_hidden_layers": trained.fit.n_layers,
         "max_position_embeddings": trained.scale.context, "dtype": "float32", "tie_word_embeddings": False, **ends}  # the head reads the embedding itself
-    tokenizer = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": END, "eos_token": END, "pad_token": END, "padding_side": "right",
+    tokenizer = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": end, "eos_token": end, "pad_token": end, "padding_side": "right",
                  "model_max_length": trained.scale.context, "clean_up_tokenization_spaces": False}
     for name, data in (("config.json", config), ("generation_config.json", {**ends, "use_cache": False}), ("tokenizer_config.json", tokenizer)):
         (folder / name).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def _word(tokenizer: Path, id: int) -> str:
+    """A token's text, as tokenizer.json has it."""
+    data = json.loads(tokenizer.read_text(encoding="utf-8"))
+    added = {token["id"]: token["content"] for token in data.get("added_tokens", ())}
+    vocabulary = data["model"].get("vocab", {})
+    return added.get(id) or next((word for word, n in vocabulary.items() if n == id), "<|endoftext|>")

@@ -70,7 +70,8 @@ def save_weights(model: GAM, target: Path) -> None:
             os.fsync(file.fileno())
         os.replace(scratch, target)
     except Exception as error:  # safetensors raises its own kind for a full disk
-        scratch.unlink(missing_ok=True)
+        if scratch.is_file():
+            scratch.unlink()
         raise VerificationError(f"the weights {target} cannot be written: {error}", "free some space or set CKPT_DIR, then retry the job: it goes on from the last checkpoint") from error
 
 
