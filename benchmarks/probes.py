@@ -83,9 +83,12 @@ KNOWN = (
     better(("attention", "deltanet"), ("retnet", "gla"), "mqar/8 pairs", "with twice the pairs neither", ZOOLOGY),
     better(("deltanet",), ("retnet", "gla"), "mqar/4 pairs", "the delta rule recalls better than linear attention of equal state", DELTA),
     better(("deltanet",), ("retnet", "gla"), "mad/in_context_recall", "on MAD's in-context recall too", DELTA),
-    better(("attention",), ("gla",), "mad/in_context_recall", "attention recalls better than gated linear attention", "Poli et al. 2024, 2403.17844"),
+    solves(("attention",), "quick/induction", "attention finds induction", "Olsson et al. 2022, 2209.11895"),
+    better(("attention",), ("gla", "mamba2"), "mad/in_context_recall", "attention recalls better than fixed states of this size", "Poli et al. 2024, 2403.17844"),
+    better(("attention",), ("gla", "mamba2"), "mad/noisy_recall", "among noise as well", "Poli et al. 2024, 2403.17844"),
+    better(("attention",), ("gla", "mamba2"), "mad/fuzzy_recall", "and of keys that are several tokens long", "Poli et al. 2024, 2403.17844"),
     better(("mamba2",), ("retnet",), "mad/selective_copying", "selective copying needs decays that see the input", "Gu & Dao 2023, 2312.00752, section 4.1.1"),
-    better(("attention",), ("one a channel", "window 8"), "extrapolation/induction", "induction needs recall over the whole sequence", "Olsson et al. 2022, 2209.11895"),
+    better(("attention",), ("one a channel", "window 8"), "quick/induction", "induction needs recall over the whole sequence", "Olsson et al. 2022, 2209.11895"),
     better(("deltanet ±",), ("gla", "mamba2", "retnet", "one a channel"), "state/parity", "parity splits off recurrences with eigenvalues in 0…1", GRAZZI),
     better(("deltanet ±",), ("deltanet",), "extrapolation/parity", "it is the negative eigenvalues: at four times the length DeltaNet without them fails", GRAZZI),
     better(("deltanet ±",), ("attention", "gla", "mamba2"), "extrapolation/parity", "so do attention and diagonal recurrences", GRAZZI),
@@ -115,12 +118,12 @@ class Kept:
 
 
 def column(one: Probe) -> str:
-    return f"{one.suite}/{one.task} {one.level}".strip() if one.task != "mqar" else f"{one.suite}/{one.level}"
+    return f"{one.suite}/{one.level}" if one.suite == one.task else f"{one.suite}/{one.task} {one.level}".strip()
 
 
 def main() -> int:
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parse.add_argument("--suites", default="mqar,state,extrapolation,mad")
+    parse.add_argument("--suites", default="mqar,state,extrapolation,quick,mad")
     parse.add_argument("--designs", default="", help="some of them, separated by commas")
     parse.add_argument("--seed", type=int, default=0)
     parse.add_argument("--children", type=int, default=cores())

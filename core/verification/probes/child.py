@@ -22,7 +22,7 @@ WIDTHS = (1.0, 1.25, 0.75, 1.5, 2.0)     # of the width wanted, where a block do
 def main(channel: Channel, payload: Json, arrays: list) -> None:
     """Sends {"built"}; for each learning rate {"step"} on the way and {"trained"}, upon which it answers {"ids"} with predictions until {"next"}.
 
-    Payload: code, task, settings (full), depth, width, state, steps, batch, stop_solved, lrs, seed, model_seed. Ends with {"done"}.
+    Payload: code, task, settings (full), depth, width, state, steps, batch, stop_solved, ease, lrs, seed, model_seed. Ends with {"done"}.
     """
     make_deterministic(1)
     began = time.process_time()

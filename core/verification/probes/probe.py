@@ -73,7 +73,7 @@ def _probed(code: str, one: Probe, seed: int, stop: threading.Event, shares: dic
     data_seed = derive_seed(seed, one.suite, one.task, one.level)
     facts: Json = {"probe": asdict(one), "hash": one.hash}
     payload = {"code": code, "task": one.kind, "settings": dict(one.settings), "depth": one.depth, "width": one.width, "state": one.state, "steps": one.steps,
-               "batch": one.batch, "stop_solved": one.test == one.settings, "lrs": list(one.lrs), "seed": data_seed, "model_seed": derive_seed(seed, "model") % 2**31}
+               "batch": one.batch, "stop_solved": one.test == one.settings, "ease": dict(one.ease) if one.ease else None, "lrs": list(one.lrs), "seed": data_seed, "model_seed": derive_seed(seed, "model") % 2**31}
     try:
         with Sandbox(Limits(seconds=SECONDS, memory_mb=4096)).open("core.verification.probes.child", payload) as child:
             facts["sandbox"] = {layer.name: layer.held for layer in child.layers}

@@ -34,6 +34,7 @@ class Probe:
     lrs: Sequence[float]
     state: int                       # numbers a channel that a block may carry along
     depth: int = DEPTH
+    ease: Mapping[str, Any] | None = None  # all settings of every other batch in training, where the hard ones alone would be too hard to begin with
 
     @property
     def key(self) -> tuple[str, str]:
@@ -45,7 +46,7 @@ class Probe:
 
     @property
     def hash(self) -> str:
-        return sha256_text(json.dumps([GENERATION, asdict(self)], sort_keys=True))
+        return sha256_text(json.dumps([GENERATION, {k: v for k, v in asdict(self).items() if v is not None}], sort_keys=True))
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,14 @@ def _probes(where: str, suite: str, task: str, own: Any, defaults: Json) -> list
     for level, entry in levels.items():
         given = {**defaults, **{k: v for k, v in own.items() if k not in ("task", "levels")}, **(entry or {})}
         model = {key: given.pop(key) for key in OWN if key in given}
-        test = given.pop("test", {})
+        test, ease = given.pop("test", {}), given.pop("ease", None)
         missing = [key for key in OWN if key not in model]
         if missing:
             raise ConfigError(f"{where}: {missing[0]!r} is missing", f"a task has {', '.join(OWN)}, or takes them from defaults")
         try:
             settings = TASKS[kind].full(given)
             tested = TASKS[kind].full({**given, **test})
+            easier = TASKS[kind].full({**given, **ease}) if ease else None
         except UsageError as error:
             raise ConfigError(f"{where}: {error.what}", error.mend) from None
         for key in ("width", "steps", "batch", "state"):
@@ -125,5 +127,5 @@ def _probes(where: str, suite: str, task: str, own: Any, defaults: Json) -> list
                 raise ConfigError(f"{where}: {key} is {model[key]!r}", "give a whole number from 1")
         if not isinstance(model["lrs"], list) or not model["lrs"] or not all(isinstance(lr, float) and 0 < lr < 1 for lr in model["lrs"]):
             raise ConfigError(f"{where}: lrs is {model['lrs']!r}", "give a list of learning rates such as [5.0e-4, 2.0e-3]")
-        found.append(Probe(suite, task, kind, str(level), settings, tested, **{**model, "lrs": tuple(model["lrs"])}))
+        found.append(Probe(suite, task, kind, str(level), settings, tested, **{**model, "lrs": tuple(model["lrs"])}, ease=easier))
     return found

@@ -21,7 +21,7 @@ from core.verification.probes.base import Task
 
 BETAS = (0.9, 0.98)
 FLOOR, WARM = 0.1, 0.1
-WINDOW = 20                          # steps over which the accuracy in training is averaged
+WINDOW = 20                          # batches over which the accuracy in training is averaged
 SOLVED = 0.995                       # of it: the run has solved its task
 HOPELESS = 0.5                       # share of the steps after which an accuracy within noise of chance ends the run
 TOLD_EVERY = 10                      # steps
@@ -96,7 +96,8 @@ class Learner:
 
 
 def train(learner: Learner, spec: Json, lr: float, seed: int, on_step: Callable[[int], None]) -> Run:
-    """`spec`: steps, batch (rows), stop_solved (no: what is to hold at other lengths goes on settling after it is solved at this one). The data follow from the seed alone: every learning rate and every design meets the same ones."""
+    """`spec`: steps, batch (rows), stop_solved (no: what is to hold at other lengths goes on settling after it is solved at this one), ease
+    (settings of every other batch, or None). The data follow from the seed alone: every learning rate and every design meets the same ones."""
     task, settings, steps = learner.task, learner.settings, spec["steps"]
     rng = np.random.default_rng(derive_seed(seed, "train"))
     torch.manual_seed(derive_seed(seed, "draws", lr))  # for blocks that draw, e.g. dropout
@@ -109,7 +110,8 @@ def train(learner: Learner, spec: Json, lr: float, seed: int, on_step: Callable[
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = lr * schedule(step, steps)
-        batch = task.batch(rng, spec["batch"], settings, seed)
+        easier = spec["ease"] is not None and step % 2 == 1
+        batch = task.batch(rng, spec["batch"], spec["ease"] if easier else settings, seed)
         loss, hits = learner.loss(torch.from_numpy(batch.ids), torch.from_numpy(batch.targets))
         if not math.isfinite(loss.item()):
             return Run(step, last, f"diverged at step {step} of {steps}: the loss is {loss.item()}")
@@ -117,8 +119,9 @@ def train(learner: Learner, spec: Json, lr: float, seed: int, on_step: Callable[
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        right.append(hits.sum().item())
-        asked.append(len(hits))
+        if not easier:
+            right.append(hits.sum().item())
+            asked.append(len(hits))
         got, n = sum(right[-WINDOW:]), sum(asked[-WINDOW:])
         last = got / n
         if step % TOLD_EVERY == 0:
