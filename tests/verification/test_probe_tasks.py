@@ -61,6 +61,7 @@ def permutation_oracle(ids: list[int], at: int, s: dict) -> int:
 
 ORACLES: list[tuple[str, dict, Oracle]] = [
     ("in_context_recall", {}, pairs_oracle), ("in_context_recall", {"keys": 4, "values": 12, "length": 30}, pairs_oracle), ("noisy_recall", {}, pairs_oracle),
+    ("in_context_recall", {"keys": 16, "among": 4, "length": 24}, pairs_oracle),
     ("fuzzy_recall", {}, fuzzy_oracle), ("fuzzy_recall", {"key_tokens": 3, "value_tokens": 3, "length": 96}, fuzzy_oracle),
     ("mqar", {}, mqar_oracle), ("mqar", {"pairs": 16, "length": 128}, mqar_oracle), ("induction", {}, induction_oracle),
     ("selective_copying", {}, copying_oracle), ("parity", {}, parity_oracle), ("permutations", {}, permutation_oracle),

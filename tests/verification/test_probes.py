@@ -189,7 +189,7 @@ def test_the_command_prints_designs_by_tasks(system, desk):
     data, words, code = answer("gpt2,gla", "--suite", "mad", "--json")
     assert code == 0
     assert set(data["designs"]) == {"gpt2", "gla"}
-    assert json.loads(json.dumps(data))["designs"]["gla"]["results"][0]["task"] == "fuzzy_recall"
+    assert json.loads(json.dumps(data))["designs"]["gla"]["results"][0]["task"] == desk.suites["mad"].tasks[0]
     assert all(0 <= r["relative"] <= 1 for r in data["designs"]["gpt2"]["results"])
     head, *rows = words.splitlines()
     assert head.split()[0] == "design"

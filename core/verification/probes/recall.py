@@ -12,10 +12,12 @@ import numpy as np
 from core.verification.probes.base import NOTHING, Batch, Task, choices, interleaved, mapped, seen_before
 
 
-def in_context_recall(rng: np.random.Generator, rows: int, length: int, keys: int, values: int, noise: float = 0.0, noise_vocab: int = 0) -> Batch:
-    """Pairs key value key value …; each key that was seen before asks for its value, which follows. Noise: that share of pairs is two noise tokens."""
+def in_context_recall(rng: np.random.Generator, rows: int, length: int, keys: int, values: int, among: int = 0, noise: float = 0.0,
+                      noise_vocab: int = 0) -> Batch:
+    """Pairs key value key value …; each key that was seen before asks for its value, which follows. Among: so many of the keys are in use in a
+    sequence (0: all of them). Noise: that share of pairs is two noise tokens."""
     pairs = length // 2
-    key = rng.integers(keys, size=(rows, pairs))
+    key = mapped(choices(rng, rows, keys, among or keys), rng.integers(among or keys, size=(rows, pairs)))
     value = keys + mapped(rng.integers(values, size=(rows, keys)), key)
     noisy = rng.random((rows, pairs)) < noise
     asked = seen_before(np.where(noisy, keys + np.arange(pairs), key)) & ~noisy  # a noisy place is no key
@@ -97,9 +99,9 @@ def induction(rng: np.random.Generator, rows: int, length: int, vocab: int, shor
 
 MAD = "MAD, Poli et al. 2024, arXiv 2403.17844"
 TASKS = (
-    Task("in_context_recall", MAD, in_context_recall, {"length": 64, "keys": 8, "values": 8},
+    Task("in_context_recall", MAD, in_context_recall, {"length": 64, "keys": 8, "values": 8, "among": 0},
          lambda s: s["keys"] + s["values"], lambda s: s["values"]),
-    Task("noisy_recall", MAD, in_context_recall, {"length": 64, "keys": 8, "values": 8, "noise": 0.4, "noise_vocab": 16},
+    Task("noisy_recall", MAD, in_context_recall, {"length": 64, "keys": 8, "values": 8, "among": 0, "noise": 0.4, "noise_vocab": 16},
          lambda s: s["keys"] + s["values"] + s["noise_vocab"], lambda s: s["values"]),
     Task("fuzzy_recall", MAD, fuzzy_recall, {"length": 64, "keys": 7, "values": 7, "key_tokens": 2, "value_tokens": 2},
          lambda s: s["keys"] + s["values"], lambda s: s["values"]),
