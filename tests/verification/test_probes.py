@@ -134,6 +134,9 @@ def test_the_shipped_suites_are_whole():
     ("defaults: {}\nsuites: {mine: {}}", "suite mine has no tasks"), ("suites: 3", "holds no suites"), ("defaults: {", "probes.yaml:"),
     ("defaults: {width: 8, steps: 1, batch: 1, lrs: [1.0e-3], state: 4}\nsuites: {mine: {tasks: {dance: {}}}}", "there is no task 'dance'"),
     ("defaults: {width: 8, steps: 1, batch: 1, lrs: [1.0e-3], state: 4}\nsuites: {mine: {tasks: {parity: {colour: 1}}}}", "no setting 'colour'"),
+    ("defaults: {width: 8, steps: 1, batch: 1, lrs: [1.0e-3], state: 4}\nsuites: {mine: {tasks: {parity: {ease: {colour: 1}}}}}", "no setting 'colour'"),
+    ("defaults: {width: 8, steps: 1, batch: 1, lrs: [1.0e-3], state: 4}\nsuites: {mine: {tasks: {parity: {test: 4}}}}", "test is 4"),
+    ("defaults: {width: 8, steps: 1, batch: 1, lrs: [1.0e-3], state: 4}\nsuites: {mine: {tasks: {mqar: {pairs: 40}}}}", "do not fit together"),
     ("defaults: {width: 8, steps: 0, batch: 1, lrs: [1.0e-3], state: 4}\nsuites: {mine: {tasks: {parity: {}}}}", "steps is 0"),
     ("defaults: {width: 8, steps: 1, batch: 1, lrs: fast, state: 4}\nsuites: {mine: {tasks: {parity: {}}}}", "lrs is 'fast'"),
     ("defaults: {width: 8, steps: 1, batch: 1, state: 4}\nsuites: {mine: {tasks: {parity: {}}}}", "'lrs' is missing")])

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from core.errors import ConfigError, UsageError
@@ -112,20 +113,34 @@ def _probes(where: str, suite: str, task: str, own: Any, defaults: Json) -> list
     for level, entry in levels.items():
         given = {**defaults, **{k: v for k, v in own.items() if k not in ("task", "levels")}, **(entry or {})}
         model = {key: given.pop(key) for key in OWN if key in given}
-        test, ease = given.pop("test", {}), given.pop("ease", None)
-        missing = [key for key in OWN if key not in model]
-        if missing:
-            raise ConfigError(f"{where}: {missing[0]!r} is missing", f"a task has {', '.join(OWN)}, or takes them from defaults")
-        try:
-            settings = TASKS[kind].full(given)
-            tested = TASKS[kind].full({**given, **test})
-            easier = TASKS[kind].full({**given, **ease}) if ease else None
-        except UsageError as error:
-            raise ConfigError(f"{where}: {error.what}", error.mend) from None
-        for key in ("width", "steps", "batch", "state"):
-            if not isinstance(model[key], int) or isinstance(model[key], bool) or model[key] < 1:
-                raise ConfigError(f"{where}: {key} is {model[key]!r}", "give a whole number from 1")
-        if not isinstance(model["lrs"], list) or not model["lrs"] or not all(isinstance(lr, float) and 0 < lr < 1 for lr in model["lrs"]):
-            raise ConfigError(f"{where}: lrs is {model['lrs']!r}", "give a list of learning rates such as [5.0e-4, 2.0e-3]")
-        found.append(Probe(suite, task, kind, str(level), settings, tested, **{**model, "lrs": tuple(model["lrs"])}, ease=easier))
+        test, ease = given.pop("test", {}), given.pop("ease", {})
+        for key, value in (("test", test), ("ease", ease)):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{where}: {key} is {value!r}", "give the settings that differ, such as {length: 96}")
+        _check_numbers(where, model)
+        settings, tested, easier = (_settings(where, kind, {**given, **changes}) for changes in ({}, test, ease))
+        found.append(Probe(suite, task, kind, str(level), settings, tested, **{**model, "lrs": tuple(model["lrs"])}, ease=easier if ease else None))
     return found
+
+
+def _settings(where: str, kind: str, given: Json) -> Json:
+    """All of the task's settings, tried out on one row."""
+    try:
+        settings = TASKS[kind].full(given)
+        TASKS[kind].batch(np.random.default_rng(0), 1, settings)
+    except UsageError as error:
+        raise ConfigError(f"{where}: {error.what}", error.mend) from None
+    except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+        raise ConfigError(f"{where}: these settings do not fit together: {given} ({error})", "give more length, or fewer pairs or tokens") from None
+    return settings
+
+
+def _check_numbers(where: str, model: Json) -> None:
+    missing = [key for key in OWN if key not in model]
+    if missing:
+        raise ConfigError(f"{where}: {missing[0]!r} is missing", f"a task has {', '.join(OWN)}, or takes them from defaults")
+    for key in ("width", "steps", "batch", "state"):
+        if not isinstance(model[key], int) or isinstance(model[key], bool) or model[key] < 1:
+            raise ConfigError(f"{where}: {key} is {model[key]!r}", "give a whole number from 1")
+    if not isinstance(model["lrs"], list) or not model["lrs"] or not all(isinstance(lr, float) and 0 < lr < 1 for lr in model["lrs"]):
+        raise ConfigError(f"{where}: lrs is {model['lrs']!r}", "give a list of learning rates such as [5.0e-4, 2.0e-3]")
