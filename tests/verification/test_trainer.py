@@ -74,7 +74,7 @@ def test_replicas_give_the_gradients_of_one_model():
     found = []
     for threads in (1, 3):
         model = GAM(*load_block(CODE["gpt2"]), PICO.vocab_size, 32, 2)
-        loss = Replicas(model, "cpu", "float32", threads, 16, lambda rows: None).gradients(batch, 80, threads)
+        loss = Replicas(model, "cpu", "float32", threads, 16, 5, lambda rows: None).gradients(batch, 80, threads)
         found.append((loss, [p.grad.clone() for p in model.parameters()]))
     torch.set_num_threads(1)
     assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)

@@ -69,6 +69,7 @@ class Trainer:
         self.optimizer = Optimizer(self.model, scale)
         self.parameters = list(self.model.parameters())
         self.replicas = Replicas(self.model, settings.device, settings.precision, settings.threads if ranks.world == 1 and compiled is None else 1, scale.context,
+                                 scale.batch_tokens // scale.context,
                                  lambda rows: tell("micro_batch", {"sequences": rows}))
         if settings.rows is not None:
             self.replicas.rows = settings.rows

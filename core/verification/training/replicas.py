@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ EXHAUSTED = ("out of memory", "can't allocate memory", "cannot allocate memory",
 class Replicas:
     """`gradients(batch)` leaves the batch's gradients in `model`. `rows` is the micro-batch, in sequences over all replicas together."""
 
-    def __init__(self, model: GAM, device: str, precision: str, threads: int, context: int, on_shrink: Callable[[int], None]) -> None:
+    def __init__(self, model: GAM, device: str, precision: str, threads: int, context: int, sequences: int, on_shrink: Callable[[int], None]) -> None:
         self.model = model
         self.device = device
         self.half = precision == "bfloat16"
@@ -34,10 +34,10 @@ class Replicas:
         self.models = [model]
         self.hidden: Hidden = model.hidden
         self.pool: ThreadPoolExecutor | None = None
-        if device == "cpu" and threads > 1:
-            self._replicate(threads)
+        if device == "cpu" and min(threads, sequences) > 1:
+            self._replicate(min(threads, sequences), threads)
 
-    def _replicate(self, n: int) -> None:
+    def _replicate(self, n: int, threads: int) -> None:
         try:
             copies = [copy.deepcopy(self.model) for _ in range(n - 1)]
         except Exception:  # a block that cannot be copied is trained by one replica: nothing is wrong with it
@@ -47,7 +47,7 @@ class Replicas:
                 own.data = shared.data
         self.models += copies
         self.pool = ThreadPoolExecutor(n, initializer=torch.set_flush_denormal, initargs=(True,))
-        torch.set_num_threads(1)
+        torch.set_num_threads(max(1, threads // n))
 
     def single(self, threads: int) -> None:
         """Go on with one model and `threads` inside each operation."""
@@ -81,6 +81,7 @@ class Replicas:
         parts = batch.tensor_split(len(self.models))
         rows = max(1, self.rows // len(self.models))
         losses = [self.pool.submit(self._share, model, part, n, rows) for model, part in zip(self.models, parts, strict=True) if len(part)]
+        wait(losses)  # all of them, also when one fails: none may still be at work when the step begins anew
         total = sum(future.result() for future in losses)
         for other in self.models[1 : len(losses)]:
             for own, more in zip(self.model.parameters(), other.parameters(), strict=True):
