@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-MICRO_TOKENS = {"cpu": 8192, "cuda": 32768}      # trained at once; more are accumulated
+MICRO_TOKENS = {"cpu": 8192, "cuda": 8192}       # trained at once; more are accumulated. library/costs.json was counted with these
 LOGITS = {"cpu": 2**19, "cuda": 2**27}           # logits held at once: what the processor's cache keeps, and half a gigabyte
 
 
