@@ -5,7 +5,7 @@
 | DATA_DIR | database, corpora, token files | ./data |
 | CKPT_DIR | checkpoints and weights | DATA_DIR/checkpoints |
 | DATABASE_URL | another database, `postgresql+psycopg://…` | SQLite in DATA_DIR |
-| LIBRARY_DIR, SPECS_DIR, SCALES_FILE | reference designs, agent specs, the ladder | the ones shipped |
+| LIBRARY_DIR, SPECS_DIR, SCALES_FILE, NOISE_FILE | reference designs, agent specs, the ladder, its seed noise | the ones shipped |
 | DEVICE | cpu or cuda | cuda where there is one |
 | CHECKPOINT_S | seconds between the checkpoints of a training | 20 |
 | LEASE_S | seconds after which a silent worker has lost its job | 30 |
@@ -56,6 +56,7 @@ class Config:
     library_dir: Path = ROOT / "library"
     specs_dir: Path = ROOT / "agent_specs"
     scales_file: Path = ROOT / "library" / "scales.yaml"
+    noise_file: Path = ROOT / "library" / "noise.yaml"
     device: str = ""                 # "" lets the worker choose
     threads: int = 0                 # 0: the cores this process may use
     lease_s: float = 30.0
@@ -76,6 +77,7 @@ class Config:
             library_dir=library,
             specs_dir=Path(env.get("SPECS_DIR") or ROOT / "agent_specs").expanduser().absolute(),
             scales_file=Path(env.get("SCALES_FILE") or library / "scales.yaml").expanduser().absolute(),
+            noise_file=Path(env.get("NOISE_FILE") or library / "noise.yaml").expanduser().absolute(),
             device=env.get("DEVICE", ""),
             threads=_number(env, "THREADS", int, 0),
             lease_s=_number(env, "LEASE_S", float, 30.0),

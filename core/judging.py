@@ -99,4 +99,4 @@ class Judging:
 
     @property
     def _evidence(self) -> Evidence:
-        return Evidence(self.store, self.scales, self.config.library_dir / "noise.yaml", this_machine(self.config))
+        return Evidence(self.store, self.scales, self.config.noise_file, this_machine(self.config))

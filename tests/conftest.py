@@ -29,7 +29,7 @@ def real_data() -> Path:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return Config.from_env({"DATA_DIR": str(tmp_path / "data"), "THREADS": "1"})
+    return Config.from_env({"DATA_DIR": str(tmp_path / "data"), "THREADS": "1", "NOISE_FILE": str(tmp_path / "noise.yaml")})
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ class Noise:
 def noise(scale: str, scores: Scores, priors: Mapping[str, Prior], order: Sequence[str], corpus: str) -> Noise:
     """`scores`: at this scale on this corpus; `order`: the ladder; `corpus`: its name."""
     single, paired, basis = lent(scale, priors, order, corpus)
-    calm = tame(scores)
+    calm = tame(unless_lent(scores, priors.get(scale), corpus))
     mine, both = pooled(calm), residual(calm)
     if mine is not None:
         basis = f"{mine.df + sum(len(s) > 1 for s in calm.values()):.0f} verifications here, and {basis}"
@@ -97,6 +97,13 @@ def lent(scale: str, priors: Mapping[str, Prior], order: Sequence[str], corpus: 
         name = min(near, key=lambda n: abs(order.index(n) - at))
         return priors[name].single.at_most(BORROWED), priors[name].paired.at_most(BORROWED), f"the noise of {name}, for want of {scale}'s own"
     return Spread(GUESS, 1.0), Spread(GUESS, 1.0), f"a guess of {GUESS} bits per byte: the noise of {scale} was never measured"
+
+
+def unless_lent(scores: Scores, prior: Prior | None, corpus: str) -> dict[str, Mapping[int, float]]:
+    """Without the runs that the prior was measured with: the same design, seed and corpus give the same score again, and must not count twice."""
+    if prior is None or prior.corpus != corpus:
+        return dict(scores)
+    return {d: {seed: y for seed, y in s.items() if d not in prior.designs or seed >= prior.seeds} for d, s in scores.items()}
 
 
 def pooled(scores: Scores) -> Spread | None:
@@ -187,4 +194,4 @@ def write_prior(path: Path, scale: str, entry: str) -> None:
             kept += [] if inside else [line]
         path.write_text("".join(kept).rstrip("\n") + f"\n{scale}:\n{entry}", encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror or error}", "make it writable, or set LIBRARY_DIR to a folder that is") from error
+        raise ConfigError(f"{path} cannot be written: {error.strerror or error}", "make it writable, or set NOISE_FILE to one that is") from error

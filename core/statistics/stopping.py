@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from core.types import CurvePoint
 
 AFTER = 0.3          # share of the steps before which nothing is stopped
-MARGIN = 0.05        # bits per byte: several times nano's seed noise (library/noise.yaml), and about the gap between a good and a poor reference there
+MARGIN = 0.15        # bits per byte: four times nano's seed noise of a difference (0.035, library/noise.yaml), assumed enough above
 AGREE = 2            # points in a row
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import pytest
 from fakes import FakeEngine, FakeSystem
@@ -303,7 +302,6 @@ def test_scaling_curves_are_fitted_over_the_measured_rungs_and_cross(desk):
 
 
 def test_measured_noise_becomes_the_prior_of_its_scale(desk, measure, tmp_path):
-    desk.config = replace(desk.config, library_dir=tmp_path)
     assert "never measured" in desk.noise("nano").basis
     measure("gpt2", [2.00, 2.03, 1.98, 2.01])
     with pytest.raises(UsageError, match="1 designs"):
@@ -350,6 +348,7 @@ def test_the_command_line_answers_is_it_better(system: FakeSystem, desk: Desk, o
     from core import cli
 
     monkeypatch.setenv("DATA_DIR", str(system.config.data_dir))
+    monkeypatch.setenv("NOISE_FILE", str(system.config.noise_file))
     own("mine")
     measure("gpt2", [2.0, 2.02])
     measure("mine", [1.9, 1.925])

@@ -80,6 +80,14 @@ def test_the_prior_weighs_less_elsewhere_and_is_borrowed_where_a_scale_has_none(
     assert here.prior_only
 
 
+def test_the_runs_that_a_prior_was_measured_with_do_not_count_twice():
+    scores = drawn(np.random.default_rng(13), 4, 4)
+    prior = Prior(Spread(0.02, 6), Spread(0.01, 6), "text", "2026-01-01", ("d0", "d1"), 4)
+    assert noise("nano", {d: scores[d] for d in ("d0", "d1")}, {"nano": prior}, ["nano"], "text").prior_only
+    assert noise("nano", scores, {"nano": prior}, ["nano"], "text").single.df == 6 + 6
+    assert noise("nano", scores, {"nano": prior}, ["nano"], "other").single.df == 4 + 12
+
+
 def test_a_posterior_lies_between_prior_and_data():
     both = Spread(0.01, 4).updated(Spread(0.03, 12))
     assert both.df == 16
