@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def open_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """A page of the app over this test's data directory, as a visitor with this link sees it."""
     monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
+    monkeypatch.setenv("NOISE_FILE", str(desk.config.noise_file))
     monkeypatch.chdir(ROOT)
 
     def opened(page: str, **query: str) -> AppTest:
