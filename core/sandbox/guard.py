@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.kill", "os.startfile",
+FORBIDDEN = ("os.symlink", "os.link", "socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.kill", "os.startfile",
              "pty.", "ctypes.dlopen", "ctypes.dlsym", "ctypes.call_function", "ctypes.string_at", "ctypes.wstring_at", "ctypes.cdata", "ctypes.addressof",
              "shutil.", "ftplib.", "smtplib.", "urllib.", "http.", "webbrowser.", "resource.setrlimit", "resource.prlimit", "signal.pthread_kill",
              "gc.get_objects", "gc.get_referrers", "gc.get_referents", "sys.settrace", "sys.setprofile", "sys._current_frames", "sys.addaudithook", "sqlite3.", "fcntl.")
-CHANGES = ("os.chmod", "os.chown", "os.link", "os.symlink", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.utime", "os.setxattr",
+CHANGES = ("os.chmod", "os.chown", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.utime", "os.setxattr",
            "os.removexattr", "os.mkfifo", "os.mknod", "os.chflags", "os.lockf")
 LOOKS = ("os.listdir", "os.scandir", "os.walk", "os.fwalk", "glob.glob", "pathlib.Path.glob", "os.chdir", "os.listxattr", "os.getxattr")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

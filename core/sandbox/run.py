@@ -177,6 +177,8 @@ class Sandbox:
             wrapped = Layer("bubblewrap", forge.bubblewrap, "namespaces of its own, a read-only view, capabilities dropped" if forge.bubblewrap else
                             "left out" if "bubblewrap" in self.without else "not for GPUs" if self.device != "cpu" else "install bubblewrap, and allow user namespaces")
             child.layers = (wrapped, *(Layer(**layer) for layer in hello["layers"]))
+            if self.sockets and not any(layer.held for layer in child.layers if layer.name == "no network"):
+                raise SandboxError("several ranks need a network of their own, and this system gives none", "allow user namespaces, or set RANKS=1")
             child.send({"payload": payload}, *arrays)
             yield child
         finally:

@@ -19,7 +19,7 @@ from core.verification.work import Work, memory_mb
 WEIGHTS = "weights.safetensors"
 RECORD = "trained.json"
 KEPT = ("train_seconds", "tokens_per_s", "train_loss", "step_seconds", "watched")
-TRIES = 5                    # halvings of the micro-batch after the child was ended for its memory
+TRIES = 16                   # halvings of the micro-batch after the child was ended for its memory
 
 
 def trained(work: Work) -> Json:
@@ -34,10 +34,11 @@ def train(work: Work, at_most_s: float | None = None) -> Json:
         try:
             return _attempt(work, at_most_s, rows)
         except SandboxMemory as error:  # the system has no more; a smaller micro-batch may do, from the last checkpoint on
-            rows = max(1, (rows or _first_rows(work)) // 4)
-            work.on_event("micro_batch", {"sequences": rows, "why": error.what})
-            if rows == 1:
+            tried = rows or _first_rows(work)
+            if tried == 1:
                 raise VerificationError(f"out of memory at micro-batch 1: {error.what}", "a smaller scale, or a machine with more memory") from error
+            rows = max(1, tried // 2)
+            work.on_event("micro_batch", {"sequences": rows, "why": error.what})
     raise VerificationError("out of memory", "a smaller scale, or a machine with more memory")
 
 
@@ -123,15 +124,20 @@ def _recorded(work: Work) -> Json | None:
 def _write(target: Path, record: Json) -> None:
     scratch = target.with_suffix(".tmp")
     try:
-        scratch.write_text(json.dumps(record))
+        scratch.unlink(missing_ok=True)  # the child could write here too: what it left is not followed
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o644), "w") as sink:
+            sink.write(json.dumps(record))
         os.replace(scratch, target)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
+        if scratch.is_file():
+            scratch.unlink()
         raise VerificationError(f"{target} cannot be written: {error.strerror}", "free some space or set CKPT_DIR, then retry the job: it goes on from the last checkpoint") from error
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256. Raises VerificationError when the file is not there."""
+    """SHA-256. Raises VerificationError when the file is not there, or no regular file."""
+    if path.is_symlink():
+        raise VerificationError(f"{path} is a link, not a file that the training wrote", "remove its folder and retry: it is trained again")
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
