@@ -75,7 +75,8 @@ def test_the_next_width_is_taken_where_a_block_does_not_build():
 
 
 @pytest.mark.parametrize(("forward", "words"), [
-    ("X.undefined", "no attribute 'undefined'"), ("X * float('nan')", "diverged at step 0 of 20: the loss is nan"), ("X[:, :3]", "Y must look like X")])
+    ("X.undefined", "no attribute 'undefined'"), ("X * float('nan')", "diverged at step 0 of 20: the loss is nan"), ("X[:, :3]", "Y must look like X"),
+    ("__import__('os')._exit(0)", "ended with code 0 and no answer")])
 def test_a_design_that_fails_has_it_told_in_words(forward: str, words: str):
     (found,) = run(BLOCK.format(forward=forward), replace(EASY, steps=20))
     assert words in found.result.failure

@@ -74,10 +74,16 @@ def _probed(code: str, one: Probe, seed: int, stop: threading.Event, shares: dic
     facts: Json = {"probe": asdict(one), "hash": one.hash}
     payload = {"code": code, "task": one.kind, "settings": dict(one.settings), "depth": one.depth, "width": one.width, "state": one.state, "steps": one.steps,
                "batch": one.batch, "stop_solved": one.test == one.settings, "ease": dict(one.ease) if one.ease else None, "lrs": list(one.lrs), "seed": data_seed, "model_seed": derive_seed(seed, "model") % 2**31}
-    try:
+    def attempt() -> ProbeResult:
         with Sandbox(Limits(seconds=SECONDS, memory_mb=4096)).open("core.verification.probes.child", payload) as child:
             facts["sandbox"] = {layer.name: layer.held for layer in child.layers}
-            result = _swept(child, one, blank, data_seed, facts, lambda share: shares.__setitem__(one.key, share), stop)
+            return _swept(child, one, blank, data_seed, facts, lambda share: shares.__setitem__(one.key, share), stop)
+
+    try:
+        try:
+            result = attempt()
+        except ChildDied:  # the machine may have ended it; a block that ends its own process does so again
+            result = attempt()
     except (DesignError, SandboxTimeout, SandboxMemory, ChildDied) as error:
         result = _with(blank, accuracy=one.chance, failure=str(error))
     shares[one.key] = 1.0
