@@ -27,7 +27,7 @@ ROWS = 64                            # sequences at least
 TWINS = 16                           # sequences whose future is changed
 LOOKED = 0.02                        # share of answers that may change by rounding
 SOLVED = 0.99                        # no further learning rate is tried
-SECONDS = 1800.0                     # for one task's whole sweep; its steps bound it, an endless loop in a block does not
+SECONDS = 3600.0                     # for one task's whole sweep; its steps bound it, an endless loop in a block does not
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,17 @@ def _probed(code: str, one: Probe, seed: int, stop: threading.Event, shares: dic
     data_seed = derive_seed(seed, one.suite, one.task, one.level)
     facts: Json = {"probe": asdict(one), "hash": one.hash}
     payload = {"code": code, "task": one.kind, "settings": dict(one.settings), "depth": one.depth, "width": one.width, "state": one.state, "steps": one.steps,
-               "batch": one.batch, "stop_solved": one.test == one.settings, "ease": dict(one.ease) if one.ease else None, "lrs": list(one.lrs), "seed": data_seed, "model_seed": derive_seed(seed, "model") % 2**31}
+               "batch": one.batch, "stop_solved": one.test == one.settings, "ease": dict(one.ease) if one.ease else None, "lrs": list(one.lrs),
+               "seed": data_seed, "model_seed": derive_seed(seed, "model") % 2**31}
+    exam = _exam(one, data_seed)
+
     def attempt() -> ProbeResult:
         with Sandbox(Limits(seconds=SECONDS, memory_mb=4096)).open("core.verification.probes.child", payload) as child:
             facts["sandbox"] = {layer.name: layer.held for layer in child.layers}
-            return _swept(child, one, blank, data_seed, facts, lambda share: shares.__setitem__(one.key, share), stop)
+            try:
+                return _swept(child, one, blank, exam, facts, lambda share: shares.__setitem__(one.key, share), stop)
+            except (KeyError, TypeError, ValueError) as error:  # a frame that the child's own code would not send
+                raise DesignError(f"the sandboxed process answered out of turn ({error!r})", "a block must leave its process's channels alone") from error
 
     try:
         try:
@@ -90,11 +96,10 @@ def _probed(code: str, one: Probe, seed: int, stop: threading.Event, shares: dic
     return Outcome(_with(result, seconds=time.monotonic() - started), facts)
 
 
-def _swept(child: Child, one: Probe, blank: ProbeResult, seed: int, facts: Json, tell: Callable[[float], None], stop: threading.Event) -> ProbeResult:
+def _swept(child: Child, one: Probe, blank: ProbeResult, exam: Batch, facts: Json, tell: Callable[[float], None], stop: threading.Event) -> ProbeResult:
     """Every learning rate until one has solved the task; the best is kept."""
     header, _ = child.recv()
     facts |= {"width": header["width"], "depth": header["depth"], "state": header["state"], "config": header["config"]}
-    exam = _exam(one, seed)
     by_lr: dict[str, float] = {}
     best: ProbeResult | None = None
     troubles: list[str] = []
