@@ -76,7 +76,7 @@ def test_from_two_parents_on_the_tree_to_a_verified_node(app, page: Page, click_
     number = json.loads(app.core("show", best["id"], "--json"))["verifications"][-1]["id"]
     page.goto(f"{app.url}/report?verifications={number}")
     expect(page.get_by_text("gpt2 was not verified at nano")).to_be_visible()
-    expect(page.get_by_text("Made with")).to_be_visible()
+    expect(page.get_by_role("heading", name="Made with")).to_be_visible()
     with page.expect_download() as taken:
         page.get_by_role("button", name="HTML", exact=True).click()
     assert "https://" not in taken.value.path().read_text()
