@@ -24,7 +24,7 @@ from core.errors import ChildDied, SandboxError
 from core.types import Json
 
 KEPT = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")  # of the parent's environment
-PRELOAD = ("torch", "torch._dynamo", "torch.utils.checkpoint", "numpy", "einops", "core.sandbox.channel", "core.sandbox.layers", "core.gab.model", "core.gab.fit", "resource")
+PRELOAD = ("torch", "torch._dynamo", "torch.utils.checkpoint", "numpy", "einops", "core.sandbox.channel", "core.sandbox.layers", "core.sandbox.verdict", "core.gab.model", "core.gab.fit", "resource")
 START_S = 120.0                      # importing torch from a cold disk
 TMP_MB = 256                         # of the memory disk
 CREDENTIALS = getattr(socket, "SCM_CREDENTIALS", 2)
@@ -70,9 +70,12 @@ class Forge:
         # The thread outlives whoever asked for the zygote: bubblewrap dies with the thread that started it.
         self._process: subprocess.Popen | None = None
         self._words = b""
+        self._listener: threading.Thread | None = None
         threading.Thread(target=self._run, args=(theirs,), name="forge", daemon=True).start()
         if not self._ready.wait(START_S) or self._over:
             self.close()
+            if self._listener is not None:
+                self._listener.join(2)  # its last words may still be on their way
             raise SandboxError(f"the sandbox did not start: {self._words.decode('utf-8', 'replace').strip()[-500:] or 'no answer'}", "python -m core doctor")
 
     @property
@@ -128,7 +131,8 @@ class Forge:
             self._ready.set()
             return
         theirs.close()
-        threading.Thread(target=self._listen, args=(self._process,), name="forge-words", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self._process,), name="forge-words", daemon=True)
+        self._listener.start()
         self._receive()
 
     def _listen(self, process: subprocess.Popen) -> None:

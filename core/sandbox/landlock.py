@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}      # how many file rights a versi
 TRUNCATE, IOCTL = 1 << 14, 1 << 15
 OF_FILES = EXECUTE | WRITE | READ | TRUNCATE | IOCTL
 TCP, SIGNALS_AND_SOCKETS = 0b11, 0b11
+SCOPES_SIGNALS = 6                       # the version that keeps them inside
 
 
 class RulesetAttr(ctypes.Structure):
@@ -29,9 +31,11 @@ class PathBeneath(ctypes.Structure):
     _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
 
-def available() -> bool:
-    libc = ctypes.CDLL(None, use_errno=True)
-    return libc.syscall(CREATE, None, 0, 1) > 0
+def version() -> int:
+    """The kernel's; 0 without Landlock."""
+    if sys.platform != "linux":
+        return 0
+    return max(0, ctypes.CDLL(None, use_errno=True).syscall(CREATE, None, 0, 1))
 
 
 def restrict(readable: Sequence[Path], writable: Sequence[Path], programs: bool = False, sockets: bool = False) -> str:
@@ -42,7 +46,7 @@ def restrict(readable: Sequence[Path], writable: Sequence[Path], programs: bool 
     libc = ctypes.CDLL(None, use_errno=True)
     abi = _checked(libc.syscall(CREATE, None, 0, 1))
     rights = (1 << BY_ABI.get(abi, 16)) - 1
-    attr = RulesetAttr(rights, TCP if abi >= 4 and not sockets else 0, SIGNALS_AND_SOCKETS if abi >= 6 else 0)
+    attr = RulesetAttr(rights, TCP if abi >= 4 and not sockets else 0, SIGNALS_AND_SOCKETS if abi >= SCOPES_SIGNALS else 0)
     ruleset = _checked(libc.syscall(CREATE, ctypes.byref(attr), 8 if abi < 4 else 16 if abi < 6 else 24, 0))
     try:
         for allowed, paths in ((READ | READ_DIR | (EXECUTE if programs else 0), readable), (rights & ~EXECUTE, writable)):
@@ -51,7 +55,7 @@ def restrict(readable: Sequence[Path], writable: Sequence[Path], programs: bool 
         _checked(libc.syscall(RESTRICT, ruleset, 0))
     finally:
         os.close(ruleset)
-    more = (", TCP" if abi >= 4 and not sockets else "") + (", signals" if abi >= 6 else "")
+    more = (", TCP" if abi >= 4 and not sockets else "") + (", signals" if abi >= SCOPES_SIGNALS else "")
     return f"version {abi}: files outside its own folders{more} are out of reach"
 
 

@@ -1,7 +1,7 @@
 """The layers that a child puts on itself before it loads anything that was generated. Each is applied and its outcome told, never assumed.
 
 A task that compiles may start programs, and one of several ranks may use sockets in its own empty network: then seccomp and the guard let just that through,
-and where neither bubblewrap nor Landlock holds, no such task is started.
+and where neither bubblewrap nor a Landlock that keeps signals inside (version 6, Linux 6.12) holds, no such task is started.
 
 Around them stands bubblewrap (core/sandbox/forge.py), where it works. What no layer stops: burning the processor and a GPU up to the wall clock.
 On macOS only limits, the scrubbed environment and the guard hold; on a GPU bubblewrap is left out and devices are open.
@@ -17,7 +17,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,15 +57,14 @@ class Settings:
 def put_on(settings: Settings, parent: int) -> list[Layer]:
     """Apply every layer to this process; which held."""
     cpu = settings.device == "cpu"
-    readable = [Path(p) for p in (*SYSTEM, *(() if cpu else DEVICES), sys.prefix, sys.base_prefix, *settings.readable)]
-    writable = [Path(p) for p in (settings.home, "/dev/null", *(() if cpu else ("/dev",)), *settings.writable)]
+    readable, writable = reach(settings.device, settings.home, settings.readable, settings.writable)
     tries: list[tuple[str, Callable[[], str]]] = [
         ("dies with parent", lambda: _die_with(parent)),
         ("no new privileges", lambda: _prctl(PR_SET_NO_NEW_PRIVS, 1, "setuid programs give no rights")),
         ("limits", lambda: _limits(settings.memory_mb if cpu else 0, settings.file_mb)),
         ("no network", lambda: "an empty network namespace" if settings.network_is_off else _no_network(settings.sockets)),
         ("landlock", lambda: landlock.restrict(readable, writable, settings.programs, settings.sockets)),
-        ("seccomp", lambda: seccomp.restrict(settings.programs, settings.sockets)),
+        ("seccomp", lambda: seccomp.restrict(settings.programs, settings.sockets, datagrams=not cpu)),
         ("guard", lambda: guard.install(readable, writable, settings.programs, settings.sockets))]
     layers = [Layer("own process", True, "its own session, environment scrubbed, clock and resident memory watched from outside")]
     for name, apply in tries:
@@ -77,6 +76,13 @@ def put_on(settings: Settings, parent: int) -> list[Layer]:
         except OSError as error:
             layers.append(Layer(name, False, error.strerror or str(error)))
     return layers
+
+
+def reach(device: str, home: str, readable: Sequence[str], writable: Sequence[str]) -> tuple[list[Path], list[Path]]:
+    """(what a task may read, what it may write), with what every task needs."""
+    cpu = device == "cpu"
+    return ([Path(p) for p in (*SYSTEM, *(() if cpu else DEVICES), sys.prefix, sys.base_prefix, *readable)],
+            [Path(p) for p in (home, "/dev/null", *(() if cpu else ("/dev",)), *writable)])
 
 
 def _die_with(parent: int) -> str:

@@ -47,12 +47,13 @@ class Limits:
 class Child:
     """A running task."""
 
-    def __init__(self, forge: Forge, name: str, handle: Handle, channel: Channel, limits: Limits, capture: Path) -> None:
+    def __init__(self, forge: Forge, name: str, handle: Handle, channel: Channel, limits: Limits, capture: Path, alone: bool = False) -> None:
         self._forge = forge
         self._name = name
         self._handle = handle
         self._limits = limits
         self._capture = capture
+        self._alone = alone      # its zygote has no other child
         self._channel = channel
         self._killed: SandboxError | None = None
         self._over = threading.Event()
@@ -130,7 +131,7 @@ class Child:
     def _watch(self) -> None:
         deadline = time.monotonic() + self._limits.seconds if self._limits.seconds else None
         while not self._over.wait(WATCH_S) and not self._handle.ended.is_set():
-            resident = _resident_mb(self._handle.pid)
+            resident = _resident_mb(self._handle.pid, self._alone)
             self.peak_memory_mb = max(self.peak_memory_mb, resident)
             printed = self._capture.stat().st_size
             if deadline and time.monotonic() > deadline:
@@ -164,19 +165,24 @@ class Sandbox:
         """Run `task` (a module under core.) in a child for the length of the block; nothing of it is left afterwards."""
         if not task.startswith("core."):
             raise SandboxError(f"task {task!r} is not ours", "name a module under core.")
-        if (self.programs or self.sockets) and not confined(self.device):
-            raise SandboxError("neither bubblewrap nor Landlock holds here: no program may be started beside generated code", "install bubblewrap, or do without compiling")
+        if (self.programs or self.sockets) and not confined(self.device, self.without):
+            raise SandboxError(f"neither bubblewrap nor Landlock {landlock.SCOPES_SIGNALS} holds here: no program may be started beside generated code",
+                               "install bubblewrap, or do without compiling")
         view = View(self.threads, self.device, "bubblewrap" not in self.without, self.readable, self.writable, self.programs)
         own = bool(self.readable or self.writable)  # a zygote for this task alone: its view of the files is like no other's
-        forge = Forge(view) if own else forges().get(view)
         home = Path(tempfile.mkdtemp(prefix="sandbox-"))
         child: Child | None = None
+        forge: Forge | None = None
         try:
-            child = self._start(forge, task, home)
-            hello, _ = child.recv()
+            try:
+                forge, child, hello = self._begun(view, own, task, home)
+            except SandboxError:  # nothing generated has run yet: a busy machine may have refused a process or been late, and is asked once more
+                forge, child, hello = self._begun(view, own, task, home)
             wrapped = Layer("bubblewrap", forge.bubblewrap, "namespaces of its own, a read-only view, capabilities dropped" if forge.bubblewrap else
                             "left out" if "bubblewrap" in self.without else "not for GPUs" if self.device != "cpu" else "install bubblewrap, and allow user namespaces")
             child.layers = (wrapped, *(Layer(**layer) for layer in hello["layers"]))
+            if (self.programs or self.sockets) and not any(layer.held for layer in child.layers if layer.name in ("bubblewrap", "landlock")):
+                raise SandboxError("neither bubblewrap nor Landlock could be put on: no program may be started beside generated code", "python -m core doctor")
             if self.sockets and not any(layer.held for layer in child.layers if layer.name == "no network"):
                 raise SandboxError("several ranks need a network of their own, and this system gives none", "allow user namespaces, or set RANKS=1")
             child.send({"payload": payload}, *arrays)
@@ -184,11 +190,25 @@ class Sandbox:
         finally:
             if child:
                 child.kill()
-            if own:
+            if own and forge is not None:
                 forge.close()
             shutil.rmtree(home, ignore_errors=True)
 
-    def _start(self, forge: Forge, task: str, home: Path) -> Child:
+    def _begun(self, view: View, own: bool, task: str, home: Path) -> tuple[Forge, Child, Json]:
+        """(its zygote, the child, its first frame). Raises SandboxError, and leaves nothing then."""
+        forge = Forge(view) if own else forges().get(view)
+        child: Child | None = None
+        try:
+            child = self._start(forge, task, home, own)
+            return forge, child, child.recv()[0]
+        except BaseException:
+            if child is not None:
+                child.kill()
+            if own:
+                forge.close()
+            raise
+
+    def _start(self, forge: Forge, task: str, home: Path, alone: bool) -> Child:
         inside = f"/tmp/{home.name}" if forge.bubblewrap else str(home / "home")
         settings = Settings(home=inside, readable=[*(str(ROOT / name) for name in OURS), *self.readable], writable=list(self.writable),
                             memory_mb=self.limits.memory_mb, file_mb=self.limits.file_mb, device=self.device, network_is_off=forge.bubblewrap,
@@ -206,12 +226,14 @@ class Sandbox:
             finally:
                 os.close(down_read)
                 os.close(up_write)
-        return Child(forge, name, handle, Channel(os.fdopen(up_read, "rb", buffering=0), os.fdopen(down_write, "wb")), self.limits, capture)
+        return Child(forge, name, handle, Channel(os.fdopen(up_read, "rb", buffering=0), os.fdopen(down_write, "wb")), self.limits, capture, alone)
 
 
-def confined(device: str) -> bool:
-    """Whether files stay out of reach of programs that a task starts."""
-    return landlock.available() or (device == "cpu" and bubblewrap_works())
+def confined(device: str, without: Sequence[str] = ()) -> bool:
+    """Whether files and other processes stay out of reach of programs that a task starts: in a process namespace of their own, or by a Landlock that
+    keeps signals inside, since seccomp lets a task that starts programs send them."""
+    wrapped = device == "cpu" and "bubblewrap" not in without and bubblewrap_works()
+    return wrapped or ("landlock" not in without and landlock.version() >= landlock.SCOPES_SIGNALS)
 
 
 def layers() -> list[tuple[str, bool, str]]:
@@ -225,14 +247,28 @@ def _told(error: Json) -> ModelDiscoveryError:
     return getattr(errors, kind)(str(error.get("what", ""))[:4000], str(error.get("mend", ""))[:1000])
 
 
-def _resident_mb(group: int) -> float:
-    """Resident memory of a process group; 0 where /proc is missing, and there only the clock watches."""
-    total = 0
+def _resident_mb(child: int, alone: bool = False) -> float:
+    """Resident memory of a child's process group and of all that descends from it, in whatever session: torchrun gives each rank its own. Where it is
+    `alone`, what it left behind is its zygote's and counts too. 0 where /proc is missing, and there only the clock watches."""
+    parents: dict[int, int] = {}
+    groups: dict[int, int] = {}
+    pages: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(fields[2]) == group:
-            total += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
-    return total / 2**20
+        pid = int(stat.parent.name)
+        parents[pid], groups[pid], pages[pid] = int(fields[1]), int(fields[2]), int(fields[21])
+    children: dict[int, list[int]] = {}
+    for pid, parent in parents.items():
+        children.setdefault(parent, []).append(pid)
+    counted = {pid for pid, group in groups.items() if group == child}
+    left = [child, *(children.get(parents.get(child, 0), []) if alone else [])]
+    seen: set[int] = set()
+    while left:
+        pid = left.pop()
+        if pid not in seen:
+            seen.add(pid)
+            left += children.get(pid, [])
+    return sum(pages.get(pid, 0) for pid in counted | seen) * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -2,6 +2,9 @@
 
 Forbidden: new processes and programs, sockets, signals to others, looking into other processes, file attributes, namespaces, mounts, shared
 memory that outlives the process, limits. Threads stay allowed. The filter is for the machine's own instruction set and kills any other's calls.
+
+Where sockets are let through, for ranks that talk to each other, those of the network namespace alone are: a UNIX socket reaches a service of the
+machine by its path, which neither that namespace nor Landlock bars.
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ import ctypes
 import errno
 import os
 import platform
+import socket
 import struct
 
 SET_SECCOMP, FILTER = 22, 2
-LOAD, JUMP_EQUAL, JUMP_GE, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+LOAD, JUMP_EQUAL, JUMP_GE, JUMP_SET, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-NR, ARCH, ARG0, ARG2_LOW, ARG2_HIGH = 0, 4, 16, 32, 36       # offsets in seccomp_data, little-endian
+NR, ARCH, ARG0, ARG1, ARG2_LOW, ARG2_HIGH = 0, 4, 16, 24, 32, 36       # offsets in seccomp_data, little-endian
 CLONE_THREAD = 0x10000
 X32 = 0x40000000
 
@@ -48,14 +52,17 @@ ARCHES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 
 PROGRAMS = ("fork", "vfork", "execve", "execveat", "setsid", "setpgid")         # what starting a compiler takes
 SOCKETS = ("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto")
+UNIX, INET, INET6, NETLINK, ROUTE = 1, 2, 10, 16, 0              # Linux's numbers; netlink's protocol that tells of interfaces
+KINDS = 0xF                                                      # of a socket's second argument; above it are flags
 
 
-def restrict(programs: bool = False, sockets: bool = False) -> str:
-    """Apply it to this process, which must have one thread. Raises OSError where it cannot be."""
+def restrict(programs: bool = False, sockets: bool = False, datagrams: bool = False) -> str:
+    """Apply it to this process, which must have one thread. `datagrams`: UNIX datagram sockets beside `sockets`, which NCCL cannot start without
+    (its proxy's ncclIpcSocketInit); services listen on streams. Raises OSError where it cannot be."""
     machine = platform.machine()
     if machine not in ARCHES:
         raise OSError(errno.ENOSYS, f"no filter is written for {machine}")
-    program = _program(*ARCHES[machine], programs, sockets)
+    program = _program(*ARCHES[machine], programs, sockets, datagrams)
     libc = ctypes.CDLL(None, use_errno=True)
     code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *line) for line in program))
     header = struct.pack("@HxxxxxxP", len(program), ctypes.addressof(code))
@@ -63,11 +70,11 @@ def restrict(programs: bool = False, sockets: bool = False) -> str:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
     left = len(FORBIDDEN) - len(PROGRAMS) * programs - len(SOCKETS) * sockets
-    among = " and ".join(([] if programs else ["new processes"]) + ([] if sockets else ["sockets"]))
+    among = " and ".join(([] if programs else ["new processes"]) + (["UNIX sockets"] if sockets else ["sockets"]))
     return f"{left} kinds of system calls are forbidden" + (f", {among} among them" if among else "")
 
 
-def _program(arch: int, column: int, programs: bool, sockets: bool) -> list[tuple[int, int, int, int]]:
+def _program(arch: int, column: int, programs: bool, sockets: bool, datagrams: bool = False) -> list[tuple[int, int, int, int]]:
     """(code, jump if true, jump if false, operand) lines; each test skips its own return, so that no jump is long."""
     lines = [(LOAD, 0, 0, ARCH), (JUMP_EQUAL, 1, 0, arch), (RETURN, 0, 0, KILL), (LOAD, 0, 0, NR)]
     if column == 0:
@@ -77,6 +84,8 @@ def _program(arch: int, column: int, programs: bool, sockets: bool) -> list[tupl
     for name, numbers in FORBIDDEN.items():
         if numbers[column] >= 0 and name not in open_:
             lines += [(JUMP_EQUAL, 0, 1, numbers[column]), (RETURN, 0, 0, refused)]
+    if sockets:
+        lines += _families(column, datagrams)
     lines += [(JUMP_EQUAL, 0, 1, CLONE3[column]), (RETURN, 0, 0, ERRNO | errno.ENOSYS)]  # its flags cannot be seen: the C library falls back to clone
     lines += [(JUMP_EQUAL, 0, 1, TKILL[column]), (RETURN, 0, 0, refused)]
     if not programs:
@@ -89,3 +98,16 @@ def _program(arch: int, column: int, programs: bool, sockets: bool) -> list[tupl
     for option in PRCTL_FORBIDDEN:
         lines += [(JUMP_EQUAL, 0, 1, option), (RETURN, 0, 0, refused)]
     return [*lines, (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, ALLOW)]
+
+
+def _families(column: int, datagrams: bool) -> list[tuple[int, int, int, int]]:
+    """Of socket(family, kind, protocol): IPv4 and IPv6, netlink for the list of interfaces, and no UNIX socket but a datagram where asked. Of
+    socketpair: no datagrams, since such a one can be sent to any path."""
+    allow, refused = (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, ERRNO | errno.EAFNOSUPPORT)
+    families = [(LOAD, 0, 0, ARG0), (JUMP_EQUAL, 0, 1, INET), allow, (JUMP_EQUAL, 0, 1, INET6), allow,
+                (JUMP_EQUAL, 0, 4, NETLINK), (LOAD, 0, 0, ARG2_LOW), (JUMP_EQUAL, 0, 1, ROUTE), allow, refused]
+    if datagrams:
+        families += [(JUMP_EQUAL, 0, 5, UNIX), (LOAD, 0, 0, ARG1), (AND, 0, 0, KINDS), (JUMP_EQUAL, 0, 1, socket.SOCK_DGRAM), allow, refused]
+    families.append(refused)
+    pairs = [(LOAD, 0, 0, ARG1), (AND, 0, 0, KINDS), (JUMP_EQUAL, 0, 1, socket.SOCK_STREAM), allow, (JUMP_EQUAL, 0, 1, socket.SOCK_SEQPACKET), allow, refused]
+    return [(JUMP_EQUAL, 0, len(families), FORBIDDEN["socket"][column]), *families, (JUMP_EQUAL, 0, len(pairs), FORBIDDEN["socketpair"][column]), *pairs]

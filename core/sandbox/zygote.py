@@ -136,18 +136,12 @@ def _become(control: socket.socket, wake: tuple[socket.socket, ...], request: di
 
 
 def run(channel, task: str, payload: dict, arrays: list) -> None:
-    from core.errors import ModelDiscoveryError
+    from core.sandbox.verdict import verdict
 
     try:
         importlib.import_module(task).main(channel, payload, arrays)
-    except ModelDiscoveryError as error:
-        channel.send({"error": {"type": type(error).__name__, "what": error.what, "mend": error.mend}})
-    except MemoryError:
-        channel.send({"error": {"type": "SandboxMemory", "what": "the process ran out of memory", "mend": "use less memory"}})
     except Exception as error:  # the child's edge: what a block raises becomes its verdict
-        from core.gab.model import own_frames
-
-        channel.send({"error": {"type": "DesignError", "what": own_frames(error), "mend": ""}})
+        channel.send(verdict(error))
 
 
 def start() -> None:
