@@ -94,10 +94,13 @@ class Trainer:
             held_out = self.watch.bits_per_byte(self.model) if self.watch and step in watched_at else None
             on_point(CurvePoint(step, step * self.scale.batch_tokens, loss, loss * self.nats_to_bpb, learning_rate(self.scale, step - 1), norm,
                                 self.scale.batch_tokens / pace, held_out))
-            if time.monotonic() - saved > self.settings.checkpoint_s and step < self.scale.steps:
+            due = time.monotonic() - saved > self.settings.checkpoint_s and step < self.scale.steps
+            over = self.settings.at_most_s is not None and sum(times[WARM:]) > self.settings.at_most_s
+            due, over = self.ranks.agreed((due, over), self.settings.device)
+            if due:
                 self._save(step, seconds, losses)
                 saved = time.monotonic()
-            if self.settings.at_most_s is not None and sum(times[WARM:]) > self.settings.at_most_s:
+            if over:
                 break
         if self.settings.at_most_s is None:
             self._save(step, seconds, losses)
@@ -128,25 +131,22 @@ class Trainer:
         return loss, norm
 
     def _save(self, step: int, seconds: float, losses: list[float]) -> None:
+        random = self.ranks.random(self.settings.device)  # all ranks take part; one writes
         if self.ranks.rank:
             return
-        cuda = self.settings.device == "cuda"
         why = self.checkpoints.save(step, {
-            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if cuda else [], "seconds": seconds, "losses": losses, "guard": asdict(self.guard),
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "random": random, "seconds": seconds, "losses": losses, "guard": asdict(self.guard),
             "rows": self.replicas.rows, "single": self.replicas.pool is None})
         if why:
             self.tell("no_checkpoint", {"step": step, "why": why})
 
     def _resume(self) -> tuple[int, float, list[float]]:
         state: dict[str, Any] | None = self.checkpoints.newest()
-        if state is None:
+        if state is None or "random" not in state:
             return 0, 0.0, []
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["rng"])
-        if self.settings.device == "cuda":
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        self.ranks.go_on(state["random"])
         self.guard = Guard(**state["guard"])
         self.replicas.rows = min(self.replicas.rows, state["rows"])
         if state["single"] and self.replicas.pool is not None:
