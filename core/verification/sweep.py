@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from core.errors import Diverged
 from core.types import Scale
-from core.verification.train import trained
+from core.verification.train import trained, write_json
 from core.verification.training.corpus import PreparedCorpus
 from core.verification.work import Work
 
@@ -29,7 +29,7 @@ def own_rate(work: Work) -> float:
         if str(factor) not in found:
             work.on_progress(0.01, f"learning rate × {factor:g} at {cheapest.name}")
             found[str(factor)] = _tried(work, cheapest, corpus, factor)
-            (work.folder / FOUND).write_text(json.dumps(found))
+            write_json(work.folder / FOUND, found)
     best = min(FACTORS, key=lambda factor: (found[str(factor)], abs(factor - 1)))
     work.on_event("swept", {"scale": cheapest.name, "bits_per_byte": found, "factor": best})
     return work.scale.lr * best

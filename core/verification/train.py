@@ -6,10 +6,13 @@ import hashlib
 import json
 import math
 import os
+import shutil
+import stat
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from core.errors import DesignError, SandboxMemory, VerificationError
+from core.errors import DesignError, Diverged, SandboxMemory, StoppedEarly, VerificationError
+from core.gab.counting import EMBEDDING, most_saved
 from core.sandbox.run import Child, Limits, Sandbox
 from core.types import CurvePoint, Json
 from core.verification.gpu import energy_kj, peak_flops
@@ -18,6 +21,7 @@ from core.verification.work import Work, memory_mb
 
 WEIGHTS = "weights.safetensors"
 RECORD = "trained.json"
+RUN = "run"                  # the folder that the child writes; beside it lies what is ours, out of its reach
 KEPT = ("train_seconds", "tokens_per_s", "train_loss", "step_seconds", "watched")
 TRIES = 16                   # halvings of the micro-batch after the child was ended for its memory
 
@@ -33,6 +37,9 @@ def train(work: Work, at_most_s: float | None = None) -> Json:
     for _ in range(TRIES):
         try:
             return _attempt(work, at_most_s, rows)
+        except (Diverged, StoppedEarly, DesignError):  # the same would happen again: there is nothing to go on from
+            forget(work)
+            raise
         except SandboxMemory as error:  # the system has no more; a smaller micro-batch may do, from the last checkpoint on
             tried = rows or _first_rows(work)
             if tried == 1:
@@ -50,8 +57,9 @@ def _first_rows(work: Work) -> int:
 
 def _attempt(work: Work, at_most_s: float | None, rows: int | None) -> Json:
     compile_, why = work.compile
+    run = _ready(work)
     payload = {
-        "code": work.code, "scale": asdict(work.scale), "seed": work.seed, "reference_code": work.reference_code, "folder": str(work.folder),
+        "code": work.code, "scale": asdict(work.scale), "seed": work.seed, "reference_code": work.reference_code, "folder": str(run),
         "corpus": str(work.corpus.dir), "bytes_per_token": work.corpus.bytes_per_token, "identity": work.identity, "device": work.device, "threads": work.threads,
         "precision": work.precision, "kernels": list(work.kernels), "compile": compile_, "checkpoint_s": work.config.checkpoint_s, "at_most_s": at_most_s,
         "rows": rows, "ranks": work.config.ranks}
@@ -61,7 +69,7 @@ def _attempt(work: Work, at_most_s: float | None, rows: int | None) -> Json:
     work.on_progress(0.01, "starting the training")
     seen = [work.corpus.dir / name for name in ("train.bin", "watch.bin", "watch.json") if (work.corpus.dir / name).exists()]
     task = "core.verification.training.child" if work.config.ranks <= 1 else "core.verification.training.launch"
-    sandbox = Sandbox(Limits(seconds=None, memory_mb=memory_mb(), file_mb=20_000), work.threads, work.device, readable=seen, writable=[work.folder],
+    sandbox = Sandbox(Limits(seconds=None, memory_mb=memory_mb(), file_mb=20_000), work.threads, work.device, readable=seen, writable=[run],
                       programs=compile_ or work.config.ranks > 1, sockets=work.config.ranks > 1)
     before = energy_kj() if work.device == "cuda" else None
     with trackers(work) as follow, sandbox.open(task, payload) as child:
@@ -70,10 +78,12 @@ def _attempt(work: Work, at_most_s: float | None, rows: int | None) -> Json:
             work.check_cancel()
             _take(work, header, record, child, follow)
     after = energy_kj() if work.device == "cuda" else None
-    record["energy_kj"] = after - before if before is not None and after is not None else None
+    whole = before is not None and after is not None and not record.pop("resumed", False)  # what an earlier attempt took was not kept
+    record["energy_kj"] = after - before if whole else None
+    _take_out(run / WEIGHTS, work.folder / WEIGHTS)
     record["weights"] = file_hash(work.folder / WEIGHTS)
     record["params"], record["params_embedding"] = _counted(work.folder / WEIGHTS, record["fit"])
-    _write(work.folder / RECORD, record)
+    write_json(work.folder / RECORD, record)
     return record
 
 
@@ -86,6 +96,7 @@ def _take(work: Work, header: Json, record: Json, child: Child, follow: Follow) 
         follow(point)
         work.on_progress(0.02 + 0.88 * point.step / work.scale.steps, f"step {point.step} of {work.scale.steps}, {point.tokens_per_s:,.0f} tokens/s")
     elif "resumed" in header:
+        record["resumed"] = True
         work.on_event("resumed", {"from_step": header["resumed"]})
     elif "event" in header:
         work.on_event(str(header["event"]), dict(header["data"]))
@@ -100,14 +111,22 @@ def _take(work: Work, header: Json, record: Json, child: Child, follow: Follow) 
 
 
 def _counted(weights: Path, fit: Json) -> tuple[int, int]:
-    """(non-embedding, embedding) parameters, from the file itself: what the block says of its size is not taken for it. Raises DesignError where the two differ."""
+    """(non-embedding, embedding) parameters, from the file itself: what the block says of its size is not taken for it. Raises DesignError where the two differ.
+
+    Tensors of equal content are one: a weight shared between modules is saved under each of its names.
+    """
+    import torch
     from safetensors import safe_open
 
+    sizes: dict[tuple[torch.Size, bytes], int] = {}
     with safe_open(str(weights), "pt") as file:
-        sizes = {name: math.prod(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    embedding = sizes.pop("embedding.weight", 0)
+        embedding = math.prod(file.get_slice(EMBEDDING).get_shape())
+        for name in file.keys():  # noqa: SIM118
+            if name != EMBEDDING:
+                tensor = file.get_tensor(name)
+                sizes[tensor.shape, hashlib.sha256(tensor.reshape(-1).view(torch.uint8).numpy()).digest()] = tensor.numel()
     found = sum(sizes.values())
-    if found > 1.05 * fit["params"] + 4096:  # buffers are saved too, and are no parameters
+    if found > most_saved(fit["params"]):
         raise DesignError(f"{found:,} numbers were saved, {fit['params']:,} parameters were counted when the block was fitted", "make every parameter in __init__, the same each time")
     return fit["params"], embedding
 
@@ -121,12 +140,43 @@ def _recorded(work: Work) -> Json | None:
     return record if record.get("identity") == json.loads(json.dumps(work.identity)) else None
 
 
-def _write(target: Path, record: Json) -> None:
+def _ready(work: Work) -> Path:
+    """The child's folder."""
+    run = work.folder / RUN
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        for torn in run.glob("*.tmp"):  # of a write that a kill cut off
+            if stat.S_ISREG(torn.lstat().st_mode):
+                torn.unlink()
+    except OSError as error:
+        raise VerificationError(f"{run} cannot be made: {error.strerror}", "make CKPT_DIR writable, or set it to a directory that is") from error
+    return run
+
+
+def forget(work: Work) -> None:
+    """Remove what a training would be gone on from."""
+    shutil.rmtree(work.folder / RUN, ignore_errors=True)
+
+
+def _take_out(made: Path, kept: Path) -> None:
+    """Move the weights out of the child's reach. Raises VerificationError unless they are a plain file that nothing else names."""
+    try:
+        found = made.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+            raise VerificationError(f"{made} is no plain file that the training wrote", "remove its folder and retry: it is trained again")
+        os.replace(made, kept)
+    except OSError as error:
+        raise VerificationError(f"the weights {made} cannot be taken: {error.strerror}", "free some space or set CKPT_DIR, then retry the job: it goes on from the last checkpoint") from error
+
+
+def write_json(target: Path, record: Json) -> None:
+    """The whole file or none. Raises VerificationError."""
     scratch = target.with_suffix(".tmp")
     try:
-        scratch.unlink(missing_ok=True)  # the child could write here too: what it left is not followed
-        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o644), "w") as sink:
+        with scratch.open("w") as sink:
             sink.write(json.dumps(record))
+            sink.flush()
+            os.fsync(sink.fileno())
         os.replace(scratch, target)
     except OSError as error:
         if scratch.is_file():
@@ -136,10 +186,10 @@ def _write(target: Path, record: Json) -> None:
 
 def file_hash(path: Path) -> str:
     """SHA-256. Raises VerificationError when the file is not there, or no regular file."""
-    if path.is_symlink():
-        raise VerificationError(f"{path} is a link, not a file that the training wrote", "remove its folder and retry: it is trained again")
     try:
-        with path.open("rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise VerificationError(f"{path} is no regular file", "remove its folder and retry: it is trained again")
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise VerificationError(f"{path} cannot be read: {error.strerror}", "remove its folder and retry: it is trained again") from error

@@ -17,7 +17,7 @@ from core.errors import VerificationError
 from core.types import Documents, Fit, Json, Metrics, Timing
 from core.verification.evaluation.reader import Reader
 from core.verification.sweep import own_rate
-from core.verification.train import WEIGHTS, at_rate, file_hash, train, trained
+from core.verification.train import WEIGHTS, at_rate, file_hash, forget, train, trained
 from core.verification.work import Work, memory_mb, provenance
 
 TIMED_S = 6.0                # of training, after the first steps
@@ -63,8 +63,7 @@ def verification(work: Work, task_dir: Path) -> Outcome:
         train_seconds=record["train_seconds"], eval_seconds=time.monotonic() - started, params=record["params"],
         params_embedding=record["params_embedding"], n_layers=record["fit"]["n_layers"], d_model=record["fit"]["d_model"],
         peak_memory_mb=record["peak_memory_mb"], tasks=found.scores, lr=work.scale.lr, mfu=record["mfu"], energy_kj=record["energy_kj"])
-    for left in work.folder.glob("step-*"):
-        left.unlink(missing_ok=True)
+    forget(work)
     facts = provenance(work, record)
     facts["corpus"] |= {"held_out_documents": len(score.documents.bits), "held_out_tokens": score.tokens}
     return Outcome(metrics, facts, score.documents, found.items)

@@ -16,7 +16,7 @@ from test_verification import NANO_TEXT, PICO, REFERENCES, work
 
 from core.config import Config
 from core.errors import VerificationError
-from core.verification.train import RECORD, WEIGHTS, trained
+from core.verification.train import RECORD, RUN, WEIGHTS, trained
 from core.verification.training.corpus import prepare
 
 pytestmark = pytest.mark.slow
@@ -85,14 +85,15 @@ def test_a_full_disk_at_each_write_loses_nothing(corpus, tmp_path: Path):
     calm = trained(work(corpus, tmp_path / "calm"))
     told: list[tuple[str, dict]] = []
     hurt = work(corpus, tmp_path / "hurt", config={"CHECKPOINT_S": "0"}, on_event=lambda kind, data: told.append((kind, data)))
-    hurt.folder.mkdir(parents=True)
-    (hurt.folder / "step-00000003.tmp").mkdir()  # a write that cannot be made is told, and the training goes on
-    (hurt.folder / "weights.tmp" / "in the way").mkdir(parents=True)
+    run = hurt.folder / RUN
+    run.mkdir(parents=True)
+    (run / "step-00000003.tmp").mkdir()  # a write that cannot be made is told, and the training goes on
+    (run / "weights.tmp" / "in the way").mkdir(parents=True)
     with pytest.raises(VerificationError, match=r"weights.* cannot be written.*free some space"):
         trained(hurt)
     assert [data["step"] for kind, data in told if kind == "no_checkpoint"] == [3]
     assert not (hurt.folder / WEIGHTS).exists()
-    shutil.rmtree(hurt.folder / "weights.tmp")
+    shutil.rmtree(run / "weights.tmp")
     blocked = hurt.folder / RECORD.replace(".json", ".tmp")
     blocked.mkdir()
     with pytest.raises(VerificationError, match=r"trained\.json cannot be written"):

@@ -240,3 +240,36 @@ def test_a_block_that_does_not_compile_runs_as_it_is_and_the_reason_is_kept():
     assert wanted(PICO, "cpu") == (False, "a processor gains little by it")
     assert wanted(replace(PICO, compile="on"), "cpu")[0]
     assert wanted(replace(PICO, tokens=10**9), "cuda")[0]
+
+
+def test_a_backward_that_does_not_compile_is_made_again_as_it_is():
+    class Refuses(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, X):
+            return X.clone()
+
+        @staticmethod
+        def backward(ctx, grad):
+            raise RuntimeError("no kernel for backward")
+
+    model, plain = made(), made()
+    batch = torch.randint(1, PICO.vocab_size, (5, 17), generator=torch.Generator().manual_seed(0))
+    replicas = Replicas(model, "cpu", "float32", 1, 16, 5, lambda rows: None)
+    compiled = Compiled(model)
+    replicas.hidden, replicas.gives_up = compiled.hidden, compiled.gives_up
+    compiled.forward = lambda block, X, **Z: (Refuses.apply(X), Z)
+    loss = replicas.gradients(batch, 80, 1)
+    assert compiled.state == "as it is: RuntimeError: no kernel for backward"
+    assert loss == Replicas(plain, "cpu", "float32", 1, 16, 5, lambda rows: None).gradients(batch, 80, 1)
+    for a, b in zip(model.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(a.grad, b.grad)
+
+
+def test_a_block_that_moves_its_buffers_is_trained_by_one_replica():
+    body = "self.seen.add_(1)"
+    code = BLOCK.format(body).replace("dtype=dtype)\n    def _forward", "dtype=dtype)\n        self.register_buffer('seen', torch.zeros(1, device=device))\n    def _forward")
+    model = GAM(*load_block(code), PICO.vocab_size, 32, 2, seed=0)
+    replicas = Replicas(model, "cpu", "float32", 2, 16, 4, lambda rows: None)
+    replicas.gradients(torch.randint(1, PICO.vocab_size, (4, 17)), 64, 2)
+    assert replicas.pool is None
+    assert [b.item() for b in model.buffers()] == [1.0, 1.0]  # once for the step, not twice

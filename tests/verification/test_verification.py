@@ -25,7 +25,7 @@ from core.gab.references import load_references
 from core.store import Store
 from core.types import CurvePoint, Scale
 from core.verification.evaluation.heldout import held_out, ratio_se
-from core.verification.train import file_hash
+from core.verification.train import RECORD, RUN, WEIGHTS, file_hash, trained
 from core.verification.training.checkpoint import Checkpoints
 from core.verification.training.corpus import prepare
 from core.verification.training.schedule import learning_rate
@@ -90,7 +90,7 @@ def test_provenance_names_what_it_was_made_with(first):
     assert p["versions"]["torch"].startswith("2.13.0")
     assert {"commit", "seed", "scale", "code", "corpus", "device", "threads"} <= set(p)
     assert p["sandbox"]["limits"]
-    assert not list((folder / "ckpt").glob("step-*"))
+    assert sorted(p.name for p in (folder / "ckpt").iterdir()) == ["trained.json", "weights.safetensors"]
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(first, corpus, tmp_path: Path):
@@ -119,6 +119,51 @@ def test_weights_that_were_touched_are_not_scored(corpus, tmp_path: Path):
     weights.write_bytes(data)
     with pytest.raises(VerificationError, match="not what the training wrote"):
         verify(corpus, tmp_path, scale=replace(PICO, tokens=2048))
+
+
+SAVES = """
+import torch
+from torch import nn
+from core.gab import GABBase
+class GAB(GABBase):
+    def __init__(self, embed_dim, block_loc, device=None, dtype=None):
+        super().__init__(embed_dim, block_loc)
+        self.inner = nn.Linear(embed_dim, 12 * embed_dim, bias=False, device=device, dtype=dtype)
+        {}
+    def _forward(self, X):
+        return X + torch.nn.functional.linear(self.inner(X).tanh(), self.inner.weight.T)
+gab_config = {{}}
+"""
+
+
+def test_a_weight_shared_within_a_block_is_counted_once(corpus, tmp_path: Path):
+    outcome, _ = verify(corpus, tmp_path, code=SAVES.format("self.outer = nn.Linear(12 * embed_dim, embed_dim); self.outer = self.inner"), scale=replace(PICO, tokens=2048))
+    assert outcome.metrics.params == outcome.provenance["fit"]["params"]
+
+
+def test_large_persistent_buffers_are_refused_before_the_first_step(corpus, tmp_path: Path):
+    points: list[CurvePoint] = []
+    one = work(corpus, tmp_path, code=SAVES.format("self.register_buffer('mask', torch.zeros(256, 256))"), scale=replace(PICO, tokens=2048), on_point=points.append)
+    with pytest.raises(DesignError, match=r"persistent buffers are too large.*persistent=False"):
+        trained(one)
+    assert points == []
+    assert not (one.folder / RUN).exists()
+
+
+def test_what_the_child_leaves_is_not_taken_for_the_record(corpus, tmp_path: Path):
+    """The child writes in a folder of its own; a record forged there, or a link in place of the weights, is not followed."""
+    one = work(corpus, tmp_path, scale=replace(PICO, tokens=2048))
+    honest = trained(one)
+    for left in (RECORD, WEIGHTS):
+        (one.folder / left).unlink()
+    (one.folder / RUN / RECORD).write_text(json.dumps({**honest, "weights": "0" * 64}))
+    assert trained(one)["weights"] == honest["weights"]
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    (one.folder / WEIGHTS).unlink()
+    (one.folder / WEIGHTS).symlink_to(outside)
+    with pytest.raises(VerificationError, match="cannot be read"):
+        file_hash(one.folder / WEIGHTS)
 
 
 def test_linear_recurrences_train_too(corpus, tmp_path: Path):

@@ -39,6 +39,7 @@ def train(payload: Json, send: Callable[[Json], None]) -> None:
     if ranks.rank == 0:
         send({"fit": asdict(found)})
     model = GAM(block, config, scale.vocab_size, found.d_model, found.n_layers, seed=derive_seed(payload["seed"], "init"))
+    _check_buffers(model, found.params)
     corpus = Path(payload["corpus"])
     settings = Settings(device, precision, payload["threads"], payload["checkpoint_s"], payload["bytes_per_token"], payload.get("at_most_s"), payload.get("rows"))
     watch = Watch(corpus, scale, device, precision == "bfloat16") if (corpus / "watch.bin").exists() and settings.at_most_s is None else None
@@ -53,6 +54,18 @@ def train(payload: Json, send: Callable[[Json], None]) -> None:
         send({"done": True, "params": params, "params_embedding": embedding, "compiled": compiled.state if compiled else "", "kernels": list(payload["kernels"]) if kept else [],
               **_gpu(device, block, config, scale, found), **asdict(trained)})
     ranks.close()
+
+
+def _check_buffers(model: GAM, params: int) -> None:
+    """Said before the first step: what is saved is counted once more when the training is over, and a design must not fail then. Raises DesignError."""
+    from core.errors import DesignError
+    from core.gab.counting import EMBEDDING, most_saved
+
+    saved = {tensor.data_ptr(): tensor.numel() for name, tensor in model.state_dict().items() if name != EMBEDDING}
+    found = sum(saved.values())
+    if found > most_saved(params):
+        raise DesignError(f"the block would save {found:,} numbers and has {params:,} parameters: its persistent buffers are too large",
+                          "register_buffer(..., persistent=False) for what __init__ can compute again")
 
 
 def save_weights(model: GAM, target: Path) -> None:

@@ -27,11 +27,18 @@ class Compiled:
         try:
             return self._hidden(ids)
         except Exception as error:  # a compiler may fail in any way; if the block itself is at fault, it fails again as it is
-            if self.tried and isinstance(error, torch.OutOfMemoryError):
+            if not self.gives_up(error):
                 raise
-            self.forward, self.state = FORWARD, f"as it is: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            torch._dynamo.reset()
             return self.model.hidden(ids)
+
+    def gives_up(self, error: Exception) -> bool:
+        """Whether the block runs as it is from here on because of `error`; False where it did already, or where memory is what lacks. Backward is compiled
+        when it is first needed, so it may fail after a forward that went well."""
+        if self.forward is FORWARD or (self.tried and isinstance(error, torch.OutOfMemoryError)):
+            return False
+        self.forward, self.state = FORWARD, f"as it is: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        torch._dynamo.reset()
+        return True
 
     def _hidden(self, ids: Tensor) -> Tensor:
         model = self.model

@@ -74,7 +74,7 @@ class Trainer:
         if settings.rows is not None:
             self.replicas.rows = settings.rows
         if compiled is not None:
-            self.replicas.hidden = compiled.hidden
+            self.replicas.hidden, self.replicas.gives_up = compiled.hidden, compiled.gives_up
         self.guard = Guard(scale.steps)
         self.nats_to_bpb = 1 / (math.log(2) * settings.bytes_per_token)
 

@@ -2,7 +2,8 @@
 
 On a processor each thread takes its share of the batch's sequences through a replica that shares the weights and has gradients of its own; they are
 added in a fixed order, so a step repeats exactly. Small models scale better so than over threads inside each operation, and a busy machine slows
-them evenly, where threads that wait for each other at every operation stall. A block that draws random numbers is trained by one replica.
+them evenly, where threads that wait for each other at every operation stall. A block that draws random numbers, or that changes its buffers, is
+trained by one replica.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Replicas:
         self.on_shrink = on_shrink
         self.models = [model]
         self.hidden: Hidden = model.hidden
+        self.gives_up: Callable[[Exception], bool] = lambda error: False     # whether a failed step is tried once more, otherwise
         self.pool: ThreadPoolExecutor | None = None
         if device == "cpu" and min(threads, sequences) > 1:
             self._replicate(min(threads, sequences), threads)
@@ -58,19 +60,31 @@ class Replicas:
 
     def gradients(self, batch: Tensor, n: int, threads: int) -> float:
         """batch (rows, context + 1) of a step of n tokens → its share of the mean loss, in nats. On running out of memory the micro-batch is halved, and
-        the step begins anew; where the block drew random numbers, by one replica."""
-        random = torch.get_rng_state()
+        the step begins anew; where the block drew random numbers or changed its buffers, by one replica."""
+        random, buffers = torch.get_rng_state(), [b.clone() for b in self.model.buffers()]
+        on_gpu = torch.cuda.get_rng_state() if self.device == "cuda" else None
         while True:
             try:
                 loss = self._tried(batch, n)
-                if self.pool is None or torch.equal(random, torch.get_rng_state()):
+                if self.pool is None or (torch.equal(random, torch.get_rng_state()) and self._still(buffers)):
                     return loss
                 self.single(threads)
-            except (RuntimeError, MemoryError) as error:
+            except Exception as error:
                 if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in EXHAUSTED):
-                    raise
-                self._shrink(str(error).splitlines()[0] if str(error) else "no memory", threads)
+                    if not self.gives_up(error):
+                        raise
+                else:
+                    self._shrink(str(error).splitlines()[0] if str(error) else "no memory", threads)
             torch.set_rng_state(random)
+            if on_gpu is not None:
+                torch.cuda.set_rng_state(on_gpu)
+            with torch.no_grad():
+                for buffer, before in zip(self.model.buffers(), buffers, strict=True):
+                    buffer.copy_(before)
+
+    def _still(self, buffers: list[Tensor]) -> bool:
+        """Whether no replica's buffers moved: each would gather its own."""
+        return all(torch.equal(now, before) for model in self.models for now, before in zip(model.buffers(), buffers, strict=True))
 
     def _tried(self, batch: Tensor, n: int) -> float:
         for model in self.models:
