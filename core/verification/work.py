@@ -60,7 +60,7 @@ class Work:
     def compile(self) -> tuple[bool, str]:
         asked, why = wanted(self.scale, self.device)
         if asked and not confined(self.device):
-            return False, "neither bubblewrap nor Landlock holds here: no compiler is started beside generated code"
+            return False, "neither bubblewrap nor Landlock 6 holds here: no compiler is started beside generated code"
         return asked, why
 
     @property
