@@ -24,6 +24,7 @@ from core.selection.ranking import ranking
 from core.store import Store
 from core.types import (
     DESIGN_BUDGET,
+    OWN_RATE,
     CheckReport,
     Costs,
     Decision,
@@ -258,7 +259,7 @@ class Desk(Judging):
         for design_id in design_ids:
             for seed in seeds:
                 _within("the seed", seed, 0, 2**31 - 1)
-                label = secrets.token_hex(4) if fresh else "own rate" if options and options.sweep else ""
+                label = " ".join(([OWN_RATE] if options and options.sweep else []) + ([secrets.token_hex(4)] if fresh else []))
                 subject = verify_subject(design_id, scale, seed, corpus, label)
                 payload = {"design": design_id, "scale": scale, "seed": seed, "corpus": corpus, "label": label, "options": asdict(options or VerifyOptions())}
                 with self.store.together():

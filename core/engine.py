@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -97,9 +96,9 @@ class Measuring:
 
     def _corpus_of(self, tokenizer_hash: str, corpus_hash: str) -> PreparedCorpus:
         from core.verification.training.corpus import load_prepared
+        from core.verification.training.shelf import prepared
 
-        for meta in sorted((self.config.data_dir / "corpora").glob("*/meta.json")):
-            facts = json.loads(Path(meta).read_text(encoding="utf-8"))
+        for facts in prepared(self.config):
             if (facts.get("tokenizer_hash"), facts.get("hash")) == (tokenizer_hash, corpus_hash):
-                return load_prepared(meta.parent)
+                return load_prepared(Path(facts["dir"]))
         raise NotFound(f"the corpus {corpus_hash[:12]}… with its tokenizer is not under {self.config.data_dir / 'corpora'}", "prepare it again, or verify the design again")

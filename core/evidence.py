@@ -95,7 +95,7 @@ class Evidence:
         """Put what was measured into library/noise.yaml, as the prior of the scale."""
         single, both, rows = self.measured_noise(scale, design_ids, corpus)
         newest = max(v.finished_at for v in rows if v.finished_at)
-        entry = prior_entry(single, both, rows[0].corpus, sorted({v.design_id for v in rows}), len({v.seed for v in rows}), f"{newest:%Y-%m-%d}")
+        entry = prior_entry(single, both, rows[0].corpus, sorted({v.design_id for v in rows}), sorted({v.seed for v in rows}), f"{newest:%Y-%m-%d}")
         write_prior(self.priors_file, scale, entry)
         return self.priors_file
 
@@ -104,34 +104,38 @@ class Evidence:
         corpus = rows[0].corpus if rows else ""
         return noise(scale, scores, load_priors(self.priors_file), list(self.scales), corpus)
 
-    def compare(self, design_id: str, scale: str, reference: str = REFERENCE, corpus: str | None = None) -> Comparison:
-        """Raises UsageError where one of the two was not measured there."""
+    def compare(self, design_id: str, scale: str, reference: str = REFERENCE, corpus: str | None = None, own_rate: bool | None = None) -> Comparison:
+        """`own_rate`: of the runs at each design's own learning rate, or of those at the scale's; None: the latter where both have some. Raises UsageError where one
+        of the two was not measured there."""
         if design_id == reference:
             raise UsageError(f"{design_id} is the reference itself", "compare another design with it, or name another --reference")
         every = self.store.verifications.all(scale)
-        rows = self._on([v for v in every if v.metrics], corpus, [design_id, reference])
+        here = self._on([v for v in every if v.metrics], corpus, [design_id, reference])
+        if own_rate is None:
+            own_rate = not {design_id, reference} <= {v.design_id for v in here if not v.own_rate} and {design_id, reference} <= {v.design_id for v in here if v.own_rate}
+        rows = [v for v in here if v.own_rate is own_rate] or here
         by = by_design(rows)
         for name in (design_id, reference):
             if name not in by:
-                where = f" on {corpus or rows[0].corpus}" if rows else ""
-                raise UsageError(f"{name} was not verified at {scale}{where}", f"python -m core verify {name} --scale {scale}")
+                where = (f" on {corpus or rows[0].corpus}" if rows else "") + (" at its own learning rate" if own_rate else "")
+                raise UsageError(f"{name} was not verified at {scale}{where}", f"python -m core verify {name} --scale {scale}" + " --sweep" * own_rate)
         own, base = by[design_id], by[reference]
         shared = sorted(set(own) & set(base))
         documents = [pair for s in shared if (pair := self._documents(own[s], base[s])) is not None]
         spread = self._noise(scale, rows, [design_id])
         found = paired.compare(_scores(own), _scores(base), spread, documents, (design_id, reference, scale))
         flagged = {id: s for id, s in self.store.verifications.suspects().items() if not s.counts}
-        suspects = [flagged[v.id] for v in own.values() if v.id in flagged]
+        suspects = [flagged[v.id] for v in (*own.values(), *base.values()) if v.id in flagged]
         more = _further(own, base, found.more or 0)
         seconds = self._seconds(design_id, reference, scale, more, own, base) if more else None
-        notes = [f"suspicious: {suspects[0].words}"] if suspects else []
+        notes = [f"suspicious: {suspects[0].design_id}: {suspects[0].words}"] if suspects else []
         notes += _notes(found, spread, own, base)
         notes += [f"{v.design_id} has no score for seed {v.seed}, which does not count: {v.failure}" for v in _failed(every, rows[0].corpus_hash, own, base)]
         rivals = len(set(by) - {d.id for d in self.store.designs.all() if d.kind is Kind.REFERENCE})
         if found.verdict is Verdict.BETTER and rivals >= MANY:
             notes.append(f"one of {rivals} designs measured at {scale}: the best of many looks better than it is, and further seeds or the test split tell")
         verdict = Verdict.SUSPICIOUS if suspects else found.verdict
-        words = _words(design_id, reference, scale, verdict, found, more, seconds)
+        words = _words(suspects[0].design_id if suspects else design_id, reference, scale, verdict, found, more, seconds)
         return Comparison(
             design_id, reference, scale, rows[0].corpus, rows[0].corpus_hash, verdict, None if suspects else found.p_better, found.mean, found.se, found.low, found.high,
             found.documents, found.n_documents, found.seeds, found.paired, _scores(own), _scores(base), spread, more, seconds,
@@ -165,7 +169,7 @@ class Evidence:
     def ladder(self, design_ids: Sequence[str], corpus: str | None = None) -> Ladder:
         """Bits per byte against non-embedding parameters on one corpus, and where each two of the designs cross."""
         held_back = {id for id, s in self.store.verifications.suspects().items() if not s.counts}
-        rows = self._on([v for v in self.store.verifications.all() if v.metrics and v.id not in held_back], corpus, design_ids)
+        rows = self._on([v for v in self.store.verifications.all() if v.metrics and not v.own_rate and v.id not in held_back], corpus, design_ids)
         points: dict[str, list[Point]] = defaultdict(list)
         for scale in self.scales:
             here = [v for v in rows if v.scale == scale]
@@ -182,7 +186,8 @@ class Evidence:
     # ------------------------------------------------------------------------------------------ inside
 
     def _rows(self, scale: str) -> list[Verification]:
-        return [v for v in self.store.verifications.all(scale) if v.metrics]
+        """Of runs at the scale's learning rate."""
+        return [v for v in self.store.verifications.all(scale) if v.metrics and not v.own_rate]
 
     def _on(self, rows: Sequence[Verification], corpus: str | None, both: Sequence[str]) -> list[Verification]:
         """The rows on one corpus: the one named (or its hash), else where most of `both` was measured, else where most was; the older of two."""
@@ -284,7 +289,7 @@ def _words(design: str, reference: str, scale: str, verdict: Verdict, found: Dif
     over = f"over {n} seed{'s' if n > 1 else ''}" if found.paired else "unpaired"
     figures = f"{_signed(found.mean)} ± {found.se:.4f} bits per byte {over}"
     if verdict is Verdict.SUSPICIOUS:
-        return f"suspicious: {design} at {scale} is too good to count until its causality audit has passed ({figures} against {reference})"
+        return f"suspicious: {design} at {scale} does not count until its causality audit has passed ({figures} to {reference})"
     if verdict is Verdict.BETTER:
         return f"better than {reference} at {scale} with probability {_probability(found.p_better)}: {figures}"
     if verdict is Verdict.WORSE:

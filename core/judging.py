@@ -29,12 +29,12 @@ class Judging:
 
     # ------------------------------------------------------------------------------------------ what measurements say
 
-    def compare(self, design_id: str, scale: str, reference: str = REFERENCE, corpus: str | None = None) -> Comparison:
+    def compare(self, design_id: str, scale: str, reference: str = REFERENCE, corpus: str | None = None, own_rate: bool | None = None) -> Comparison:
         """Is it better than the reference? A probability, a verdict, both in words, and what would tell more. Raises UsageError where one was not measured."""
         self.store.designs.get(design_id)
         self.store.designs.get(reference)
         get_scale(self.scales, scale)
-        return self._evidence.compare(design_id, scale, reference, corpus)
+        return self._evidence.compare(design_id, scale, reference, corpus, own_rate)
 
     def noise(self, scale: str, corpus: str | None = None) -> Noise:
         """How much scores at the scale move with the seed alone."""

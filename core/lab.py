@@ -15,7 +15,7 @@ import networkx as nx
 
 from core.agents.base import Brief, Coder, Designer, Parent, Reviewer
 from core.agents.dialog import Dialog
-from core.errors import DesignError, Diverged, LeaseLost, NotFound, SandboxError, StoppedEarly
+from core.errors import DesignError, Diverged, LeaseLost, ModelDiscoveryError, NotFound, SandboxError, StoppedEarly, StoreError
 from core.selection.base import Selector
 from core.selection.ranking import ranking
 from core.statistics.stopping import hopeless
@@ -193,7 +193,7 @@ class Lab(Vetting):
         return self.engine.corpus(self.run.corpus, scale, self.progress).hash
 
     def _counts(self, verification: Verification) -> bool:
-        return verification.finished_at is not None and verification.corpus_hash == self.corpus_hash
+        return verification.finished_at is not None and not verification.cut_off and verification.corpus_hash == self.corpus_hash
 
     def budgets(self) -> dict[str, float]:
         """What the run may still begin. Its own reservations count as left: what was begun and interrupted goes on."""
@@ -331,7 +331,7 @@ class Lab(Vetting):
 
     def seed(self, design_id: str, scale: str) -> int:
         """The smallest seed not measured yet: all designs meet the same seeds, so that comparisons are paired."""
-        done = {v.seed for v in self.store.verifications.of(design_id) if v.scale == scale and self._counts(v)}
+        done = {v.seed for v in self.store.verifications.of(design_id) if v.scale == scale and not v.own_rate and self._counts(v)}
         return next(seed for seed in range(len(done) + 1) if seed not in done)
 
     def subject(self, design_id: str, scale: str, seed: int) -> str:
@@ -363,6 +363,12 @@ class Lab(Vetting):
                 curve.flush()
                 with self.progress.guard():
                     return self.store.verifications.fail(row.id, str(error), {"code": sha256_text(implementation.code)})
+            except ModelDiscoveryError as error:
+                if not isinstance(error, (LeaseLost, StoreError)):  # those go on elsewhere, or by themselves
+                    curve.flush()
+                    with self.progress.guard():
+                        self.store.verifications.cut_off(row.id, str(error))
+                raise
         with self.progress.guard():
             self.store.measurements.add_documents(row.id, "valid", outcome.documents)
             self.store.measurements.add_tasks(row.id, outcome.metrics.tasks, outcome.items)

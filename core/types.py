@@ -280,6 +280,9 @@ class Metrics:
     energy_kj: float | None = None   # of the training, where the GPU tells it
 
 
+OWN_RATE = "own rate"        # how the labels of such verifications begin
+
+
 @dataclass(frozen=True)
 class Verification:
     id: int
@@ -295,6 +298,16 @@ class Verification:
     failure: str                     # "" or the verdict ("diverged at step …")
     provenance: Json                 # versions, commit, data's hash, weights' hash, device, threads
     label: str = ""                  # sets a repetition apart from the first measurement
+
+    @property
+    def own_rate(self) -> bool:
+        """Trained at a learning rate found for the design; compared only with others that were."""
+        return self.label.startswith(OWN_RATE)
+
+    @property
+    def cut_off(self) -> bool:
+        """It failed for its surroundings' sake (a full disk, too little memory, a person's stop), not the design's: asked for again, it goes on."""
+        return bool(self.provenance.get("cut_off"))
 
 
 @dataclass(frozen=True)

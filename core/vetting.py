@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.errors import DesignError, NotFound, SandboxError, VerificationError
+from core.errors import DesignError, LeaseLost, ModelDiscoveryError, NotFound
 from core.store import Store
 from core.store.suspicion import Suspect
 from core.types import Kind, Scale, TestScore, Timing, Verification
@@ -81,7 +81,9 @@ class Vetting:
         self._tell(suspect.verification_id, "suspicious", {"words": suspect.words})
         try:
             self.audited(suspect.verification_id)
-        except (NotFound, SandboxError, VerificationError) as error:  # the measurement stands, suspicious as it is; a person may audit it elsewhere
+        except ModelDiscoveryError as error:  # the measurement stands, suspicious as it is; a person may audit it later, or elsewhere
+            if isinstance(error, LeaseLost):
+                raise
             self._tell(suspect.verification_id, "unaudited", {"why": str(error)})
 
     def _has_reference(self, row: Verification) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from core.report.parts import Caution, Report
-from core.types import Scale
+from core.types import OWN_RATE, Scale
 
 MEMORISED = 1.25     # held-out over training loss: a training text read once gives about 1.0 (measured at nano: 0.95 to 1.05)
 LEAKED = 0.8         # the other way round, held-out text is easier than what was trained on
@@ -43,6 +43,8 @@ def _score(found: Report) -> Iterator[Caution]:
 
 def _made_with(found: Report, scales: Mapping[str, Scale]) -> Iterator[Caution]:
     facts = found.provenance
+    if found.label.startswith(OWN_RATE):
+        yield Caution("own rate", "trained at a learning rate found for this design: it is compared only with others that were")
     if found.layers_missing:
         yield Caution("sandbox", f"trained without these layers of the sandbox: {', '.join(found.layers_missing)}")
     if found.newest_revision > found.revision:

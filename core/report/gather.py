@@ -54,7 +54,7 @@ def reports(desk: Desk, verification_ids: Sequence[int], reference: str = REFERE
 
 def _report(shelf: Shelf, row: Verification) -> Report:
     desk, store, reference = shelf.desk, shelf.desk.store, shelf.reference
-    alike = [v for v in shelf.rows if v.corpus_hash == row.corpus_hash]
+    alike = [v for v in shelf.rows if v.corpus_hash == row.corpus_hash and v.own_rate is row.own_rate]
     at_scale = by_design(v for v in alike if v.scale == row.scale)
     own = {**at_scale.get(row.design_id, {}), **({row.seed: row} if row.metrics else {})}
     own = {seed: v for seed, v in own.items() if v.implementation_id == row.implementation_id}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.desk import Desk
 from core.errors import UsageError
 from core.evidence import Comparison
 from core.report.parts import Report
 from core.statistics.paired import Verdict
-from core.types import Job, Verification
+from core.types import Job, Verification, VerifyOptions
+from core.verification.training.recipes import DEFAULT
 
 LIKELY = 0.9         # a probability from which "probably" is said
 
@@ -21,7 +24,7 @@ def compared(desk: Desk, row: Verification, reference: str) -> tuple[Comparison 
     if row.design_id == reference:
         return None, f"It is {reference} itself, which the others are compared with."
     try:
-        found = desk.compare(row.design_id, row.scale, reference, row.corpus_hash)
+        found = desk.compare(row.design_id, row.scale, reference, row.corpus_hash, row.own_rate)
     except UsageError as error:
         return None, f"{error.what}, so there is nothing to compare with."
     if found.own.get(row.seed) != row.metrics.bits_per_byte:
@@ -51,15 +54,24 @@ def queue_more(desk: Desk, found: Report) -> list[Job]:
     told = found.comparison
     if told is None or not told.more_seeds:
         raise UsageError(f"{found.name} needs no more seeds", "its verdict stands")
-    corpus = corpus_given(desk, found.verification)
+    row = desk.store.verifications.get(found.verification)
+    corpus, asked = corpus_given(desk, row), VerifyOptions.from_dict(row.provenance.get("options") or {})
+    options = replace(asked, sweep=row.own_rate, early_stop=False, trackers=())
     jobs: list[Job] = []
     for design, have in ((told.design_id, told.own), (told.reference, told.base)):
         lacking = [seed for seed in told.more_seeds if seed not in have]
-        jobs += desk.verify([design], told.scale, lacking, corpus) if lacking else []
+        jobs += desk.verify([design], told.scale, lacking, corpus, options=options) if lacking else []
     return jobs
 
 
-def corpus_given(desk: Desk, verification: int) -> str | None:
-    """The corpus as it was named when the verification was asked for; None for the built-in one."""
-    asked = (job.payload.get("corpus") for job in desk.queue.all(limit=2000) if job.result.get("verification") == verification)
-    return next(asked, None)
+def corpus_given(desk: Desk, row: Verification) -> str | None:
+    """The corpus as it was named when the verification was asked for; None for the built-in one. Raises UsageError where that is not known."""
+    known = row.provenance.get("corpus") or {}
+    if "given" in known:
+        return known["given"]
+    for job in desk.queue.all(limit=2000):
+        if job.result.get("verification") == row.id:
+            return job.payload.get("corpus")
+    if row.corpus != DEFAULT:
+        raise UsageError(f"where the corpus {row.corpus} of verification {row.id} lies is not known", f"python -m core verify {row.design_id} --scale {row.scale} --corpus PATH --seeds …")
+    return None

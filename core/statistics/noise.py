@@ -62,7 +62,7 @@ class Prior:
     corpus: str
     date: str
     designs: tuple[str, ...]
-    seeds: int
+    seeds: tuple[int, ...]           # the prior was measured with these
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def unless_lent(scores: Scores, prior: Prior | None, corpus: str) -> dict[str, M
     """Without the runs that the prior was measured with: the same design, seed and corpus give the same score again, and must not count twice."""
     if prior is None or prior.corpus != corpus:
         return dict(scores)
-    return {d: {seed: y for seed, y in s.items() if d not in prior.designs or seed >= prior.seeds} for d, s in scores.items()}
+    return {d: {seed: y for seed, y in s.items() if d not in prior.designs or seed not in prior.seeds} for d, s in scores.items()}
 
 
 def pooled(scores: Scores) -> Spread | None:
@@ -175,13 +175,18 @@ def _prior(path: Path, scale: str, entry: Any) -> Prior:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
             raise ConfigError(f"{path}: {scale}: {key} is {value!r}, and must be a positive number", mend)
     return Prior(Spread(entry["sd"], entry["df"]), Spread(entry["paired_sd"], entry["paired_df"]), str(entry.get("corpus", "")), str(entry.get("date", "")),
-                 tuple(entry.get("designs") or ()), int(entry.get("seeds") or 0))
+                 tuple(entry.get("designs") or ()), _seeds(entry.get("seeds")))
 
 
-def prior_entry(single: Spread, paired: Spread, corpus: str, designs: Sequence[str], seeds: int, date: str) -> str:
+def _seeds(value: Any) -> tuple[int, ...]:
+    """A list of them, or how many from 0 on."""
+    return tuple(value) if isinstance(value, list) else tuple(range(int(value or 0)))
+
+
+def prior_entry(single: Spread, paired: Spread, corpus: str, designs: Sequence[str], seeds: Sequence[int], date: str) -> str:
     """The YAML lines of one scale, without its name."""
     return (f"  {{sd: {single.sd:.5f}, df: {single.df:g}, paired_sd: {paired.sd:.5f}, paired_df: {paired.df:g},\n"
-            f"   corpus: {corpus}, designs: [{', '.join(designs)}], seeds: {seeds}, date: {date}}}\n")
+            f"   corpus: {corpus}, designs: [{', '.join(designs)}], seeds: [{', '.join(map(str, seeds))}], date: {date}}}\n")
 
 
 def write_prior(path: Path, scale: str, entry: str) -> None:

@@ -16,7 +16,7 @@ from core.errors import NotFound
 from core.store.engine import Database
 from core.store.suspicion import suspects
 from core.store.tables import CheckRow, DecisionRow, DesignRow, ImplementationRow, ParentRow, ProposalRow, ReviewRow, VerificationRow
-from core.types import Design, Kind, Mode, Status, Verb
+from core.types import OWN_RATE, Design, Kind, Mode, Status, Verb
 
 COLUMNS = (DesignRow.id, DesignRow.title, DesignRow.kind, DesignRow.mode, DesignRow.author, DesignRow.session_id, DesignRow.summary,
            DesignRow.created_at)
@@ -128,19 +128,24 @@ def _ratings(c: Connection, ids: Sequence[str] | None) -> dict[str, float]:
 
 
 def _scores(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None) -> tuple[set[str], Scores, Seeds]:
-    """(ids measured at all, id → scale → mean over seeds, id → scale → number of seeds). A suspicious score does not count until it was audited."""
+    """(ids measured at all, id → scale → mean over seeds, id → scale → number of seeds). A suspicious score does not count until it was audited.
+
+    Of runs at the scale's learning rate; those at the design's own rate count only where a design has no others at a scale.
+    """
     V = VerificationRow
-    done = select(V.id, V.design_id, V.scale, V.seed, V.corpus_hash, V.bits_per_byte).where(V.bits_per_byte.is_not(None)).order_by(V.id)
+    done = select(V.id, V.design_id, V.scale, V.seed, V.corpus_hash, V.label.startswith(OWN_RATE), V.bits_per_byte).where(V.bits_per_byte.is_not(None)).order_by(V.id)
     rows = c.execute(done if ids is None else done.where(V.design_id.in_(ids))).all()
     leading = _leading_corpora(c) if corpus_hash is None and rows else {}
-    values: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    values: dict[tuple[str, str, bool], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     held_back = {id for id, suspect in suspects(c).items() if not suspect.counts} if rows else set()
-    for id, design, scale, seed, corpus, score in rows:
+    for id, design, scale, seed, corpus, own_rate, score in rows:
         if corpus == (corpus_hash or leading[scale]) and id not in held_back:
-            values[design, scale][seed].append(score)
+            values[design, scale, bool(own_rate)][seed].append(score)
     scores: Scores = defaultdict(dict)
     seeds: Seeds = defaultdict(dict)
-    for (design, scale), by_seed in values.items():
+    for (design, scale, own_rate), by_seed in values.items():
+        if own_rate and (design, scale, False) in values:
+            continue
         scores[design][scale] = fmean(fmean(v) for v in by_seed.values())
         seeds[design][scale] = len(by_seed)
     return {design for _, design, *_ in rows}, dict(scores), dict(seeds)

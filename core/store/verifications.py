@@ -21,7 +21,7 @@ class Verifications:
         self._db = database
 
     def start(self, design_id: str, implementation_id: int, scale: str, seed: int, corpus: str, corpus_hash: str, label: str = "") -> Verification:
-        """The row of this measurement, finished or under way; a new one when there is none, or the last one failed.
+        """The row of this measurement, finished or under way; a new one when there is none, or the last one failed. One that was cut off is opened again.
 
         `label` sets a repetition apart from the first measurement.
         """
@@ -30,7 +30,10 @@ class Verifications:
             if c.execute(owner.with_for_update(key_share=True)).first() is None:  # locked: two who start at once get one row
                 raise NotFound(f"{design_id} has no implementation {implementation_id}", "implement it first")
             row = c.execute(_newest(implementation_id, scale, seed, corpus_hash, label)).first()
-            if row is None or row.failure:
+            if row is not None and row.provenance.get("cut_off"):
+                c.execute(update(V).where(V.id == row.id).values(finished_at=None, failure="", provenance={}))
+                row = c.execute(select(V).where(V.id == row.id)).one()
+            elif row is None or row.failure:
                 done = c.execute(insert(V).values(
                     design_id=design_id, implementation_id=implementation_id, scale=scale, seed=seed, corpus=corpus, corpus_hash=corpus_hash,
                     label=label, created_at=datetime.now(UTC), failure="", provenance={}))
@@ -48,6 +51,10 @@ class Verifications:
 
     def fail(self, id: int, reason: str, provenance: Json) -> Verification:
         return self._end(id, failure=reason, provenance=provenance)
+
+    def cut_off(self, id: int, reason: str) -> Verification:
+        """It failed for its surroundings' sake; `start` opens it again."""
+        return self._end(id, failure=reason, provenance={"cut_off": True})
 
     def _end(self, id: int, **values: object) -> Verification:
         self.get(id)

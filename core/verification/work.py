@@ -116,4 +116,5 @@ def provenance(work: Work, record: Json) -> Json:
         "versions": versions(), "commit": commit(), "machine": f"{platform.machine()} {platform.system()} {cores()} cores", "processor": machine_of(work.config),
         "device": work.device, "threads": work.threads, "sandbox": record.get("layers", {}), "seed": work.seed, "scale": asdict(work.scale), "fit": record["fit"],
         "code": sha256_text(work.code), "weights": record["weights"], "training": record["training"], "options": asdict(work.options),
-        "corpus": {"name": work.corpus.name, "hash": work.corpus.hash, "tokenizer": work.corpus.tokenizer_hash, "train_tokens": work.corpus.train_tokens}}
+        "corpus": {"name": work.corpus.name, "hash": work.corpus.hash, "tokenizer": work.corpus.tokenizer_hash, "train_tokens": work.corpus.train_tokens,
+                   "given": work.corpus_path}}

@@ -82,7 +82,7 @@ def test_the_prior_weighs_less_elsewhere_and_is_borrowed_where_a_scale_has_none(
 
 def test_the_runs_that_a_prior_was_measured_with_do_not_count_twice():
     scores = drawn(np.random.default_rng(13), 4, 4)
-    prior = Prior(Spread(0.02, 6), Spread(0.01, 6), "text", "2026-01-01", ("d0", "d1"), 4)
+    prior = Prior(Spread(0.02, 6), Spread(0.01, 6), "text", "2026-01-01", ("d0", "d1"), (0, 1, 2, 3))
     assert noise("nano", {d: scores[d] for d in ("d0", "d1")}, {"nano": prior}, ["nano"], "text").prior_only
     assert noise("nano", scores, {"nano": prior}, ["nano"], "text").single.df == 6 + 6
     assert noise("nano", scores, {"nano": prior}, ["nano"], "other").single.df == 4 + 12
@@ -210,7 +210,7 @@ def test_documents_of_another_evaluation_are_not_paired():
 def test_the_prior_file_is_written_read_and_left_alone_otherwise(tmp_path: Path):
     path = tmp_path / "noise.yaml"
     path.write_text("# words at the head\n")
-    entry = prior_entry(Spread(0.0261, 14), Spread(0.0098, 7), "python_docs", ["gpt2", "llama"], 8, "2026-11-25")
+    entry = prior_entry(Spread(0.0261, 14), Spread(0.0098, 7), "python_docs", ["gpt2", "llama"], [0, 1, 5], "2026-11-25")
     write_prior(path, "nano", entry)
     write_prior(path, "micro", entry.replace("0.02610", "0.01500"))
     write_prior(path, "nano", entry.replace("0.02610", "0.03000"))
@@ -218,6 +218,7 @@ def test_the_prior_file_is_written_read_and_left_alone_otherwise(tmp_path: Path)
     assert path.read_text().startswith("# words at the head")
     assert (found["nano"].single, found["micro"].single.sd) == (Spread(0.03, 14), 0.015)
     assert found["nano"].designs == ("gpt2", "llama")
+    assert found["nano"].seeds == (0, 1, 5)
     assert load_priors(tmp_path / "none.yaml") == {}
 
 

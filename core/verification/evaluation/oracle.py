@@ -13,6 +13,7 @@ from core.errors import SandboxMemory, VerificationError
 from core.gab.model import GAM, load_block
 from core.sandbox.channel import Channel
 from core.types import Fit, Json, Scale
+from core.verification.training import kernels
 from core.verification.training.child import make_deterministic
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def main(channel: Channel, payload: Json, arrays: list) -> None:
     import torch
 
     make_deterministic(payload["threads"])
+    kept = kernels.install(kernels.choose(payload["device"], payload.get("precision", "float32")))
     scale, fit, device = Scale(**payload["scale"]), Fit(**payload["fit"]), payload["device"]
     block, config = load_block(payload["code"])
     model = GAM(block, config, scale.vocab_size, fit.d_model, fit.n_layers)
@@ -41,6 +43,7 @@ def main(channel: Channel, payload: Json, arrays: list) -> None:
         header, ids = channel.recv()
         if header.get("stop"):
             channel.send({"done": True})
+            kept.clear()
             return
         with torch.no_grad(), torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
             hidden = answered(model, torch.from_numpy(ids[0].astype(np.int64)).to(device))

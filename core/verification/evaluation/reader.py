@@ -16,6 +16,7 @@ from torch import Tensor
 from core.errors import VerificationError
 from core.types import Json
 from core.verification.evaluation.sharing import Batch, plan
+from core.verification.training import kernels
 
 BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}  # a processor gains nothing above, a GPU does
 LOGITS = {"cpu": 2**21, "cuda": 2**27}       # logits held at once: 8 MB in float32, which a processor's cache holds; 512 MB on a GPU
@@ -62,6 +63,7 @@ class Reader:
         self.batch_tokens = BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
         self.logits = LOGITS.get(kind, LOGITS["cpu"])
         self._check = check
+        self._product = kernels.product(kind)
         with safe_open(str(weights), "pt") as file:
             self.head = file.get_tensor("embedding.weight").float().to(device)  # (vocab, d)
 
@@ -70,7 +72,7 @@ class Reader:
         hidden = self._hidden(ids)
         if not torch.isfinite(hidden).all():
             raise _not_finite()
-        return (hidden @ self.head.T).log_softmax(-1).cpu()
+        return self._product(hidden.flatten(0, 1), self.head).unflatten(0, ids.shape).log_softmax(-1).cpu()
 
     def nats(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """For each window (l + 1,): −log p of its tokens after the first, (l,) float64."""
@@ -86,40 +88,41 @@ class Reader:
             return []
         starts = [1] * len(windows) if first is None else list(first)
         targets = np.concatenate([w[s:] for w, s in zip(windows, starts, strict=True)]).astype(np.int64)
-        nats, top = self._read([w[:-1] for w in windows], [s - 1 for s in starts], targets)
+        nats, greedy = self._read([w[:-1] for w in windows], [s - 1 for s in starts], targets)
         ends = np.cumsum([len(w) - s for w, s in zip(windows, starts, strict=True)])[:-1]
-        return [Reading(n, g) for n, g in zip(np.split(nats, ends), np.split(top == targets, ends), strict=True)]
+        return [Reading(n, g) for n, g in zip(np.split(nats, ends), np.split(greedy, ends), strict=True)]
 
     def following(self, prefixes: Sequence[np.ndarray]) -> np.ndarray:
         """The likeliest token after each prefix (l,), (len(prefixes),) int64."""
-        _, top = self._read(prefixes, [len(p) - 1 for p in prefixes], np.zeros(len(prefixes), np.int64))
+        top = np.empty(len(prefixes), np.int64)
+        for batch, hidden in self._forward(plan(prefixes, [len(p) - 1 for p in prefixes], self.batch_tokens)):
+            for logits, slot, done in self._logits(hidden, batch):
+                top[batch.answers[done]] = logits.argmax(-1)[slot].cpu().numpy()
         return top
 
     def _read(self, sequences: Sequence[np.ndarray], first: Sequence[int], targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(−log p of the targets, the likeliest tokens), each (targets,)."""
-        nats, top = np.empty(len(targets)), np.empty(len(targets), np.int64)
+        """(−log p of the targets, whether none is likelier), each (targets,)."""
+        nats, greedy = np.empty(len(targets)), np.empty(len(targets), bool)
         for batch, hidden in self._forward(plan(sequences, first, self.batch_tokens)):
-            nats[batch.answers], top[batch.answers] = self._look(hidden, batch, targets[batch.answers])
+            for logits, slot, done in self._logits(hidden, batch):
+                answers = batch.answers[done]
+                wanted = torch.from_numpy(targets[answers]).to(logits.device)
+                greedy[answers] = (logits[slot, wanted] == logits.amax(-1)[slot]).cpu().numpy()
+                nats[answers] = -logits.log_softmax(-1)[slot, wanted].cpu().numpy()
         if not np.isfinite(nats).all():
             raise _not_finite()
-        return nats, top
+        return nats, greedy
 
-    def _look(self, hidden: Tensor, batch: Batch, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _logits(self, hidden: Tensor, batch: Batch) -> Iterator[tuple[Tensor, Tensor, slice]]:
+        """(logits (rows, vocab) of a few rows, which of these rows each answer is of, which of the batch's answers these are)."""
         h = hidden.flatten(0, 1)[torch.from_numpy(batch.rows).to(hidden.device)]  # (m, d)
-        slots, wanted = torch.from_numpy(batch.slots).to(h.device), torch.from_numpy(targets).to(h.device)
+        slots = torch.from_numpy(batch.slots).to(h.device)
         step = max(1, self.logits // self.head.shape[0])
-        nats, top, done = [], [], 0
+        done = 0
         for start in range(0, len(h), step):
             end = int(np.searchsorted(batch.slots, start + step))
-            slot, want = slots[done:end] - start, wanted[done:end]
-            logits = h[start : start + step] @ self.head.T  # (step, vocab)
-            peak, best = logits.max(-1)
-            picked = logits[slot, want]
-            mass = logits.sub_(peak[:, None]).exp_().sum(-1).log_() + peak  # logsumexp
-            nats.append((mass[slot].double() - picked.double()).cpu().numpy())
-            top.append(best[slot].cpu().numpy())
+            yield self._product(h[start : start + step], self.head), slots[done:end] - start, slice(done, end)
             done = end
-        return np.concatenate(nats), np.concatenate(top)
 
     def _forward(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Tensor]]:
         """Each batch with its hidden states; the oracle works on the next one while the caller reads off the last."""

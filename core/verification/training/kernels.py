@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -42,6 +42,13 @@ def install(chosen: Sequence[str]) -> list[torch.library.Library]:
         warnings.simplefilter("ignore")  # that a kernel is put in another's place is the intention
         _register(library, chosen)
     return [library]
+
+
+def product(device: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """(m, k) float32 × (n, k) float32, transposed → (m, n), for a caller that puts nothing under anybody else's blocks."""
+    if ONEDNN in choose(device, "float32"):
+        return lambda a, b: torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
+    return torch.nn.functional.linear
 
 
 def _register(library: torch.library.Library, chosen: Sequence[str]) -> None:
