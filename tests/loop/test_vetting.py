@@ -9,7 +9,7 @@ import pytest
 from fakes import FakeEngine, FakeSystem
 
 from core.desk import Desk
-from core.errors import Conflict, DesignError, Diverged, NotFound, UsageError
+from core.errors import Cancelled, Conflict, DesignError, Diverged, NotFound, UsageError
 from core.statistics.paired import Verdict
 from core.types import JobKind, JobState, Kind, Metrics, Mode, ProbeResult, Status, Verb
 
@@ -103,6 +103,19 @@ def test_only_the_scale_and_the_corpus_that_were_measured_count(desk, engine, ow
     measure("gpt2", [2.0])
     measure("wonder", [1.0], "micro")
     assert engine.audits == []
+
+
+def test_a_stop_during_the_audit_leaves_the_measurement_and_its_budget_as_they_are(desk, engine, own, measure):
+    own("wonder")
+    measure("gpt2", [2.0])
+    engine.audit_says = Cancelled("the job was stopped by a person", "")
+    spent = {a.name: a.spent for a in desk.store.ledger.accounts()}["nano"]
+    measure("wonder", [1.0])
+    row = desk.store.verifications.of("wonder")[0]
+    assert row.metrics
+    assert row.failure == ""
+    assert "unaudited" in kinds(desk, row.id)
+    assert {a.name: a.spent for a in desk.store.ledger.accounts()}["nano"] == spent + 1
 
 
 def test_weights_that_are_not_here_leave_the_score_suspicious_until_a_person_audits_it(desk, engine, own, measure, work):

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import Conflict, NotFound
 from core.store.curves import CurveWriter
-from core.types import CurvePoint
+from core.types import OWN_RATE, CurvePoint
 
 KEY = ("nano", 0, "corpus", "hash")
 
@@ -141,3 +141,34 @@ def test_the_writer_leaves_nothing_behind_when_the_training_fails(store, row):
     with pytest.raises(RuntimeError):
         train()
     assert [p.step for p in store.curves.of(row.id)] == [0, 1, 2, 3, 4]
+
+
+def test_one_that_was_cut_off_says_why_and_goes_on_in_the_same_row(store, made, row):
+    cut = store.verifications.cut_off(row.id, "the disk is full — free some space")
+    assert (cut.failure, cut.cut_off) == ("the disk is full — free some space", True)
+    again = store.verifications.start("a", made.id, *KEY)
+    assert (again.id, again.finished_at, again.failure, again.cut_off) == (row.id, None, "", False)
+
+
+def test_scores_at_a_design_s_own_rate_are_not_mixed_with_the_others(store, made, row, metrics):
+    swept = store.verifications.start("a", made.id, *KEY, label=OWN_RATE)
+    store.verifications.finish(swept.id, metrics(1.0), {})
+    assert store.designs.get("a").scores == {"nano": 1.0}
+    store.verifications.finish(row.id, metrics(2.0), {})
+    assert store.designs.get("a").scores == {"nano": 2.0}
+
+
+def test_what_an_audit_failed_is_held_back_however_good_it_is(store, row, metrics):
+    store.verifications.finish(row.id, metrics(1.25), {})
+    store.measurements.add_audit(row.id, False, "it reads ahead")
+    assert store.verifications.suspects()[row.id].words == "the audit failed: it reads ahead"
+    assert store.designs.get("a").scores == {}
+    store.measurements.add_audit(row.id, True, "nothing changes")
+    assert store.verifications.suspects() == {}
+    assert store.designs.get("a").scores == {"nano": 1.25}
+
+
+def test_a_curve_begun_anew_by_another_training_takes_the_place_of_the_old(store, row):
+    store.curves.add(row.id, [point(1, 3.0), point(2, 2.9), point(3, 2.8)])
+    store.curves.add(row.id, [point(2, 2.9)], anew=True)  # gone on from a checkpoint: the same, and nothing is taken away
+    assert [p.loss for p in store.curves.of(row.id)] == [3.0, 2.9, 2.8]
