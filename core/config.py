@@ -6,12 +6,13 @@
 | CKPT_DIR | checkpoints and weights | DATA_DIR/checkpoints |
 | DATABASE_URL | another database, `postgresql+psycopg://…` | SQLite in DATA_DIR |
 | LIBRARY_DIR, SPECS_DIR, SCALES_FILE, NOISE_FILE | reference designs, agent specs, the ladder, its seed noise | the ones shipped |
+| PROVIDERS_FILE, PRICES_FILE | providers of language models, and what they take for a million tokens | the ones shipped |
 | DEVICE | cpu or cuda | cuda where there is one |
 | CHECKPOINT_S | seconds between the checkpoints of a training | 20 |
 | LEASE_S | seconds after which a silent worker has lost its job | 30 |
 | THREADS | processor threads of one training | the cores this process may use |
 | RANKS | GPUs of one training, by torchrun | 1 |
-| MY_OPENAI_KEY or OPENAI_API_KEY, ANTHROPIC_API_KEY, TOGETHER_API_KEY, HF_KEY, S2_API_KEY, WANDB_API_KEY | keys, all optional | |
+| MY_OPENAI_KEY or OPENAI_API_KEY, ANTHROPIC_API_KEY, TOGETHER_API_KEY, OPENROUTER_API_KEY, HF_KEY, S2_API_KEY, WANDB_API_KEY | keys, all optional | |
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "openai": ("MY_OPENAI_KEY", "OPENAI_API_KEY"),
     "anthropic": ("ANTHROPIC_API_KEY",),
     "together": ("TOGETHER_API_KEY",),
+    "openrouter": ("OPENROUTER_API_KEY",),
     "huggingface": ("HF_KEY",),
     "semantic_scholar": ("S2_API_KEY",),
     "wandb": ("WANDB_API_KEY",),
@@ -57,19 +59,22 @@ class Config:
     specs_dir: Path = ROOT / "agent_specs"
     scales_file: Path = ROOT / "library" / "scales.yaml"
     noise_file: Path = ROOT / "library" / "noise.yaml"
+    providers_file: Path = ROOT / "library" / "providers.yaml"
+    prices_file: Path = ROOT / "library" / "prices.yaml"
     device: str = ""                 # "" lets the worker choose
     threads: int = 0                 # 0: the cores this process may use
     lease_s: float = 30.0
     checkpoint_s: float = 20.0
     ranks: int = 1                   # GPUs (or processes) of one training
     keys: Mapping[str, Secret] = field(default_factory=dict)
+    key_variables: Mapping[str, str] = field(default_factory=dict)  # which variable each key came from
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
         env = os.environ if env is None else env
         data = Path(env.get("DATA_DIR") or "data").expanduser().absolute()
         library = Path(env.get("LIBRARY_DIR") or ROOT / "library").expanduser().absolute()
-        found = {name: next((env[v] for v in names if env.get(v)), "") for name, names in KEYS.items()}
+        found = {name: next((v for v in names if env.get(v)), "") for name, names in KEYS.items()}
         return cls(
             data_dir=data,
             ckpt_dir=Path(env.get("CKPT_DIR") or data / "checkpoints").expanduser().absolute(),
@@ -78,12 +83,15 @@ class Config:
             specs_dir=Path(env.get("SPECS_DIR") or ROOT / "agent_specs").expanduser().absolute(),
             scales_file=Path(env.get("SCALES_FILE") or library / "scales.yaml").expanduser().absolute(),
             noise_file=Path(env.get("NOISE_FILE") or library / "noise.yaml").expanduser().absolute(),
+            providers_file=Path(env.get("PROVIDERS_FILE") or library / "providers.yaml").expanduser().absolute(),
+            prices_file=Path(env.get("PRICES_FILE") or library / "prices.yaml").expanduser().absolute(),
             device=env.get("DEVICE", ""),
             threads=_number(env, "THREADS", int, 0),
             lease_s=_number(env, "LEASE_S", float, 30.0),
             checkpoint_s=_number(env, "CHECKPOINT_S", float, 20.0),
             ranks=_number(env, "RANKS", int, 1),
-            keys={name: Secret(value) for name, value in found.items() if value},
+            keys={name: Secret(env[variable]) for name, variable in found.items() if variable},
+            key_variables={name: variable for name, variable in found.items() if variable},
         )
 
     def make_dirs(self) -> None:

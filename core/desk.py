@@ -24,7 +24,9 @@ from core.selection.ranking import ranking
 from core.store import Store
 from core.types import (
     DESIGN_BUDGET,
+    MONEY,
     OWN_RATE,
+    TOKENS,
     CheckReport,
     Costs,
     Decision,
@@ -49,7 +51,7 @@ from core.verification.training.shelf import Shelved, corpus_name, shelf
 
 # What a new data directory may spend before anybody sets a budget: an afternoon on a laptop.
 LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says so
-FIRST_BUDGETS = {DESIGN_BUDGET: 50, "nano": 50, "micro": 10}
+FIRST_BUDGETS = {DESIGN_BUDGET: 50, "nano": 50, "micro": 10, MONEY: 10, TOKENS: 20_000_000}
 
 
 class Desk(Judging):
@@ -324,16 +326,16 @@ class Desk(Judging):
             return self.queue.retry(job_id)
 
     def set_budget(self, account: str, total: float) -> None:
-        if account != DESIGN_BUDGET:
+        if account not in (DESIGN_BUDGET, MONEY, TOKENS):
             get_scale(self.scales, account)
-        _within("the budget", total, 0, 10_000_000)
+        _within("the budget", total, 0, 10**12 if account == TOKENS else 10_000_000)
         self.store.ledger.set(account, total, self.author)
 
     def first_budgets(self) -> None:
         """Grant a new data directory something to spend; accounts that exist are left alone."""
         existing = {account.name for account in self.store.ledger.accounts()}
         for name, amount in FIRST_BUDGETS.items():
-            if name not in existing and (name == DESIGN_BUDGET or name in self.scales):
+            if name not in existing and (name in (DESIGN_BUDGET, MONEY, TOKENS) or name in self.scales):
                 self.store.ledger.grant(name, amount, self.author, "a first budget")
 
     # ------------------------------------------------------------------------------------------ foreseeing

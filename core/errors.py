@@ -21,6 +21,16 @@
     │   ├── SandboxMemory
     │   └── ChildDied
     ├── CorpusError                text that cannot be read, is empty, or too short
+    ├── LanguageModelError         a language model gave no answer (core/llm/faults.py makes them)
+    │   ├── KeyRefused             the provider does not take the key, or it may not do this
+    │   ├── ModelUnknown           no model of that name there
+    │   ├── TooLong                the prompt does not fit into the model's context
+    │   ├── QuotaSpent             the account at the provider has no money left
+    │   ├── Overloaded             too many requests, or the provider is down for the moment
+    │   ├── StreamCut              the answer ended before it was complete, or what came was none
+    │   ├── TimedOut               nothing came for too long, or the deadline passed
+    │   ├── BudgetPaused           our own budget of money or tokens: top it up and go on
+    │   └── PriceUnknown           a budget in money, and a model that has no price in library/prices.yaml
     └── VerificationError          training or evaluation could not go on (disk, weights, tasks)
         ├── Diverged               the design's own end: its loss is no number any more
         └── StoppedEarly           hopeless beside the references' curves; only where a person asked for it
@@ -125,6 +135,64 @@ class ChildDied(SandboxError):
 
 class CorpusError(ModelDiscoveryError):
     pass
+
+
+class LanguageModelError(ModelDiscoveryError):
+    """`again`: worth trying once more at the same model, `after_s` seconds from now where the provider said so.
+
+    `unpaid`: the provider cannot have counted any tokens for it.
+    """
+
+    again_by_nature = False
+    unpaid_by_nature = False
+
+    def __init__(self, what: str, mend: str = "", again: bool | None = None, after_s: float | None = None, unpaid: bool | None = None) -> None:
+        super().__init__(what, mend)
+        self.again = self.again_by_nature if again is None else again
+        self.after_s = after_s
+        self.unpaid = self.unpaid_by_nature if unpaid is None else unpaid
+
+
+class KeyRefused(LanguageModelError):
+    unpaid_by_nature = True
+
+
+class ModelUnknown(LanguageModelError):
+    unpaid_by_nature = True
+
+
+class TooLong(LanguageModelError):
+    unpaid_by_nature = True
+
+
+class QuotaSpent(LanguageModelError):
+    unpaid_by_nature = True
+
+
+class Overloaded(LanguageModelError):
+    again_by_nature = True
+
+
+class StreamCut(LanguageModelError):
+    again_by_nature = True
+
+
+class TimedOut(LanguageModelError):
+    again_by_nature = True
+
+
+class BudgetPaused(LanguageModelError):
+    """Nothing failed: catch it, wait for a person to top up `account`, and ask again with the same key."""
+
+    unpaid_by_nature = True
+
+    def __init__(self, what: str, mend: str = "", account: str = "") -> None:
+        super().__init__(what, mend)
+        self.account = account
+
+
+class PriceUnknown(LanguageModelError):
+    unpaid_by_nature = True
 
 
 class VerificationError(ModelDiscoveryError):

@@ -30,6 +30,13 @@ def sha256_text(text: str) -> str:
 # ---------------------------------------------------------------------------------------------------------- words
 
 
+class CallState(StrEnum):
+    ASKED = "asked"          # under way, or its process was killed
+    ANSWERED = "answered"
+    FAILED = "failed"        # the provider said no
+    CUT = "cut"              # it began and did not end
+
+
 class Kind(StrEnum):
     REFERENCE = "reference"  # a known architecture, shipped in library/
     AGENT = "agent"          # proposed by an agent
@@ -105,6 +112,7 @@ class Act(StrEnum):
 
 
 DESIGN_BUDGET = "design"     # the ledger's account for ALG 2; the other accounts are scales' names
+MONEY, TOKENS = "money", "tokens"  # the ledger's accounts of calls to language models: US dollars, tokens
 
 
 # ---------------------------------------------------------------------------------------------------------- units
@@ -445,6 +453,59 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One try at a language model, as it stands in the record. An ask that was tried three times is three of them."""
+
+    id: int
+    key: str                         # of the step it belongs to, e.g. "session:ab12/p1/plan"
+    attempt: int                     # 1, 2, …
+    stream: str                      # the dialog's
+    author: str                      # the agent's name
+    revision: str                    # of its spec
+    design_id: str | None
+    run_id: str
+    model: str                       # provider:model
+    request: Json
+    request_hash: str
+    held: Mapping[str, float]         # account → what was reserved of it, the most the try can cost
+    process: str
+    state: CallState
+    answer: Json | None
+    error: str
+    usage: Json
+    money: float | None              # US dollars; None where the price is not known
+    seconds: float
+    started_at: datetime
+    deadline_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Sums over calls, failed tries included."""
+
+    tries: int = 0
+    answers: int = 0
+    input: int = 0                   # tokens
+    output: int = 0
+    cached: int = 0
+    money: float = 0.0               # US dollars of those whose price is known
+    unpriced: int = 0                # tries whose price is not
+
+    @property
+    def tokens(self) -> int:
+        return self.input + self.output
+
+    @property
+    def dollars(self) -> str:
+        """As it is shown; what is not known is said to be so."""
+        known = f"${self.money:.4f}" if 0 < self.money < 1 else f"${self.money:.2f}"
+        if not self.unpriced:
+            return known
+        return f"{known} and {self.unpriced} at an unknown price" if self.money else "unknown"
 
 
 @dataclass(frozen=True)

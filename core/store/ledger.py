@@ -61,6 +61,28 @@ class Ledger:
             elif own.spent <= 0:
                 raise Conflict(f"{subject} holds no reservation of {account} that could be spent", "reserve it again; what was made is kept")
 
+    def settle(self, account: str, subject: str, actual: float) -> float:
+        """Spend `actual` of the subject's reservation and give the rest back, at once. What was charged.
+
+        More than was reserved is taken from what is left, as far as that goes: the account stays above zero. The second time, or
+        without a reservation, nothing happens.
+        """
+        with self._db.write() as c:
+            self._lock(c, account)
+            held = _balance(c, account, subject).reserved
+            if held <= 0:
+                return 0.0
+            charged = max(0.0, min(_checked(actual), held + max(0.0, _balance(c, account).left)))
+            for kind, amount in (("reserve", charged - held), ("release", held - charged), ("spend", charged)):
+                if _millionths(amount) > 0:
+                    _enter(c, account, kind, subject, amount)
+            return round(charged, DIGITS)
+
+    def opened(self, account: str) -> bool:
+        """Whether anybody ever granted it anything, be it zero; what was not opened limits nothing."""
+        with self._db.read() as c:
+            return c.execute(select(LedgerRow.id).where(LedgerRow.account == account, LedgerRow.kind == "grant").limit(1)).first() is not None
+
     def release(self, account: str, subject: str) -> None:
         """Give the subject's reservation back; without one, nothing happens."""
         with self._db.write() as c:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from core.config import Config
 from core.errors import NewerDatabase, StoreError
 from core.store import migrations
+from core.store.calls import Calls
 from core.store.costs import CostTable
 from core.store.curves import Curves
 from core.store.designs import Designs
@@ -57,6 +58,7 @@ class Store:
         self.sessions = Sessions(database)
         self.events = Events(database)
         self.ledger = Ledger(database)
+        self.calls = Calls(database, self.ledger)
 
     @classmethod
     def open(cls, config: Config, migrate: bool = False) -> Store:

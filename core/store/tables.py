@@ -305,6 +305,38 @@ class LedgerRow(Base):
     created_at: Mapped[datetime]
 
 
+class CallRow(Base):
+    """One try at a language model. `state` (asked, then answered, failed or cut) and what stands below it are set once."""
+
+    __tablename__ = "calls"
+    __table_args__ = (UniqueConstraint("key", "attempt"),)
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    key: Mapped[str]
+    attempt: Mapped[int]
+    stream: Mapped[str] = mapped_column(index=True)
+    author: Mapped[str]
+    revision: Mapped[str]
+    design_id: Mapped[str | None] = mapped_column(index=True)
+    run_id: Mapped[str] = mapped_column(index=True)
+    model: Mapped[str]           # provider:model
+    request: Mapped[dict[str, Any]]
+    request_hash: Mapped[str]
+    held: Mapped[dict[str, Any]]  # account -> amount reserved: the most it can cost
+    process: Mapped[str]
+    started_at: Mapped[datetime]
+    deadline_at: Mapped[datetime]  # an `asked` one that is older has lost its process
+    state: Mapped[str] = mapped_column(index=True)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    error: Mapped[str]
+    usage: Mapped[dict[str, Any]]
+    input_tokens: Mapped[int] = mapped_column(BigInteger)
+    output_tokens: Mapped[int] = mapped_column(BigInteger)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger)
+    money: Mapped[float | None]  # US dollars; None where the price is not known
+    seconds: Mapped[float]
+    finished_at: Mapped[datetime | None]
+
+
 class JobRow(Base):
     __tablename__ = "jobs"
     __table_args__ = (Index("ix_jobs_state", "state", "priority", "id"),)
