@@ -29,7 +29,9 @@
     │   ├── Overloaded             too many requests, or the provider is down for the moment
     │   ├── StreamCut              the answer ended before it was complete, or what came was none
     │   ├── TimedOut               nothing came for too long, or the deadline passed
-    │   ├── BudgetPaused           our own budget of money or tokens: top it up and go on
+    │   ├── Paused                 nothing failed: wait, and ask again with the same key
+    │   │   ├── BudgetPaused       our own budget of money or tokens: top it up
+    │   │   └── ProviderPaused     the provider wants more time than is worth sitting out
     │   └── PriceUnknown           a budget in money, and a model that has no price in library/prices.yaml
     └── VerificationError          training or evaluation could not go on (disk, weights, tasks)
         ├── Diverged               the design's own end: its loss is no number any more
@@ -181,10 +183,18 @@ class TimedOut(LanguageModelError):
     again_by_nature = True
 
 
-class BudgetPaused(LanguageModelError):
-    """Nothing failed: catch it, wait for a person to top up `account`, and ask again with the same key."""
+class Paused(LanguageModelError):
+    """Nothing failed: put the work aside, and ask again with the same key later; what was answered so far is stored."""
 
     unpaid_by_nature = True
+
+
+class ProviderPaused(Paused):
+    """`after_s`: when the provider will listen again."""
+
+
+class BudgetPaused(Paused):
+    """`account` is to be topped up by a person."""
 
     def __init__(self, what: str, mend: str = "", account: str = "") -> None:
         super().__init__(what, mend)

@@ -70,14 +70,24 @@ class Request:
     def to_dict(self) -> Json:
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Request:
+        turns = tuple(Turn(**{**t, "calls": tuple(ToolCall(**c) for c in t["calls"]), "opaque": tuple(t["opaque"])}) for t in data["turns"])
+        return cls(**{**data, "turns": turns, "tools": tuple(Tool(**t) for t in data["tools"]), "schema": Schema(**data["schema"]) if data["schema"] else None})
+
     @property
     def hash(self) -> str:
-        return sha256_text(json.dumps(self.to_dict(), sort_keys=True))
+        """Of what the answer depends on: how long one waits for it does not."""
+        return sha256_text(json.dumps({k: v for k, v in self.to_dict().items() if k != "deadline_s"}, sort_keys=True))
 
 
 @dataclass(frozen=True)
 class Delta:
-    """The next piece of an answer. `kind` is text, reasoning or call (a piece of a tool call's arguments)."""
+    """The next piece of an answer. `kind` is text, reasoning or call (a piece of a tool call's arguments).
+
+    Between a provider and its caller there are also `usage` (JSON of what is counted so far) and `wait` (nothing came for a moment); whoever asks the caller
+    gets `restart` instead: what was said so far was cut off and is said again, for the reason in `text`.
+    """
 
     kind: str
     text: str

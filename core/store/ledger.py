@@ -131,7 +131,7 @@ def _millionths(amount: float) -> int:
 def _account(name: str, sums: dict[str, float]) -> Account:
     spent = sums.get("spend", 0.0)
     reserved = sums.get("reserve", 0.0) - sums.get("release", 0.0) - spent
-    return Account(name, round(sums.get("grant", 0.0), DIGITS), round(spent, DIGITS), round(reserved, DIGITS))
+    return Account(name, round(sums.get("grant", 0.0), DIGITS), round(spent, DIGITS), round(reserved, DIGITS) + 0.0)  # + 0.0: never -0.0
 
 
 def _balance(c: Connection, account: str, subject: str | None = None) -> Account:

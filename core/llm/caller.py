@@ -1,0 +1,328 @@
+"""Asking a language model: paid for once, within the budgets, tried again where that helps, and everything on record.
+
+One ask, in the order in which it happens:
+
+1. an answer that is stored under the key for the same request is given back; nothing is called;
+2. somebody else who asks the same is waited for; one who died is charged with all that was held for it;
+3. the most that the call can cost is reserved, and a row is written (one transaction);
+4. the stream is read against a deadline, its deltas handed on;
+5. the answer, or the fault, is written and the reservation settled (one transaction);
+6. a fault that may pass is tried again after a while, then the next model; a `restart` delta says that what was shown begins anew.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from core.config import Config
+from core.errors import BudgetExceeded, BudgetPaused, Conflict, LanguageModelError, Overloaded, Paused, PriceUnknown, ProviderPaused
+from core.jobs.process import is_dead, process_id
+from core.llm.base import Answer, Delta, Provider, Request, Usage
+from core.llm.breaker import Breaker
+from core.llm.catalogue import Card, Catalogue, Entry, load_catalogue
+from core.llm.price import PriceTable, load_prices
+from core.llm.purse import Held, Purse, Short, input_bound
+from core.llm.reach import Reach
+from core.llm.schemas import in_words
+from core.store import Store
+from core.types import Call, CallState, Spent
+
+OnDelta = Callable[[Delta], None]
+
+
+@dataclass(frozen=True)
+class Policy:
+    tries: int = 4                   # at one model
+    first_wait_s: float = 1.0        # doubled with each try
+    longest_wait_s: float = 30.0
+    longest_retry_after_s: float = 60.0   # beyond that, another model, or a pause
+    total_s: float = 3600.0          # of one ask, all its tries
+    breaker_faults: int = 5
+    breaker_rest_s: float = 60.0
+    least_answer: int = 512          # tokens; where the budget leaves fewer, nothing is asked
+    budget_wait_s: float = 300.0     # for calls in flight to give back what they do not need
+    look_s: float = 0.2              # between looks at whether somebody wants to stop
+
+
+class Caller:
+    """Safe to share between threads. `close` ends its connections."""
+
+    def __init__(self, store: Store, catalogue: Catalogue, prices: PriceTable, reach: Reach, policy: Policy | None = None,
+                 clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.catalogue = catalogue
+        self.policy = policy or Policy()
+        self._store = store
+        self._reach = reach
+        self._clock = clock
+        self._sleep = sleep
+        self._process = process_id()
+        self._purse = Purse(store, prices, self.policy.least_answer)
+        self._breaker = Breaker(self.policy.breaker_faults, self.policy.breaker_rest_s, clock)
+
+    @classmethod
+    def open(cls, config: Config, store: Store, policy: Policy | None = None, extra: Mapping[str, Provider] | None = None) -> Caller:
+        return cls(store, load_catalogue(config.providers_file), load_prices(config.prices_file), Reach(config, extra), policy)
+
+    def close(self) -> None:
+        self._reach.close()
+
+    def ask(self, models: str | Sequence[str], request: Request, *, key: str, stream: str = "", author: str = "", on_delta: OnDelta = lambda _: None,
+            check_cancel: Callable[[], None] = lambda: None, revision: str = "", design: str | None = None, run: str = "") -> Answer:
+        """The answer of the first of `models` that gives one. `key` names the step; the same key and request are never paid twice.
+
+        Raises Paused (BudgetPaused, ProviderPaused) where the work should be put aside, any other LanguageModelError where no model could answer, and
+        whatever `check_cancel` raises.
+        """
+        step = _Step(request, key, stream, author, on_delta, check_cancel, revision, design, run, self._clock() + self.policy.total_s)
+        names = self.catalogue.resolve(models, self._reach.keys)
+        if found := self._store.calls.answered(key, request.hash):
+            return _answer(found)
+        error: LanguageModelError | None = None
+        for n, name in enumerate(names):
+            try:
+                return self._of_one(step, name, is_last=n == len(names) - 1)
+            except BudgetPaused:
+                raise
+            except LanguageModelError as fault:
+                if error is None or not isinstance(error, Paused) and not isinstance(fault, PriceUnknown):
+                    error = fault  # one that asks for patience outweighs what became of the models behind it
+                if n < len(names) - 1:
+                    on_delta(Delta("restart", f"{fault.what}; now {names[n + 1]}"))
+        assert error is not None
+        raise error
+
+    def money(self, key: str) -> float | None:
+        """US dollars that a key's answer cost, its failed tries included; None where a price is not known."""
+        spent = self._store.calls.spent(key=key)
+        return None if spent.unpriced else spent.money
+
+    def spent(self, key: str | None = None, stream: str | None = None, design: str | None = None, run: str | None = None) -> Spent:
+        return self._store.calls.spent(key, stream, design, run)
+
+    # ------------------------------------------------------------------------------------------ tries
+
+    def _of_one(self, step: _Step, name: str, is_last: bool) -> Answer:
+        """Tries at one model, with waits between them."""
+        for n in range(1, self.policy.tries + 1):
+            self._sit_out(step, name, is_last)
+            try:
+                answer = self._try(step, name)
+            except Paused:
+                raise
+            except LanguageModelError as error:
+                if not error.again:
+                    raise
+                self._breaker.failed(name)
+                wait = self._wait(error, step.key, n)
+                if (error.after_s or 0) > self.policy.longest_retry_after_s:
+                    raise ProviderPaused(f"{error.what}; it wants {_span(error.after_s or 0)}", "go on then, or name another model to fall back to",
+                                         after_s=error.after_s) from error
+                if n == self.policy.tries or self._clock() + wait > step.end:
+                    raise
+                step.on_delta(Delta("restart", f"{error.what}; tried again in {_span(wait)}"))
+                self._rest(wait, step.check_cancel)
+            else:
+                self._breaker.worked(name)
+                return answer
+        raise AssertionError("a loop of tries ends by returning or raising")
+
+    def _sit_out(self, step: _Step, name: str, is_last: bool) -> None:
+        """While the breaker is open: the next model is asked, or, at the last one, the rest is waited for."""
+        while rest := self._breaker.rests(name):
+            if not is_last or self._clock() + rest > step.end:
+                raise Overloaded(f"{name} failed {self.policy.breaker_faults} times in a row and is left alone for {_span(rest)}", "wait, or name another model", unpaid=True)
+            self._rest(rest, step.check_cancel)
+
+    def _try(self, step: _Step, name: str) -> Answer:
+        entry, model = self.catalogue.split(name)
+        provider = self._reach.provider(entry)
+        begun = self._begin(step, name, entry, fitted(step.request, entry.about(model)))
+        if isinstance(begun, Answer):
+            return begun
+        call, held = begun
+        seen = Seen(held, entry.about(model), self._reach)
+        start = self._clock()
+        try:
+            answer = self._read(step, provider, model, held.request, seen)
+        except BaseException as error:
+            self._end(call, held, seen, error, self._clock() - start)
+            raise
+        self._end(call, held, answer, None, self._clock() - start)
+        return answer
+
+    def _read(self, step: _Step, provider: Provider, model: str, request: Request, seen: Seen) -> Answer:
+        stream = provider.stream(model, request)
+        try:
+            for item in stream:
+                step.check_cancel()
+                if isinstance(item, Answer):
+                    for delta in seen.rest():
+                        step.on_delta(delta)
+                    return seen.clean(item)
+                for delta in seen.take(item):
+                    step.on_delta(delta)
+        finally:
+            if hasattr(stream, "close"):
+                stream.close()
+        raise AssertionError(f"{provider.name} ended without an answer or an error")
+
+    # ------------------------------------------------------------------------------------------ the record
+
+    def _begin(self, step: _Step, name: str, entry: Entry, request: Request) -> tuple[Call, Held] | Answer:
+        calls, waited = self._store.calls, 0.0
+        while True:
+            step.check_cancel()
+            if found := calls.answered(step.key, step.request.hash):
+                return _answer(found)
+            other = calls.open(step.key)
+            if other and not self._buried(other):
+                self._rest(self.policy.look_s, step.check_cancel)
+                continue
+            try:
+                with self._store.together():
+                    held = self._purse.held(name, entry.free, request, step.run)
+                    if isinstance(held, Held):
+                        call = calls.begin(step.key, step.request.hash, held.request.to_dict(), name, held.amounts, request.deadline_s, stream=step.stream,
+                                           author=step.author, revision=step.revision, design_id=step.design, run_id=step.run, process=self._process)
+                        return call, held
+            except (Conflict, BudgetExceeded):  # somebody was a moment quicker
+                self._rest(self.policy.look_s, step.check_cancel)
+                continue
+            if not self._bury_all() and (not held.may_come or waited >= self.policy.budget_wait_s):
+                raise _paused(held, name)
+            self._rest(self.policy.look_s, step.check_cancel)
+            waited += self.policy.look_s
+
+    def _end(self, call: Call, held: Held, got: Answer | Seen, error: BaseException | None, seconds: float) -> None:
+        if isinstance(got, Answer):
+            usage, state = got.usage, CallState.ANSWERED
+            money = held.price.of(usage) if held.price else None
+        elif isinstance(error, LanguageModelError) and error.unpaid:
+            usage, state, money = Usage(), CallState.FAILED, 0.0
+        else:
+            usage, state = got.most(), CallState.CUT
+            money = held.price.most(usage.input, usage.output) if held.price else None
+        words = error.what if isinstance(error, LanguageModelError) else f"stopped: {type(error).__name__}" if error else ""
+        self._store.calls.finish(call, state, usage=vars(usage), money=money, charges=self._purse.charges(call.held, usage, money), seconds=seconds,
+                                 answer=got.to_dict() if isinstance(got, Answer) else None, error=self._reach.scrub(words))
+
+    def _buried(self, call: Call) -> bool:
+        """Whether an open try has lost its process; it is charged with all that was held, since it may have been paid."""
+        if not is_dead(call.process) and not self._store.calls.is_late(call):
+            return False
+        request = Request.from_dict(call.request)
+        usage = Usage(input_bound(request), request.max_tokens, estimated=True)
+        entry, _ = self.catalogue.split(call.model)
+        price = self._purse.price(call.model, entry.free)
+        self._store.calls.finish(call, CallState.CUT, usage=vars(usage), money=price.most(usage.input, usage.output) if price else None, charges=call.held,
+                                 error="its process was killed; it may have been paid", seconds=0.0)
+        return True
+
+    def _bury_all(self) -> bool:
+        """Whether a lost try gave anything back to wait for."""
+        return any([self._buried(call) for call in self._store.calls.all_open()])
+
+    # ------------------------------------------------------------------------------------------ time
+
+    def _wait(self, error: LanguageModelError, key: str, n: int) -> float:
+        """Exponential, with jitter over its upper half, so that those who failed together do not come back together."""
+        wait = min(self.policy.first_wait_s * 2 ** (n - 1), self.policy.longest_wait_s)
+        wait *= 0.5 + 0.5 * random.Random(f"{key}/{n}").random()
+        return max(wait, error.after_s or 0.0)
+
+    def _rest(self, seconds: float, check_cancel: Callable[[], None]) -> None:
+        end = self._clock() + seconds
+        while (left := end - self._clock()) > 0:
+            check_cancel()
+            self._sleep(min(left, self.policy.look_s))
+
+
+@dataclass(frozen=True)
+class _Step:
+    request: Request
+    key: str
+    stream: str
+    author: str
+    on_delta: OnDelta
+    check_cancel: Callable[[], None]
+    revision: str
+    design: str | None
+    run: str
+    end: float
+
+
+class Seen:
+    """What was received of an answer: cleaned of keys, and counted in case that no more comes."""
+
+    def __init__(self, held: Held, card: Card, reach: Reach) -> None:
+        self._held = held
+        self._card = card
+        self._scrub = reach.scrub
+        self._pieces = {kind: reach.scrub.pieces() for kind in ("text", "reasoning", "call")}
+        self._bytes = 0
+        self._usage: Usage | None = None
+
+    def take(self, delta: Delta) -> list[Delta]:
+        """The delta as it may be shown, if it may."""
+        if delta.kind == "usage":
+            self._usage = Usage(**json.loads(delta.text))
+        pieces = self._pieces.get(delta.kind)
+        if pieces is None:
+            return []
+        self._bytes += len(delta.text.encode("utf-8", "replace")) + len(delta.name)
+        text = pieces.feed(delta.text)
+        return [replace(delta, text=text)] if text or delta.name else []
+
+    def rest(self) -> list[Delta]:
+        return [Delta(kind, text) for kind, pieces in self._pieces.items() if (text := pieces.rest())]
+
+    def clean(self, answer: Answer) -> Answer:
+        exact = self._scrub.exact
+        return replace(answer, text=exact(answer.text), reasoning=exact(answer.reasoning), calls=tuple(replace(c, arguments=exact(c.arguments)) for c in answer.calls))
+
+    def most(self) -> Usage:
+        """The most that a cut answer can have taken. A token is at least a byte; reasoning out of sight may have taken all."""
+        input_tokens = self._usage.input if self._usage and self._usage.input else self._held.input_bound
+        output = self._held.request.max_tokens
+        if not self._card.hidden:
+            output = min(output, self._bytes)
+        return Usage(min(input_tokens, self._held.input_bound), output, estimated=True)
+
+
+def fitted(request: Request, card: Card) -> Request:
+    """The request as the model takes it: what it does not know is left out, a schema becomes words, the answer fits its context."""
+    if request.temperature is not None and not card.temperature:
+        request = replace(request, temperature=None)
+    if request.effort and not card.effort:
+        request = replace(request, effort="")
+    if request.schema and not card.schema:
+        request = in_words(request)
+    if request.tools and not card.tools:
+        request = replace(request, tools=())
+    most = request.max_tokens
+    if card.max_output:
+        most = min(most, card.max_output)
+    if card.context:  # about three bytes a token; where that guess is wrong the provider says so
+        most = min(most, max(256, card.context - input_bound(request) // 3))
+    return replace(request, max_tokens=most)
+
+
+def _answer(call: Call) -> Answer:
+    assert call.answer is not None
+    return Answer.from_dict(call.answer)
+
+
+def _paused(short: Short, name: str) -> BudgetPaused:
+    unit = "tokens" if short.account.endswith("tokens") else "US dollars"
+    more = short.granted + max(short.needed - short.left, 0.0)
+    total = f"{more:.0f}" if unit == "tokens" else f"{more + 0.005:.2f}"
+    return BudgetPaused(f"the budget {short.account} is used up: {short.left:.6g} {unit} left, up to {short.needed:.6g} needed to ask {name}",
+                        f"python -m core budget {short.account} {total} or more, and it goes on", short.account)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
