@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core import cli_data, cli_probe, cli_stats
+from core import cli_data, cli_llm, cli_probe, cli_stats
 from core import cli_text as text
 from core.build import BuildSystem, make_selector
 from core.cli_report import OPTIONS as REPORT_OPTIONS
@@ -346,9 +346,11 @@ def parser() -> argparse.ArgumentParser:
             seed, (*n[:-1], {**n[-1], "default": 2}), ni, corpus, words, ("--selector", {"default": "greedy", "help": "greedy or random"}),
             ("--ask", {"action": "store_true", "help": "wait for a person before anything is implemented"}))
     command(cli_data.data, "List corpora, show one, or make one ready; stopped at any time, it goes on where it was.", *cli_data.OPTIONS)
+    command(cli_llm.ask, "Ask a language model, within the budgets.", *cli_llm.ASK)
+    command(cli_llm.models, "List the providers of language models, whether there is a key, and prices.", *cli_llm.MODELS)
     command(jobs, "List jobs and workers.", ("--id", {"type": int}), ("--cancel", {"type": int, "metavar": "JOB"}),
             ("--retry", {"type": int, "metavar": "JOB"}), ("--limit", {"type": int, "default": 50}))
-    command(budget, "Show the budgets, or set one.", ("account", {"nargs": "?", "help": f"{DESIGN_BUDGET} or a scale"}),
+    command(budget, "Show the budgets, or set one.", ("account", {"nargs": "?", "help": f"{DESIGN_BUDGET}, money, tokens or a scale"}),
             ("total", {"nargs": "?", "type": float}))
     command(worker, "Do jobs until stopped.", ("--name", {"default": ""}))
     command(serve, "Start the app and a worker; one Ctrl-C ends both.",

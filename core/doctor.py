@@ -23,7 +23,7 @@ class Finding:
 
 
 def examine(config: Config) -> list[Finding]:
-    probes: list[Callable[[Config], list[Finding]]] = [_python, _packages, _device, _directories, _database, _library, _sandbox, _keys]
+    probes: list[Callable[[Config], list[Finding]]] = [_python, _packages, _device, _directories, _database, _library, _sandbox, _keys, _models]
     found = []
     for probe in probes:
         try:
@@ -110,3 +110,15 @@ def _keys(config: Config) -> list[Finding]:
     have = [name for name in KEYS if name in config.keys]
     missing = [name for name in KEYS if name not in config.keys]
     return [Finding("keys", "ok", f"present: {', '.join(have) or 'none'}; absent, all optional: {', '.join(missing) or 'none'}")]
+
+
+def _models(config: Config) -> list[Finding]:
+    from core.llm.catalogue import load_catalogue
+    from core.llm.price import load_prices
+
+    catalogue = load_catalogue(config.providers_file)
+    load_prices(config.prices_file)
+    found = [f"{e.label} ({config.key_variables[e.key]})" for e in catalogue.entries.values() if e.key in config.keys]
+    if found:
+        return [Finding("language models", "ok", ", ".join(found))]
+    return [Finding("language models", "ok", "no key: the built-in agents work without one", catalogue.how_to_get_one())]

@@ -88,7 +88,7 @@ class Caller:
             except BudgetPaused:
                 raise
             except LanguageModelError as fault:
-                if error is None or not isinstance(error, Paused) and not isinstance(fault, PriceUnknown):
+                if error is None or (not isinstance(error, Paused) and not isinstance(fault, PriceUnknown)):
                     error = fault  # one that asks for patience outweighs what became of the models behind it
                 if n < len(names) - 1:
                     on_delta(Delta("restart", f"{fault.what}; now {names[n + 1]}"))

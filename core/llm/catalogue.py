@@ -89,7 +89,7 @@ class Catalogue:
     def how_to_get_one(self) -> str:
         from core.config import KEYS
 
-        keys = [KEYS[e.key][-1] for e in self.entries.values() if e.key in KEYS]
+        keys = [KEYS[e.key][-1] for e in self.entries.values() if e.key in KEYS and e.tiers]
         servers = [e.name for e in self.entries.values() if not e.key and e.base_url]
         return (f"set {' or '.join(keys)}, or start a local server and name it ({', '.join(f'{s}:MODEL' for s in servers)}); "
                 "docs/models.md tells how")

@@ -1,0 +1,77 @@
+"""JSON from a language model: by the provider's own means where it has them, otherwise read tolerantly; checked against the schema, mended by the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from core.errors import LanguageModelError
+from core.llm.base import Answer, Finish, Request, Schema, Turn
+from core.llm.caller import Caller
+from core.llm.tolerant import read_object
+from core.types import Json
+
+REPAIRS = 2
+SHOWN = 5  # complaints told at once
+
+
+class NotThatJson(LanguageModelError):
+    """What was answered is no JSON of the schema. `what` says why, in words that the model is told."""
+
+
+def parse_json(text: str, schema: Schema) -> Json:
+    """The JSON object that an answer holds. Raises NotThatJson, saying what is wrong with it."""
+    try:
+        value = read_object(text)
+    except ValueError as error:
+        raise NotThatJson(f"the answer is not readable as JSON: {error}", "give one JSON object and nothing else") from None
+    value = _nearly(value, schema.schema)
+    wrong = _complaints(value, schema.schema)
+    if wrong:
+        more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise NotThatJson(f"the JSON does not fit {schema.name}: {'; '.join(wrong[:SHOWN])}{more}", "give the whole object again, mended")
+    return value
+
+
+def ask_json(caller: Caller, models: str | Sequence[str], request: Request, *, key: str, accept: Callable[[Json], Any] = lambda value: value, **about: Any) -> Any:
+    """What `accept` makes of the JSON that a model answers to `request.schema`; `about` is the rest of Caller.ask.
+
+    Where it cannot be read, does not fit, or `accept` raises ValueError, the model is told why and asked again, REPAIRS times at most.
+    """
+    assert request.schema is not None
+    for repair in range(REPAIRS + 1):
+        answer = caller.ask(models, request, key=f"{key}/repair{repair}" if repair else key, **about)
+        try:
+            return accept(parse_json(_spoken(answer), request.schema))
+        except (NotThatJson, ValueError) as error:
+            wrong = error.what if isinstance(error, NotThatJson) else str(error)
+            request = replace(request, turns=(*request.turns, answer.turn(), Turn("user", f"That cannot be used: {wrong}. Give the whole JSON object again, mended.")))
+    raise NotThatJson(f"{answer.model} gave no usable {request.schema.name} in {REPAIRS + 1} answers: {wrong}", "try again, or take another model")
+
+
+def _spoken(answer: Answer) -> str:
+    if answer.finish is Finish.REFUSED:
+        raise LanguageModelError(f"{answer.model} refused to answer: {answer.text[:200]}", "reword the request, or take another model")
+    return answer.text
+
+
+def _nearly(value: Json, schema: Mapping[str, Any]) -> Json:
+    """An object that wraps the one that was wanted under a single name is unwrapped."""
+    names = set(schema.get("properties", {}))
+    if len(value) == 1 and names and not names & set(value):
+        inner = next(iter(value.values()))
+        if isinstance(inner, dict) and names & set(inner):
+            return inner
+    return value
+
+
+def _complaints(value: Json, schema: Mapping[str, Any]) -> list[str]:
+    import jsonschema
+
+    validator = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)(schema)
+    return [f"{_place(error.absolute_path)}{error.message[:160]}" for error in sorted(validator.iter_errors(value), key=lambda e: list(map(str, e.absolute_path)))]
+
+
+def _place(path: Sequence[Any]) -> str:
+    return ".".join(map(str, path)) + ": " if path else ""
