@@ -24,7 +24,7 @@ from core.errors import ConfigError, JobError, UsageError
 from core.gab.references import load_references
 from core.jobs import JobContext, Worker
 from core.lab import Engine, Lab, Progress, Run, Team
-from core.machine import this_machine
+from core.machine import this_machine, wait_politely
 from core.probing import probed
 from core.selection.base import REFERENCE, Selector
 from core.selection.greedy import GreedySelector
@@ -67,6 +67,7 @@ class BuildSystem:
     def __init__(self, config: Config | None = None, author: str = "you") -> None:
         self.config = config or Config.from_env()
         self.author = author
+        wait_politely()
 
     def __call__(self, request: str, design_budget: int = 2, verify_budget: Mapping[str, int] | None = None, seed: int = 0) -> Discovery:
         """Run the whole loop here and now, `request` being the designers' instructions."""

@@ -120,8 +120,8 @@ def noise(args: argparse.Namespace) -> Answer:
             done = work(desk, job)
             row = desk.store.verifications.get(done.result["verification"])
             print(text.verification(row).splitlines()[0], f"{row.metrics.bits_per_byte:.4f}" if row.metrics else "", file=sys.stderr, flush=True)
-        measured = desk.measured_noise(args.scale, ids, args.corpus)
-        where = desk.write_noise(args.scale, ids, args.corpus) if args.write else None
+        measured = desk.measured_noise(args.scale, ids, row.corpus_hash, range(args.seeds))
+        where = desk.write_noise(args.scale, ids, row.corpus_hash, range(args.seeds)) if args.write else None
         words = f"measured at {args.scale} with {', '.join(ids)} × {args.seeds} seeds\n{_spreads(*measured)}" + (f"\nwritten to {where}" if where else "")
         return {"single": asdict(measured[0]), "paired": asdict(measured[1]), "written": str(where or "")}, words, 0
     if args.write:

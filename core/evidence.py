@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -82,18 +82,18 @@ class Evidence:
         rows = self._on(self._rows(scale), corpus, [])
         return self._noise(scale, rows, without)
 
-    def measured_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None) -> tuple[Spread, Spread, list[Verification]]:
-        """(of one score, of a difference on the same seed, what they were measured on), of these designs alone, without any prior. Raises UsageError for too few."""
-        rows = [v for v in self._on(self._rows(scale), corpus, design_ids) if v.design_id in design_ids]
+    def measured_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None, seeds: Collection[int] | None = None) -> tuple[Spread, Spread, list[Verification]]:
+        """(of one score, of a difference on the same seed, what they were measured on), of these designs (and seeds) alone, without any prior. Raises UsageError for too few."""
+        rows = [v for v in self._on(self._rows(scale), corpus, design_ids) if v.design_id in design_ids and (seeds is None or v.seed in seeds)]
         scores = {d: _scores(seeds) for d, seeds in by_design(rows).items()}
         single, both = pooled(scores), residual(scores)
         if single is None or both is None:
             raise UsageError(f"{sum(map(len, scores.values()))} verifications of {len(scores)} designs tell no noise of a difference", "two designs with two seeds in common, at least")
         return single, both, rows
 
-    def write_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None) -> Path:
+    def write_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None, seeds: Collection[int] | None = None) -> Path:
         """Put what was measured into library/noise.yaml, as the prior of the scale."""
-        single, both, rows = self.measured_noise(scale, design_ids, corpus)
+        single, both, rows = self.measured_noise(scale, design_ids, corpus, seeds)
         newest = max(v.finished_at for v in rows if v.finished_at)
         entry = prior_entry(single, both, rows[0].corpus, sorted({v.design_id for v in rows}), sorted({v.seed for v in rows}), f"{newest:%Y-%m-%d}")
         write_prior(self.priors_file, scale, entry)

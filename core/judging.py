@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from core.config import Config
@@ -41,13 +41,13 @@ class Judging:
         get_scale(self.scales, scale)
         return self._evidence.noise(scale, corpus)
 
-    def measured_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None = None) -> tuple[Spread, Spread]:
+    def measured_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None = None, seeds: Collection[int] | None = None) -> tuple[Spread, Spread]:
         """(of one score, of a difference on the same seed) over the seeds of these designs alone."""
-        return self._evidence.measured_noise(scale, design_ids, corpus)[:2]
+        return self._evidence.measured_noise(scale, design_ids, corpus, seeds)[:2]
 
-    def write_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None = None) -> Path:
+    def write_noise(self, scale: str, design_ids: Sequence[str], corpus: str | None = None, seeds: Collection[int] | None = None) -> Path:
         """Make what was measured the scale's prior, in library/noise.yaml."""
-        return self._evidence.write_noise(scale, design_ids, corpus)
+        return self._evidence.write_noise(scale, design_ids, corpus, seeds)
 
     def rungs(self) -> list[RungCorrelation]:
         """How well the order of designs at each rung foretells that at the next, from what this tree has verified."""

@@ -3,52 +3,143 @@
 | kind | data |
 | --- | --- |
 | phase | {"phase": proposing, reviewing, waiting, implementing or closed, "note": words} |
-| message | {"role": designer, reviewer, coder, system or person, "message": number, "design": id or None} |
-| delta | {"message": number, "text": the next piece of Markdown} |
-| message_end | {"message": number} |
+| message | {"role": designer, reviewer, coder, … system or person, "message": number, "design": id or None, "key": of the call} |
+| delta | {"message": number, "text": the next piece of Markdown, "kind": text or reasoning} |
+| restart | {"message": number, "why": words}: what was said of the message so far was cut off, and is said again |
+| call | {"message": number, "name": tool, "arguments": JSON text} |
+| result | {"message": number, "key": of the answer that asked, "call": id, "text": what the tool said} |
+| message_end | {"message": number}, and of a language model {"model", "usage", "money"} |
+| prompt | {"key": of the conversation, "turns": what it began with, "spec", "revision", "guidance": ids of a person's records in it} |
+
+The stream is the record of the conversation, too: one that was cut off goes on from its last complete message, with the prompt and the tools'
+results that were recorded, so that answers already paid for fit and are not asked again.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 
-from core.types import Json
+from core.types import Event, Json, sha256_text
 
 Append = Callable[[str, str, Json], None]  # (kind, author, data)
+FLUSH_S, FLUSH_CHARS = 0.2, 600            # an event a token would be thousands of them
 
 
 class Message:
-    """One open message. `say` streams a piece of Markdown."""
+    """One open message. `say` writes a piece of Markdown at once, `stream` gathers small ones."""
 
     def __init__(self, append: Append, author: str, number: int) -> None:
         self._append = append
         self._author = author
         self._number = number
+        self._waiting: list[str] = []
+        self._kind = "text"
+        self._flushed = time.monotonic()
         self.text = ""
+        self.facts: Json = {}                # told with its end: model, usage, money
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, kind: str = "text") -> None:
+        self.flush()
+        self._kind = kind
+        self._waiting.append(text)
+        self.flush()
+
+    def stream(self, text: str, kind: str = "text") -> None:
+        if kind != self._kind:
+            self.flush()
+            self._kind = kind
+        self._waiting.append(text)
+        if time.monotonic() - self._flushed > FLUSH_S or sum(map(len, self._waiting)) > FLUSH_CHARS:
+            self.flush()
+
+    def flush(self) -> None:
+        text = "".join(self._waiting)
+        self._waiting.clear()
+        self._flushed = time.monotonic()
         if text:
-            self._append("delta", self._author, {"message": self._number, "text": text})
-            self.text += text
+            self._write("delta", {"text": text} if self._kind == "text" else {"text": text, "kind": self._kind})
+            self.text += text if self._kind == "text" else ""
+
+    def restart(self, why: str) -> None:
+        """What was said so far was cut off; it is said again."""
+        self._waiting.clear()
+        self.text = ""
+        self._write("restart", {"why": why})
+
+    def call(self, name: str, arguments: str) -> None:
+        self.flush()
+        self._write("call", {"name": name, "arguments": arguments})
+
+    def result(self, key: str, call: str, text: str) -> None:
+        self._write("result", {"key": key, "call": call, "text": text})
+
+    def _write(self, kind: str, data: Json) -> None:
+        self._append(kind, self._author, {"message": self._number, **data})
 
 
 class Dialog:
-    """A session's stream, seen by those who speak in it."""
+    """A session's stream, seen by those who speak in it. `recorded` gives what is on it already."""
 
-    def __init__(self, append: Append) -> None:
+    def __init__(self, append: Append, recorded: Callable[[], Iterable[Event]] = tuple) -> None:
         self._append = append
+        self._recorded = recorded
 
     def phase(self, phase: str, note: str = "") -> None:
         self._append("phase", "system", {"phase": phase, "note": note})
 
     @contextmanager
-    def message(self, author: str, role: str, design: str | None = None) -> Iterator[Message]:
-        """Open a message; it ends with the block, also when the block fails, so that no reader waits for more."""
-        number = secrets.randbits(31)
-        self._append("message", author, {"role": role, "message": number, "design": design})
+    def message(self, author: str, role: str, design: str | None = None, key: str = "") -> Iterator[Message]:
+        """Open a message; it ends with the block, also when the block fails, so that no reader waits for more.
+
+        With the `key` of a call it is said once: begun anew where it was cut off, silent where it is complete already.
+        """
+        number = int(sha256_text(key)[:8], 16) >> 1 if key else secrets.randbits(31)
+        if key and number in self._past.ended:
+            yield Message(lambda kind, author, data: None, author, number)
+            return
+        self._append("message", author, {"role": role, "message": number, "design": design} | ({"key": key} if key else {}))
+        message = Message(self._append, author, number)
+        complete = False
         try:
-            yield Message(self._append, author, number)
+            yield message
+            complete = True
         finally:
-            self._append("message_end", author, {"message": number})
+            message.flush()
+            self._append("message_end", author, {"message": number, **message.facts} | ({} if complete or not key else {"cut": True}))
+
+    def prompt(self, key: str, author: str, make: Callable[[], Json]) -> Json:
+        """What the conversation began with: as it was recorded, or made and recorded now. {"turns", "spec", "revision", "guidance"}"""
+        if key not in self._past.prompts:
+            made = make()
+            self._append("prompt", author, {"key": key, **made})
+            self._past.prompts[key] = made
+        return self._past.prompts[key]
+
+    def result(self, key: str, call: str) -> str | None:
+        """What a tool said to a call, if it was asked before."""
+        return self._past.results.get((key, call))
+
+    def note_result(self, key: str, call: str, text: str) -> None:
+        self._past.results[key, call] = text
+
+    @cached_property
+    def _past(self) -> _Past:
+        return _Past(list(self._recorded()))
+
+
+class _Past:
+    def __init__(self, events: Sequence[Event]) -> None:
+        self.ended: set[int] = set()
+        self.prompts: dict[str, Json] = {}
+        self.results: dict[tuple[str, str], str] = {}
+        for event in events:
+            if event.kind == "message_end" and not event.data.get("cut"):
+                self.ended.add(event.data["message"])
+            elif event.kind == "prompt":
+                self.prompts[event.data["key"]] = event.data
+            elif event.kind == "result":
+                self.results[event.data["key"], event.data["call"]] = event.data["text"]

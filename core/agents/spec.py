@@ -1,8 +1,14 @@
-"""Agents are files: one YAML in agent_specs/ each, prompts in agent_specs/prompts/<agent>/<step>.md (Jinja, StrictUndefined, sandboxed)."""
+"""Agents are files: one YAML in agent_specs/ each, prompts in agent_specs/prompts/<agent>/<step>.md (Jinja, StrictUndefined, sandboxed).
+
+A person's own versions lie in a second folder (DATA_DIR/agent_specs), laid over the shipped one: `core/agents/editing.py`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,52 +19,205 @@ from jinja2.sandbox import SandboxedEnvironment
 from core.errors import ConfigError, UsageError
 from core.types import Json
 
-ROLES = ("designer", "reviewer", "coder")
+ROLES = ("designer", "reviewer", "ranker", "coder", "debugger", "observer", "librarian")
 REQUIRED = ("name", "role", "engine", "about")
+OPTIONAL = ("model", "parameters", "tools", "limits", "settings")
+MODEL = ("tier", "name", "fallback")                 # one of the first two; fallback: models to turn to, in this order
+PARAMETERS: dict[str, type | tuple[type, ...]] = {"max_tokens": int, "temperature": (int, float), "effort": str, "deadline_s": (int, float)}
+LIMITS = {"tool_calls": 8, "repairs": 2}
+TEAM = ("name", "about", "members", "rounds", "accept")
 
 
 @dataclass(frozen=True)
 class AgentSpec:
     name: str
-    role: str                        # designer, reviewer or coder
-    engine: str                      # which program runs it, e.g. "genetic"
+    role: str                        # one of ROLES
+    engine: str                      # which program runs it: "model" for a language model, or e.g. "genetic"
     about: str                       # what it is, as it introduces itself
-    settings: Json
+    settings: Json                   # of its engine
     prompts: Path
+    models: tuple[str, ...] = ()     # "tier:strong" or "provider:model", the first that answers
+    parameters: Json = field(default_factory=dict)
+    tools: tuple[str, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
+    revision: str = ""               # of YAML and prompts together: 12 hex digits of their SHA-256
 
     def render(self, step: str, **values: Any) -> str:
         """The prompt (or text) of a step. A missing file or an undefined name is an error, never an empty string."""
         path = self.prompts / f"{step}.md"
-        environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False)
         try:
-            return environment.from_string(path.read_text(encoding="utf-8")).render(**values).strip()
+            return _environment().from_string(path.read_text(encoding="utf-8")).render(**values).strip()
         except OSError as error:
             raise ConfigError(f"{self.name}: prompt {path} cannot be read: {error.strerror}", "restore the file") from error
         except TemplateError as error:
             raise ConfigError(f"{path}:{getattr(error, 'lineno', '?')}: {error}", "mend the template") from error
 
+    @property
+    def steps(self) -> list[str]:
+        return sorted(p.stem for p in self.prompts.glob("*.md"))
 
-def load_specs(folder: Path) -> dict[str, AgentSpec]:
-    specs = [_load(path, folder) for path in sorted(folder.glob("*.yaml"))]
-    return {spec.name: spec for spec in specs}
+
+@dataclass(frozen=True)
+class TeamSpec:
+    """Which agents work together in a session, by role."""
+
+    name: str
+    about: str
+    members: Mapping[str, str]       # role → agent's name
+    rounds: int                      # of review and revision, at most
+    accept: float                    # the rating from which a proposal is taken as it is, 0–5
 
 
-def get_spec(specs: dict[str, AgentSpec], name: str, role: str) -> AgentSpec:
+def load_specs(*folders: Path) -> dict[str, AgentSpec]:
+    """By name; a later folder's agent takes the place of an earlier one's. A folder that is not there holds none."""
+    found: dict[str, AgentSpec] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.yaml")):
+            spec = read_spec(path)
+            found[spec.name] = spec
+    return found
+
+
+def load_teams(folder: Path) -> dict[str, TeamSpec]:
+    return {team.name: team for team in map(_read_team, sorted((folder / "teams").glob("*.yaml")))}
+
+
+def get_spec(specs: Mapping[str, AgentSpec], name: str, role: str = "") -> AgentSpec:
     spec = specs.get(name)
-    if spec is None or spec.role != role:
-        fitting = sorted(s.name for s in specs.values() if s.role == role)
-        raise UsageError(f"there is no {role} {name!r}", f"choose one of {', '.join(fitting) or 'none: agent_specs is empty'}")
+    if spec is None or role not in ("", spec.role):
+        fitting = sorted(s.name for s in specs.values() if role in ("", s.role))
+        raise UsageError(f"there is no {role or 'agent'} {name!r}", f"choose one of {', '.join(fitting) or 'none: agent_specs is empty'}")
     return spec
 
 
-def _load(path: Path, folder: Path) -> AgentSpec:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"agent spec {path} cannot be read: {error}", "mend the YAML") from error
-    if not isinstance(data, dict) or any(not isinstance(data.get(key), str) for key in REQUIRED):
-        raise ConfigError(f"agent spec {path} lacks one of {', '.join(REQUIRED)}", "each is a text")
+def get_team(teams: Mapping[str, TeamSpec], name: str) -> TeamSpec:
+    if name not in teams:
+        raise UsageError(f"there is no team {name!r}", f"choose one of {', '.join(teams) or 'none: agent_specs/teams is empty'}")
+    return teams[name]
+
+
+def read_spec(path: Path) -> AgentSpec:
+    """Raises ConfigError naming file and key; every prompt is compiled, so that a broken one is told now."""
+    text = _text(path)
+    data = _mapping(path, text)
+    _known(path, data, (*REQUIRED, *OPTIONAL))
+    for key in REQUIRED:
+        if not isinstance(data.get(key), str) or not data[key].strip():
+            raise ConfigError(f"agent spec {path} lacks {key}", f"{', '.join(REQUIRED)} are texts that must be there")
     if data["role"] not in ROLES:
         raise ConfigError(f"agent spec {path}: role {data['role']!r} is unknown", f"use one of {', '.join(ROLES)}")
     name = data["name"]
-    return AgentSpec(name, data["role"], data["engine"], data["about"].strip(), data.get("settings") or {}, folder / "prompts" / name)
+    if name != path.stem:
+        raise ConfigError(f"agent spec {path}: its name is {name!r}", f"name the file {name}.yaml, or the agent {path.stem}")
+    models = _models(path, data.get("model"))
+    if data["engine"] == "model" and not models:
+        raise ConfigError(f"agent spec {path}: engine model without a model", "add model: {tier: strong}, or model: {name: 'provider:model'}")
+    prompts = path.parent / "prompts" / name
+    return AgentSpec(name, data["role"], data["engine"], data["about"].strip(), _part(path, data, "settings"), prompts, models, _parameters(path, data),
+                     tuple(_list(path, data, "tools")), _limits(path, data), _revision(text, prompts))
+
+
+# ------------------------------------------------------------------------------------------------ reading, checked
+
+
+def _environment() -> SandboxedEnvironment:
+    return SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False)
+
+
+def _revision(text: str, prompts: Path) -> str:
+    digest = hashlib.sha256(text.encode())
+    for path in sorted(prompts.glob("*.md")):
+        prompt = _text(path)
+        try:
+            _environment().parse(prompt)
+        except TemplateError as error:
+            raise ConfigError(f"{path}:{getattr(error, 'lineno', '?')}: {error}", "mend the template") from error
+        digest.update(f"\x1f{path.name}\x1f{prompt}".encode())
+    return digest.hexdigest()[:12]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", "restore the file, as UTF-8 text") from error
+
+
+def _mapping(path: Path, text: str) -> Json:
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ConfigError(f"{path}:{mark.line + 1 if mark else '?'}: {getattr(error, 'problem', error)}", "mend the YAML") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} is no mapping", "write `key: value` lines")
+    return data
+
+
+def _known(path: Path, data: Mapping[str, Any], known: Collection[str], where: str = "") -> None:
+    for key in data:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            raise ConfigError(f"{path}: {where}{key!r} is unknown", f"did you mean {near[0]}?" if near else f"use {', '.join(known)}")
+
+
+def _part(path: Path, data: Json, key: str) -> Json:
+    part = data.get(key) or {}
+    if not isinstance(part, dict):
+        raise ConfigError(f"{path}: {key} is no mapping", f"write {key}: {{name: value}}")
+    return part
+
+
+def _list(path: Path, data: Json, key: str) -> list[str]:
+    part = data.get(key) or []
+    if not isinstance(part, list) or not all(isinstance(item, str) for item in part):
+        raise ConfigError(f"{path}: {key} is no list of names", f"write {key}: [name, name]")
+    return part
+
+
+def _models(path: Path, data: Any) -> tuple[str, ...]:
+    if data is None:
+        return ()
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: model is no mapping", "write model: {tier: strong}, or model: {name: 'provider:model'}")
+    _known(path, data, MODEL, "model: ")
+    if ("tier" in data) == ("name" in data):
+        raise ConfigError(f"{path}: model needs either tier or name", "write model: {tier: strong}, or model: {name: 'provider:model'}")
+    first = f"tier:{data['tier']}" if "tier" in data else str(data["name"])
+    return (first, *_list(path, data, "fallback"))
+
+
+def _parameters(path: Path, data: Json) -> Json:
+    part = _part(path, data, "parameters")
+    _known(path, part, PARAMETERS, "parameters: ")
+    for key, value in part.items():
+        if not isinstance(value, PARAMETERS[key]) or isinstance(value, bool) or (not isinstance(value, str) and value < 0):
+            raise ConfigError(f"{path}: parameters: {key} is {value!r}", "give a text" if PARAMETERS[key] is str else "give a number that is not negative")
+    return part
+
+
+def _limits(path: Path, data: Json) -> Mapping[str, int]:
+    part = _part(path, data, "limits")
+    _known(path, part, LIMITS, "limits: ")
+    for key, value in part.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise ConfigError(f"{path}: limits: {key} is {value!r}", "give a whole number that is not negative")
+    return {**LIMITS, **part}
+
+
+def _read_team(path: Path) -> TeamSpec:
+    data = _mapping(path, _text(path))
+    _known(path, data, TEAM)
+    members = _part(path, data, "members")
+    _known(path, members, ROLES, "members: ")
+    missing = [role for role in ("designer", "reviewer", "coder") if role not in members]
+    if missing:
+        raise ConfigError(f"{path}: no {missing[0]} among the members", f"name an agent for each of designer, reviewer, coder; {', '.join(ROLES[3:])} and ranker may be left out")
+    if data.get("name") != path.stem:
+        raise ConfigError(f"{path}: its name is {data.get('name')!r}", f"name it {path.stem}, as the file")
+    rounds, accept = data.get("rounds", 1), data.get("accept", 3.0)
+    if not isinstance(rounds, int) or not 1 <= rounds <= 10:
+        raise ConfigError(f"{path}: rounds is {rounds!r}", "give a whole number from 1 to 10")
+    if not isinstance(accept, (int, float)) or not 0 <= accept <= 5:
+        raise ConfigError(f"{path}: accept is {accept!r}", "give a rating from 0 to 5")
+    return TeamSpec(path.stem, str(data.get("about", "")).strip(), members, rounds, float(accept))

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from core.config import ROOT
 from core.errors import ChildDied, SandboxError
+from core.machine import POLITE
 from core.types import Json
 
 KEPT = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")  # of the parent's environment
@@ -194,7 +195,7 @@ def environment(threads: int, programs: bool = False) -> dict[str, str]:
     return {name: os.environ[name] for name in KEPT if name in os.environ} | {
         "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": n, "MKL_NUM_THREADS": n, "OPENBLAS_NUM_THREADS": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "MALLOC_MMAP_THRESHOLD_": "268435456", "MALLOC_TRIM_THRESHOLD_": "1073741824",  # tensors come from the heap, not from fresh pages
-        **({"TORCHINDUCTOR_COMPILE_THREADS": "1"} if programs else {"TORCH_COMPILE_DISABLE": "1"})}
+        **POLITE, **({"TORCHINDUCTOR_COMPILE_THREADS": "1"} if programs else {"TORCH_COMPILE_DISABLE": "1"})}
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from core.verification.train import WEIGHTS, at_rate, file_hash, forget, train, 
 from core.verification.work import Work, memory_mb, provenance
 
 TIMED_S = 6.0                # of training, after the first steps
-TIMED_TOKENS = 16_384        # of held-out text
+FEW_TOKENS, TIMED_TOKENS = 1_024, 16_384     # of held-out text
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def tested(work: Work, facts: Json) -> TestOutcome:
 def timed(work: Work, task_dir: Path) -> Timing:
     """A few seconds of training and a piece of the evaluation, in a folder of their own that is removed."""
     from core.verification.evaluation.harness import run_tasks
-    from core.verification.evaluation.heldout import held_out
+    from core.verification.evaluation.heldout import held_out, held_out_windows
 
     _make(work.folder)
     try:
@@ -124,8 +124,13 @@ def timed(work: Work, task_dir: Path) -> Timing:
         with weights_of(work, record) as reader:
             opening = time.monotonic() - began
             began = time.monotonic()
-            tokens = held_out(reader, work.corpus, min(TIMED_TOKENS, work.scale.eval_tokens)).tokens
-            text = (time.monotonic() - began) * max(1.0, min(work.scale.eval_tokens, work.corpus.valid_tokens) / tokens)
+            scored = held_out(reader, work.corpus, FEW_TOKENS).tokens  # what is done once, whatever the length, is in this
+            once = time.monotonic() - began
+            windows = held_out_windows(work.corpus, TIMED_TOKENS, work.scale.context)
+            began = time.monotonic()
+            reader.nats(windows)
+            a_token = (time.monotonic() - began) / sum(map(len, windows))
+            text = once + a_token * max(0, min(work.scale.eval_tokens, work.corpus.valid_tokens) - scored)
             began = time.monotonic()
             run_tasks(reader, _tokenizer(work), work.options.tasks, _places(work, task_dir), work.corpus.end_id)
             tasks = time.monotonic() - began

@@ -1,0 +1,174 @@
+"""One agent in one conversation with a language model: its turns recorded, its answers streamed into the dialog, its tools run, its JSON checked.
+
+Everything that a turn said is on the stream before the model is asked, and every answer is stored under its key, so a conversation that was cut off
+is gone through again at no cost until the first answer that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from core.agents.dialog import Dialog, Message
+from core.agents.spec import AgentSpec
+from core.errors import LanguageModelError, ModelDiscoveryError
+from core.llm.base import Answer, Delta, Finish, Request, Schema, Tool, ToolCall, Turn
+from core.llm.structured import parse_json
+from core.types import Json
+
+T = TypeVar("T")
+
+
+class Asking(Protocol):
+    """Whoever reaches the models: core/llm/caller.py, or a record of what they said."""
+
+    def ask(self, models: str | Sequence[str], request: Request, *, key: str, stream: str, author: str, on_delta: Callable[[Delta], None],
+            check_cancel: Callable[[], None], revision: str = "", design: str | None = None, run: str = "") -> Answer: ...
+
+    def money(self, key: str) -> float | None:
+        """US dollars that the key's answer cost, its failed tries included; None where a price is not known."""
+        ...
+
+
+class Toolbox(Protocol):
+    def offered(self, names: Sequence[str]) -> tuple[Tool, ...]: ...
+
+    def run(self, name: str, arguments: str) -> str:
+        """The result as text; what went wrong is told as text too, since the model is to mend it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What agents share within a session."""
+
+    asking: Asking
+    dialog: Dialog
+    stream: str                      # the session's, e.g. "session:ab12cd"
+    tools: Toolbox
+    check_cancel: Callable[[], None]
+    words: Callable[[], Sequence[tuple[int, str]]]   # what a person said to the session so far: (id of the decision, words)
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a conversation begins with. `guidance`: ids of a person's records that the prompt carries."""
+
+    system: str
+    user: str
+    guidance: tuple[int, ...] = ()
+
+
+class Conversation:
+    """`key` names it within the session, e.g. "ab12-1/propose"; `role` and `design` say who speaks about what on the screen."""
+
+    def __init__(self, spec: AgentSpec, setting: Setting, key: str, design: str | None, opening: Callable[[], Opening], temperature: float | None = None,
+                 models: Sequence[str] = ()) -> None:
+        self.spec, self.setting, self.key, self.design = spec, setting, key, design
+        self._temperature = temperature if temperature is not None else spec.parameters.get("temperature")
+        self._models = tuple(models) or spec.models
+        self._asked = 0
+        begun = setting.dialog.prompt(key, spec.name, lambda: self._record(opening()))
+        self._heard = set(begun.get("heard", ()))
+        self.guidance = tuple(begun["guidance"])
+        self.turns = [Turn(t["role"], t["text"]) for t in begun["turns"]]
+
+    # ------------------------------------------------------------------------------------------------ speaking
+
+    def say(self, more: Callable[[], str] | str = "") -> str:
+        """The model's text, after the tools it asked for; `more` is the next thing it is told."""
+        return self._answered(more, None).text
+
+    def object(self, schema: Schema, accept: Callable[[Json], T], more: Callable[[], str] | str = "") -> T:
+        """The model's JSON as `accept` makes it. What the parser or `accept` refuses is told to the model, `limits: repairs` times at most."""
+        for repair in range(self.spec.limits["repairs"] + 1):
+            answer = self._answered(more, schema)
+            try:
+                return accept(parse_json(answer.text, schema))
+            except LanguageModelError:
+                raise
+            except ModelDiscoveryError as error:
+                refused = error
+                more = self._refusal(error, repair)
+        raise LanguageModelError(f"{self.spec.name} gave no usable {schema.name} in {self.spec.limits['repairs'] + 1} answers: {refused.what}",
+                                 "try again, take another model, or mend its prompt on the Agents page")
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _record(self, opening: Opening) -> Json:
+        heard = [number for number, _ in self.setting.words()]
+        return {"turns": [{"role": "system", "text": opening.system}, {"role": "user", "text": opening.user}], "spec": self.spec.name,
+                "revision": self.spec.revision, "guidance": list(dict.fromkeys([*opening.guidance, *heard])), "heard": heard}
+
+    def _answered(self, more: Callable[[], str] | str, schema: Schema | None) -> Answer:
+        if self._asked:
+            self._tell(more)
+        calls_left = self.spec.limits["tool_calls"]
+        while True:
+            key = f"{self.setting.stream}/{self.key}/{self._asked}"
+            tools = self.setting.tools.offered(self.spec.tools) if calls_left > 0 else ()
+            answer = self._ask(key, Request(tuple(self.turns), tools, schema, **self._parameters()), calls_left)
+            self._asked += 1
+            self.turns.append(answer.turn())
+            if not answer.calls or calls_left <= 0:
+                return self._whole(answer)
+            for call in answer.calls:
+                self.turns.append(Turn("tool", self.setting.dialog.result(key, call.id) or "", call_id=call.id))
+            calls_left -= len(answer.calls)
+
+    def _ask(self, key: str, request: Request, calls_left: int) -> Answer:
+        asking, dialog = self.setting.asking, self.setting.dialog
+        with dialog.message(self.spec.name, self.spec.role, self.design, key) as message:
+            answer = asking.ask(self._models, request, key=key, stream=self.setting.stream, author=self.spec.name, on_delta=lambda d: _show(message, d),
+                                check_cancel=self.setting.check_cancel, revision=self.spec.revision, design=self.design, run=self.setting.run)
+            message.facts = {"model": answer.model, "usage": vars(answer.usage), "money": asking.money(key)}
+            message.flush()
+            if not message.text and answer.text:  # it came from the record, whole
+                message.say(answer.text)
+            for n, call in enumerate(answer.calls):
+                self._run_tool(message, key, call, n < calls_left)
+        return answer
+
+    def _run_tool(self, message: Message, key: str, call: ToolCall, allowed: bool) -> None:
+        if self.setting.dialog.result(key, call.id) is not None:
+            return
+        message.call(call.name, call.arguments)
+        text = self.setting.tools.run(call.name, call.arguments) if allowed else "no tool calls are left: answer with what you know"
+        message.result(key, call.id, text)
+        self.setting.dialog.note_result(key, call.id, text)
+
+    def _tell(self, more: Callable[[], str] | str) -> None:
+        """The next user turn, with what a person said meanwhile; recorded, so that it reads the same after a restart."""
+        def make() -> Json:
+            new = [(number, words) for number, words in self.setting.words() if number not in self._heard]
+            said = [more() if callable(more) else more, *(f"The researcher says: {words}" for _, words in new)]
+            ids = [number for number, _ in new]
+            return {"turns": [{"role": "user", "text": "\n\n".join(filter(None, said))}], "spec": self.spec.name, "revision": self.spec.revision, "guidance": ids, "heard": ids}
+
+        told = self.setting.dialog.prompt(f"{self.key}/{self._asked}", self.spec.name, make)
+        self._heard |= set(told["heard"])
+        self.turns += [Turn(t["role"], t["text"]) for t in told["turns"]]
+
+    def _refusal(self, error: ModelDiscoveryError, n: int) -> str:
+        return f"That cannot be used: {error}\n\nGive the whole answer again, mended." + ("" if n else " Keep what was right.")
+
+    def _parameters(self) -> Mapping[str, Any]:
+        given = {k: v for k, v in self.spec.parameters.items() if k != "temperature"}
+        return {**given, "temperature": self._temperature}
+
+    def _whole(self, answer: Answer) -> Answer:
+        if answer.finish is Finish.REFUSED:
+            raise LanguageModelError(f"{answer.model} refused to answer {self.spec.name}", "reword the instructions, or take another model")
+        if answer.finish is Finish.LENGTH and not answer.text.strip():
+            raise LanguageModelError(f"{answer.model} spent all of its {self.spec.parameters.get('max_tokens', 'allowed')} tokens before it said anything",
+                                     f"raise parameters: max_tokens of the agent {self.spec.name}, or lower its effort")
+        return answer
+
+
+def _show(message: Message, delta: Delta) -> None:
+    if delta.kind == "restart":
+        message.restart(delta.text)
+    elif delta.kind in ("text", "reasoning"):
+        message.stream(delta.text, delta.kind)
