@@ -142,7 +142,7 @@ def jobs(found: Sequence[Job], workers: Sequence[WorkerInfo]) -> str:
 
 def accounts(found: Sequence[Account]) -> str:
     return table(("account", "granted", "spent", "reserved", "left"),
-                 [(a.name, f"{a.granted:g}", f"{a.spent:g}", f"{a.reserved:g}", f"{a.left:g}") for a in found])
+                 [(a.name, *(f"{n:,.0f}" if abs(n) >= 1e5 else f"{n:g}" for n in (a.granted, a.spent, a.reserved, a.left))) for a in found])
 
 
 def findings(found: Sequence[Finding]) -> str:

@@ -147,7 +147,7 @@ def _body_text(error: BaseException) -> str:
     if isinstance(body, Mapping):
         inner = body.get("error", body)
         if isinstance(inner, Mapping):
-            parts = [str(inner[k]) for k in ("message", "code", "type") if inner.get(k)]
+            parts = list(dict.fromkeys(str(inner[k]) for k in ("message", "code", "type") if inner.get(k)))
             return f"{parts[0]} ({', '.join(parts[1:])})" if len(parts) > 1 else "".join(parts)
         return str(inner)
     return str(body or getattr(error, "message", "") or error)

@@ -81,7 +81,8 @@ def _items(turn: Turn, provider: str) -> Iterator[Json]:
     if turn.role == "tool":
         yield {"type": "function_call_output", "call_id": turn.call_id, "output": turn.text}
         return
-    yield from (o["item"] for o in turn.opaque if o.get("by") == provider)
+    if turn.calls:  # reasoning is taken back only beside the calls that it led to
+        yield from (o["item"] for o in turn.opaque if o.get("by") == provider)
     if turn.text or not turn.calls:
         yield {"role": turn.role, "content": turn.text}
     for call in turn.calls:

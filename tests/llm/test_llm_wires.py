@@ -1,0 +1,99 @@
+"""The official SDKs against the stub: what goes out, and what comes back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from llm_setting import WIRES
+from stub_llm import Call, Reply
+
+from core.llm.base import Finish, Request, Schema, Tool, Turn
+
+LOOK = Tool("look", "Looks at a design.", {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]})
+VERDICT = Schema("verdict", {"type": "object", "properties": {"ok": {"type": "boolean"}, "rating": {"type": "number", "minimum": 0, "maximum": 5}},
+                             "required": ["ok", "rating"]})
+
+
+@pytest.mark.parametrize("model", WIRES)
+def test_an_answer_streams_and_is_counted(serve, model):
+    served = serve(lambda asked: Reply("Hello, I am Stub.", reasoning="who am I? "))
+    answer = served.ask(model)
+    assert (answer.text, answer.reasoning, answer.finish) == ("Hello, I am Stub.", "who am I? ", Finish.STOP)
+    assert served.shown == answer.text
+    assert "".join(d.text for d in served.deltas if d.kind == "reasoning") == answer.reasoning
+    assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (served.server.tally.input, served.server.tally.output, False)
+    asked = served.server.log[0]
+    assert asked.system == "be brief"
+    assert asked.last == "what is your name?"
+    assert asked.max_tokens == 500
+
+
+@pytest.mark.parametrize("model", WIRES)
+def test_tools_are_called_and_their_results_go_back(serve, model):
+    def script(asked):
+        if asked.turns[-1][0] == "tool":
+            return Reply(f"it has {asked.last}")
+        return Reply("let me see", (Call("look", '{"id": "gpt2"}'), Call("look", '{"id": "mamba2"}')), reasoning="which one? ")
+
+    served = serve(script)
+    asking = Request((Turn("user", "how large?"),), tools=(LOOK,), max_tokens=400)
+    first = served.caller.ask(model, asking, key="1")
+    assert first.finish is Finish.CALLS
+    assert [(c.name, json.loads(c.arguments)["id"]) for c in first.calls] == [("look", "gpt2"), ("look", "mamba2")]
+    results = tuple(Turn("tool", f"{n} layers", call_id=c.id) for n, c in enumerate(first.calls))
+    second = served.caller.ask(model, Request((*asking.turns, first.turn(), *results), tools=(LOOK,), max_tokens=400), key="2")
+    assert second.text == "it has 1 layers"
+    assert served.server.log[0].tools == ("look",)
+    sent = json.dumps(served.server.log[1].body)
+    assert all(c.id in sent for c in first.calls)
+    assert ("sealed" in sent or "signed" in sent) == (model != "chat:known"), "reasoning that a provider sealed goes back to it as it was"
+
+
+def test_another_provider_is_not_given_reasoning_that_is_not_its_own(serve):
+    served = serve(lambda asked: Reply("yes", reasoning="hm "))
+    first = served.ask("ant:big")
+    assert first.opaque
+    served.caller.ask("oai:big", Request((Turn("user", "?"), first.turn(), Turn("user", "and?")), max_tokens=300), key="2")
+    assert "signed" not in json.dumps(served.server.log[1].body)
+
+
+@pytest.mark.parametrize("model", WIRES)
+def test_a_schema_is_held_by_the_provider_or_asked_for_in_words(serve, model):
+    served = serve('{"ok": true, "rating": 4}')
+    served.ask(model, schema=VERDICT)
+    asked = served.server.log[0]
+    if model == "chat:known":
+        assert asked.schema is None
+        assert '"rating"' in asked.system
+    else:
+        assert asked.schema["additionalProperties"] is False
+        assert '"rating"' not in asked.system
+
+
+def test_what_a_model_does_not_take_is_left_out(serve):
+    served = serve()
+    served.ask("oai:big", temperature=0.7, effort="low", key="1")
+    served.ask("chat:known", temperature=0.7, effort="low", key="2")
+    assert (served.server.log[0].temperature, served.server.log[0].body["reasoning"]) == (None, {"effort": "low"})
+    assert (served.server.log[1].temperature, "reasoning_effort" in served.server.log[1].body) == (0.7, False)
+
+
+def test_the_prompts_beginning_is_cached_and_cached_tokens_cost_less(serve):
+    served = serve(lambda asked: Reply("yes", cached=20))
+    words = "a long question " * 20
+    for model in ("oai:big", "ant:big"):
+        answer = served.ask(model, words, key=model)
+        assert answer.usage.cached == 20
+        price = served.caller._purse.price(model, False)
+        plain = answer.usage.input - 20
+        assert served.caller.money(model) == pytest.approx((plain * price.input + 20 * price.cached + answer.usage.output * price.output) / 1e6, abs=1e-6)
+    assert served.server.log[0].body["prompt_cache_key"]
+    assert served.server.log[1].body["system"][-1]["cache_control"] == {"type": "ephemeral"}
+
+
+@pytest.mark.parametrize("model", WIRES)
+def test_text_in_every_script_and_separator_arrives_whole(serve, model):
+    words = "naïve 中文 🙂 line\u2028separator \x0b tab\t and “quotes”\nend"
+    served = serve(lambda asked: Reply(asked.last))
+    assert served.ask(model, words).text == words
