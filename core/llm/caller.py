@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from core.config import Config
 from core.errors import BudgetExceeded, BudgetPaused, Conflict, LanguageModelError, Overloaded, Paused, PriceUnknown, ProviderPaused
 from core.jobs.process import is_dead, process_id
-from core.llm.base import Answer, Delta, Provider, Request, Usage
+from core.llm.base import Answer, Delta, Provider, Request, ToolCall, Usage
 from core.llm.breaker import Breaker
 from core.llm.catalogue import Card, Catalogue, Entry, load_catalogue
 from core.llm.price import PriceTable, load_prices
@@ -281,8 +281,11 @@ class Seen:
         return [Delta(kind, text) for kind, pieces in self._pieces.items() if (text := pieces.rest())]
 
     def clean(self, answer: Answer) -> Answer:
+        """Sealed reasoning cannot be cleaned, its seal would break: where a key is in it, it is left out."""
         exact = self._scrub.exact
-        return replace(answer, text=exact(answer.text), reasoning=exact(answer.reasoning), calls=tuple(replace(c, arguments=exact(c.arguments)) for c in answer.calls))
+        calls = tuple(ToolCall(exact(c.id), exact(c.name), exact(c.arguments)) for c in answer.calls)
+        opaque = tuple(o for o in answer.opaque if (text := json.dumps(o, ensure_ascii=False)) == exact(text))
+        return replace(answer, text=exact(answer.text), reasoning=exact(answer.reasoning), model=exact(answer.model), calls=calls, opaque=opaque)
 
     def most(self) -> Usage:
         """The most that a cut answer can have taken. A token is at least a byte; reasoning out of sight may have taken all."""

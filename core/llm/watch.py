@@ -70,7 +70,7 @@ def watched(read: Callable[[Line], Iterator[Delta | Answer]], deadline_s: float,
             if item is None:
                 return
             if isinstance(item, BaseException):
-                raise tell(item) from (None if isinstance(item, LanguageModelError) else item)
+                raise tell(item)  # alone: the SDK's own error, which a traceback would print, may quote a key
             yield item
     finally:
         line.cut()
