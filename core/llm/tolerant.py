@@ -16,7 +16,7 @@ THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.S)
 NUMBER = re.compile(r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 BARE = re.compile(r"[-+]?[A-Za-z_$][\w$.-]*")
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "/": "/", "\\": "\\", '"': '"', "'": "'", "0": "\0", "\n": "", "v": "\v"}
-DEEPEST = 100
+DEEPEST, STARTS = 100, 200  # of nesting; of braces at which reading is begun
 
 
 def read_object(text: str) -> dict[str, Any]:
@@ -33,8 +33,8 @@ def read_object(text: str) -> dict[str, Any]:
     trouble = "there is no JSON object in it"
     best: tuple[bool, int, dict[str, Any]] | None = None
     for candidate in reversed(candidates):
-        start = candidate.find("{")
-        while start >= 0:
+        start, begun = candidate.find("{"), 0
+        while start >= 0 and (begun := begun + 1) <= STARTS:
             reader = _Reader(candidate, start)
             try:
                 value = reader.value()
