@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from core.errors import LanguageModelError, ModelUnknown, TooLong
+from core.errors import LanguageModelError, ModelUnknown, TimedOut, TooLong
 from core.llm.base import Answer, Delta, Finish, Request, Usage
 from core.llm.catalogue import Entry
 from core.llm.watch import Line, watched
@@ -24,7 +24,7 @@ class LocalWire:
 
     def stream(self, model: str, request: Request) -> Iterator[Delta | Answer]:
         return watched(lambda line: self._generate(line, model, request), request.deadline_s, _tell,
-                       lambda: LanguageModelError(f"{model} was not done after {request.deadline_s:g} s on this machine", "raise the deadline, or take a smaller model"))
+                       lambda: TimedOut(f"{model} was not done after {request.deadline_s:g} s on this machine", "raise the deadline, or take a smaller model", again=False))
 
     def _generate(self, line: Line, name: str, request: Request) -> Iterator[Delta | Answer]:
         import torch
