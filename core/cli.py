@@ -18,6 +18,7 @@ from core.cli_work import work as _work
 from core.config import Config
 from core.desk import Desk
 from core.errors import ModelDiscoveryError, UsageError
+from core.estimates import took
 from core.gab.scales import get_scale, load_scales
 from core.types import DESIGN_BUDGET, Kind, Status, VerifyOptions
 
@@ -229,6 +230,8 @@ def verify(args: argparse.Namespace) -> Answer:
     seeds = _seeds(args.seeds) if args.seeds else [args.seed]
     options = VerifyOptions(tuple(t for t in args.tasks.split(",") if t), args.sweep, args.early_stop, tuple(t for t in args.track.split(",") if t))
     jobs = desk.verify([args.id], args.scale, seeds, args.corpus, args.fresh, options)
+    cost = desk.estimate([args.id], args.scale, len(seeds), options=options)
+    print(f"about {took(cost.seconds)}, {cost.memory_mb:,.0f} MB: {cost.basis}; what is stored is not made again", file=sys.stderr, flush=True)
     rows = [desk.store.verifications.get(_work(desk, job).result["verification"]) for job in jobs]
     failed = int(any(row.failure for row in rows))
     if not args.seeds:
@@ -237,7 +240,7 @@ def verify(args: argparse.Namespace) -> Answer:
 
 
 def _seeds(words: str) -> list[int]:
-    if not all(part.isdigit() for part in words.split(",")):
+    if not all(part.isdecimal() and part.isascii() for part in words.split(",")):
         raise UsageError(f"--seeds {words!r} is no list of numbers", "for instance --seeds 0,1,2")
     return list(dict.fromkeys(int(part) for part in words.split(",")))
 
@@ -261,7 +264,7 @@ def _amounts(texts: Sequence[str]) -> dict[str, int]:
     amounts: dict[str, int] = {}
     for part in [p for entry in texts for p in entry.split(",") if p]:
         name, _, amount = part.partition("=")
-        if not amount.isdigit():
+        if not (amount.isdecimal() and amount.isascii()):
             raise UsageError(f"--verify-budget {part!r} is not NAME=NUMBER", "for instance --verify-budget nano=3")
         amounts[name] = int(amount)
     return amounts

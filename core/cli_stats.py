@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from dataclasses import asdict
 
@@ -13,6 +14,7 @@ from core.errors import UsageError
 from core.estimates import took
 from core.evidence import REFERENCE, Comparison
 from core.statistics.noise import Spread
+from core.types import VerifyOptions
 
 Answer = tuple[object, str, int]
 SCALE = ("--scale", {"default": "nano", "help": "a rung of library/scales.yaml"})
@@ -42,8 +44,8 @@ def _comparison(found: Comparison) -> str:
 def estimate(args: argparse.Namespace) -> Answer:
     if not 1 <= args.seeds <= 10_000:
         raise UsageError(f"--seeds {args.seeds}", "give a number from 1 to 10000")
-    if args.price < 0:
-        raise UsageError(f"--price {args.price:g}", "what an hour costs is not negative")
+    if not 0 <= args.price < math.inf:
+        raise UsageError(f"--price {args.price:g}", "what an hour costs is a number that is not negative")
     desk = BuildSystem().open()
     ids = list(dict.fromkeys(i for i in args.ids.split(",") if i))
     for design_id in ids:
@@ -51,7 +53,7 @@ def estimate(args: argparse.Namespace) -> Answer:
     if args.measure:
         for design_id in ids:
             work(desk, desk.time(design_id, args.scale, args.corpus))
-    found = desk.estimate(ids, args.scale, args.seeds, args.price)
+    found = desk.estimate(ids, args.scale, args.seeds, args.price, VerifyOptions(tuple(t for t in args.tasks.split(",") if t), args.sweep))
     rows = [(p.design_id, took(p.seconds), f"{p.memory_mb:,.0f} MB", f"{p.flops:.3g}" if p.flops else "not counted", p.basis) for p in found.parts]
     total = f"all {len(ids)} × {args.seeds} seeds at {args.scale}: {took(found.seconds)}, {found.memory_mb:,.0f} MB at the peak"
     total += (f", {found.flops:.3g} FLOPs" if found.flops else "") + (f", {found.money:.2f} at {args.price:g} an hour" if found.money is not None else "")
@@ -142,7 +144,8 @@ COMPARE = (("id", {"help": "a design's id"}), SCALE, ("--reference", {"default":
 ESTIMATE = (("ids", {"metavar": "ID[,ID…]", "help": "designs, separated by commas"}), SCALE, ("--seeds", {"type": int, "default": 1, "help": "how many"}),
             ("--price", {"type": float, "default": 0.0, "metavar": "MONEY", "help": "what an hour of the machine costs"}),
             ("--measure", {"action": "store_true", "help": "a short timed run of each first"}),
-            ("--corpus", {"help": "for the timed run"}))
+            ("--corpus", {"help": "for the timed run"}), ("--tasks", {"default": "minimal_pairs", "metavar": "NAMES", "help": "as for verify"}),
+            ("--sweep", {"action": "store_true", "help": "with the search for the design's own learning rate"}))
 RUNGS = ()
 LADDER = (("ids", {"metavar": "ID[,ID…]", "help": "designs, separated by commas"}), CORPUS)
 PROMOTE = (("verification", {"type": int, "metavar": "VERIFICATION", "help": "its number, as `show` prints it"}), ("--reason", {"required": True, "help": "why, in words"}))

@@ -15,6 +15,7 @@ from statistics import fmean, stdev
 from core.doctor import Finding
 from core.dossier import Dossier
 from core.jobs import Queue, WorkerInfo
+from core.report.gather import main_metric
 from core.types import Account, CheckReport, Costs, Design, Job, JobState, Json, UnitTree, Verification
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "ok": "✓"}
@@ -91,8 +92,20 @@ def verification(row: Verification) -> str:
              f"  tokens         {m.tokens:,} at {m.tokens_per_s:,.0f}/s",
              f"  parameters     {m.params:,} + {m.params_embedding:,} embedding"]
     for task, s in m.tasks.items():
-        lines.append(f"  {task:<14} {s['acc']:.3f} ± {s['acc_stderr']:.3f} (chance {s['chance']:.2f}, {s['n']:.0f} items)")
+        lines.append(f"  {task:<14} {task_line(s)}")
+    lines += [f"  {task:<14} not scored: {why}" for task, why in row.provenance.get("tasks_failed", {}).items()]
     return "\n".join(lines)
+
+
+def task_line(scores: Mapping[str, float]) -> str:
+    """0.640 ± 0.023 (chance 0.50, 400 items); another metric by its name, without what the task does not have."""
+    name = main_metric(scores)
+    if name is None:
+        return "no figure"
+    told = (f"{scores[name]:.3f}" if name == "acc" else f"{name} {scores[name]:.4g}") + (f" ± {scores[f'{name}_stderr']:.3f}" if f"{name}_stderr" in scores else "")
+    more = [f"chance {scores['chance']:.2f}"] if "chance" in scores else []
+    more += [f"{scores['n']:.0f} items"] if "n" in scores else []
+    return told + (f" ({', '.join(more)})" if more else "")
 
 
 def seeds_dict(rows: Sequence[Verification]) -> Json:

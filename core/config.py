@@ -9,6 +9,7 @@
 | PROVIDERS_FILE, PRICES_FILE | providers of language models, and what they take for a million tokens | the ones shipped |
 | DEVICE | cpu or cuda | cuda where there is one |
 | CHECKPOINT_S | seconds between the checkpoints of a training | 20 |
+| HANG_S | seconds without a step (or an answer) after which a training (or an evaluation) is ended as one that hangs | 600 |
 | LEASE_S | seconds after which a silent worker has lost its job | 30 |
 | THREADS | processor threads of one training | the cores this process may use |
 | RANKS | GPUs of one training, by torchrun | 1 |
@@ -65,6 +66,7 @@ class Config:
     threads: int = 0                 # 0: the cores this process may use
     lease_s: float = 30.0
     checkpoint_s: float = 20.0
+    hang_s: float = 600.0
     ranks: int = 1                   # GPUs (or processes) of one training
     keys: Mapping[str, Secret] = field(default_factory=dict)
     key_variables: Mapping[str, str] = field(default_factory=dict)  # which variable each key came from
@@ -89,8 +91,9 @@ class Config:
             threads=_number(env, "THREADS", int, 0),
             lease_s=_number(env, "LEASE_S", float, 30.0),
             checkpoint_s=_number(env, "CHECKPOINT_S", float, 20.0),
+            hang_s=_number(env, "HANG_S", float, 600.0),
             ranks=_number(env, "RANKS", int, 1),
-            keys={name: Secret(env[variable]) for name, variable in found.items() if variable},
+            keys={name: Secret(env[variable].strip()) for name, variable in found.items() if variable},
             key_variables={name: variable for name, variable in found.items() if variable},
         )
 

@@ -340,9 +340,9 @@ class Desk(Judging):
 
     # ------------------------------------------------------------------------------------------ foreseeing
 
-    def estimate(self, design_ids: Sequence[str], scale: str, n_seeds: int = 1, price_an_hour: float = 0.0) -> Estimate:
+    def estimate(self, design_ids: Sequence[str], scale: str, n_seeds: int = 1, price_an_hour: float = 0.0, options: VerifyOptions | None = None) -> Estimate:
         """Seconds, peak memory, FLOPs and (with a price) money for all of `design_ids` × `n_seeds`."""
-        return estimate(self.store, self.scales, design_ids, get_scale(self.scales, scale), n_seeds, this_machine(self.config), price_an_hour)
+        return estimate(self.store, self.scales, design_ids, get_scale(self.scales, scale), n_seeds, this_machine(self.config), price_an_hour, options)
 
     def time(self, design_id: str, scale: str, corpus: str | None = None) -> Job:
         """A short timed run of the design at the scale, from which `estimate` then tells."""
@@ -387,7 +387,11 @@ def verify_subject(design_id: str, scale: str, seed: int, corpus: str | None = N
 def _give_back(store: Store, job: Job) -> None:
     """Release what a job holds of the budget when it ends without its worker's word."""
     if job.kind is JobKind.VERIFY:
-        store.ledger.release(job.payload["scale"], job.subject)
+        p = job.payload
+        store.ledger.release(p["scale"], job.subject)
+        for row in store.verifications.of(p["design"]):
+            if row.finished_at is None and (row.scale, row.seed, row.label) == (p["scale"], p["seed"], p.get("label", "")):
+                store.verifications.cut_off(row.id, job.error or "stopped")
     elif job.kind is JobKind.SESSION:
         store.ledger.release(DESIGN_BUDGET, job.payload["session"])
 

@@ -37,7 +37,7 @@ def verify(lab: Lab) -> Outcome:
     """ALG 3: train and measure one design at one scale; costs one unit of that scale's budget."""
     chosen, scale = lab.selector.choose(lab.tree(), lab.budgets())
     seed = lab.seed(chosen, scale)
-    with lab.reserve(scale, lab.subject(chosen, scale, seed)):
+    with lab.passing_over(chosen, scale), lab.reserve(scale, lab.subject(chosen, scale, seed)):
         lab.verified(chosen, scale, seed)
     lab.selector.learn(lab.tree())
     return Outcome.DONE

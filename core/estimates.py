@@ -13,16 +13,17 @@ From the best of what is known about each design, which the answer names:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
 
 from core.machine import Machine
 from core.store import Store
-from core.types import Costs, Metrics, Scale, Timing, Verification
+from core.types import Costs, Metrics, Scale, Timing, Verification, VerifyOptions
 
 REFERENCE = "gpt2"           # whose minutes scales.yaml gives
 STARTING = 1.5               # a run's wall time is believed up to so many times its training and evaluation: beyond, it was interrupted
+SWEPT, SHARE, OPENING_S = 3, 0.25, 3.0   # a sweep of learning rates: so many trainings of this share of the cheapest scale's tokens, each with a start
 RECENT = 30                  # verifications of other designs that are looked at, the newest ones
 SETTINGS = ("n_layers", "d_model", "context", "vocab_size", "tokens", "batch_tokens", "eval_tokens", "optimizer", "precision")
 
@@ -58,14 +59,37 @@ class Estimate:
     parts: tuple[Part, ...] = ()     # one a design
 
 
-def estimate(store: Store, scales: Mapping[str, Scale], design_ids: Sequence[str], rung: Scale, n_seeds: int, machine: Machine, price_an_hour: float = 0.0) -> Estimate:
-    """For all of `design_ids` × `n_seeds` at the scale, one after another on this machine."""
+def estimate(store: Store, scales: Mapping[str, Scale], design_ids: Sequence[str], rung: Scale, n_seeds: int, machine: Machine, price_an_hour: float = 0.0,
+             options: VerifyOptions | None = None) -> Estimate:
+    """For all of `design_ids` × `n_seeds` at the scale, one after another on this machine; with what the options ask for besides."""
     known = _Known.read(store, scales, rung, machine, design_ids)
     parts = tuple(known.part(design_id) for design_id in design_ids)
+    options = options or VerifyOptions()
+    more, unknown = _tasks(known, options.tasks)
+    parts = tuple(replace(p, seconds=p.seconds + more * known.ratio(p.design_id, REFERENCE)) for p in parts)
+    if options.sweep:
+        cheapest = next(iter(scales.values()))
+        lower = known if cheapest.name == rung.name else _Known.read(store, scales, cheapest, machine, design_ids)
+        parts = tuple(replace(p, seconds=p.seconds + SWEPT * (SHARE * lower.part(p.design_id).seconds + OPENING_S)) for p in parts)
     seconds = n_seeds * sum(p.seconds for p in parts)
     flops = None if any(p.flops is None for p in parts) else n_seeds * sum(p.flops or 0.0 for p in parts)
-    return Estimate(seconds, max((p.memory_mb for p in parts), default=0.0), _words(parts, rung), flops,
+    words = _words(parts, rung) + (f"; without {', '.join(unknown)}, which was not run here yet" if unknown else "")
+    return Estimate(seconds, max((p.memory_mb for p in parts), default=0.0), words, flops,
                     seconds / 3600 * price_an_hour if price_an_hour else None, parts)
+
+
+def _tasks(known: _Known, names: Sequence[str]) -> tuple[float, list[str]]:
+    """(the reference's seconds for the tasks that a verification does not run anyway, those of which nothing is known)"""
+    rates: list[float] = []
+    items: dict[str, float] = {}
+    for design_id, metrics, seconds in known.tasks:
+        whole = {task: found["n"] for task, found in metrics.tasks.items() if "/" not in task and "n" in found}
+        items |= whole
+        if seconds and sum(whole.values()):
+            rates.append(seconds / sum(whole.values()) / known.ratio(design_id, REFERENCE))
+    extra = [name for name in names if name not in VerifyOptions().tasks]
+    told = [name for name in extra if name in items and rates]
+    return sum(items[name] for name in told) * (median(rates) if rates else 0.0), [name for name in extra if name not in told]
 
 
 def took(seconds: float) -> str:
@@ -85,6 +109,7 @@ class _Known:
     here: tuple[tuple[str, float, Metrics], ...]          # (design, seconds, metrics)
     elsewhere: tuple[tuple[str, float, Metrics], ...]
     timings: Mapping[str, Timing]                         # by code hash
+    tasks: tuple[tuple[str, Metrics, float], ...]         # (design, metrics, seconds of all its tasks) here
     codes: Mapping[str, str]                              # design → newest code's hash
     costs: Mapping[str, Costs]                            # design → at this scale
 
@@ -97,7 +122,8 @@ class _Known:
         counted = {d: store.costs.of(i.code_hash, {rung.name: rung}).get(rung.name) for d, i in made.items()}
         here = tuple((v.design_id, _seconds(v), v.metrics) for v in rows if v.metrics and machine.made(v))
         elsewhere = tuple((v.design_id, _seconds(v), v.metrics) for v in rows if v.metrics and not machine.made(v))
-        return cls(rung, here, elsewhere, store.measurements.timings(rung, machine.key), {d: i.code_hash for d, i in made.items()},
+        tasks = tuple((v.design_id, v.metrics, v.provenance.get("task_seconds", 0.0)) for v in rows if v.metrics and machine.made(v))
+        return cls(rung, here, elsewhere, store.measurements.timings(rung, machine.key), tasks, {d: i.code_hash for d, i in made.items()},
                    {d: c for d, c in counted.items() if c is not None})
 
     def part(self, design_id: str) -> Part:
@@ -115,15 +141,15 @@ class _Known:
         if timing:
             return timing.start_seconds + self.scale.steps * timing.seconds_per_step + timing.eval_seconds, Basis.TIMED, timing.memory_mb
         if self.here:
-            return median(s * self._ratio(design_id, owner) for owner, s, _ in self.here), Basis.OTHERS, None
+            return median(s * self.ratio(design_id, owner) for owner, s, _ in self.here), Basis.OTHERS, None
         away = [(s, m.peak_memory_mb) for owner, s, m in self.elsewhere if owner == design_id]
         if away:
             return median(s for s, _ in away), Basis.ELSEWHERE, median(mb for _, mb in away)
         if self.elsewhere:
-            return median(s * self._ratio(design_id, owner) for owner, s, _ in self.elsewhere), Basis.ELSEWHERE, None
-        return self.scale.minutes * 60 * self._ratio(design_id, REFERENCE), Basis.GUESS, None
+            return median(s * self.ratio(design_id, owner) for owner, s, _ in self.elsewhere), Basis.ELSEWHERE, None
+        return self.scale.minutes * 60 * self.ratio(design_id, REFERENCE), Basis.GUESS, None
 
-    def _ratio(self, design_id: str, other: str) -> float:
+    def ratio(self, design_id: str, other: str) -> float:
         """Of training FLOPs a token; 1 where they are not counted."""
         own, theirs = self.costs.get(design_id), self.costs.get(other)
         return own.flops_train / theirs.flops_train if own and theirs else 1.0

@@ -15,7 +15,17 @@ import networkx as nx
 
 from core.agents.base import Brief, Coder, Designer, Parent, Reviewer
 from core.agents.dialog import Dialog
-from core.errors import DesignError, Diverged, LeaseLost, ModelDiscoveryError, NotFound, SandboxError, StoppedEarly, StoreError
+from core.errors import (
+    DesignError,
+    Diverged,
+    LeaseLost,
+    ModelDiscoveryError,
+    NotFound,
+    SandboxError,
+    StoppedEarly,
+    StoreError,
+    VerificationError,
+)
 from core.selection.base import Selector
 from core.selection.ranking import ranking
 from core.statistics.stopping import hopeless
@@ -162,6 +172,8 @@ class Lab(Vetting):
         self.progress = progress
         self._selector = selector
         self.current = run
+        self._cut: set[tuple[str, str]] = set()          # (design, scale) that could not be measured here
+        self._in_a_row = 0
 
     # ------------------------------------------------------------------------------------------ what a run sees
 
@@ -184,7 +196,22 @@ class Lab(Vetting):
         for verification in self.store.verifications.all():
             if self._counts(verification):
                 graph.nodes[verification.design_id]["tried"].add(verification.scale)
+        for design_id, scale in self._cut:
+            graph.nodes[design_id]["tried"].add(scale)
         return graph
+
+    @contextmanager
+    def passing_over(self, design_id: str, scale: str) -> Iterator[None]:
+        """A run goes on without a design that cannot be measured here (out of memory, say); the second in a row is the surroundings' fault, and is raised."""
+        try:
+            yield
+            self._in_a_row = 0
+        except (VerificationError, SandboxError) as error:
+            self._in_a_row += 1
+            if self._in_a_row > 1:
+                raise
+            self._cut.add((design_id, scale))
+            self.store.events.append(f"run:{self.run.id}", "passed_over", "worker", {"design": design_id, "scale": scale, "why": str(error)})
 
     @cached_property
     def corpus_hash(self) -> str:
@@ -368,6 +395,10 @@ class Lab(Vetting):
                     curve.flush()
                     with self.progress.guard():
                         self.store.verifications.cut_off(row.id, str(error))
+                raise
+            except Exception as error:  # a fault of this program: tried again, and until then no row may look as if it ran
+                with self.progress.guard():
+                    self.store.verifications.cut_off(row.id, f"it crashed: {type(error).__name__}: {error}")
                 raise
         with self.progress.guard():
             self.store.measurements.add_documents(row.id, "valid", outcome.documents)

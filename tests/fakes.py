@@ -42,6 +42,7 @@ class FakeEngine:
         self.verified: list[tuple[str, str, int]] = []
         self.probed: list[tuple[str, str, int]] = []
         self.fail_next: Exception | None = None
+        self.fail_after: Exception | None = None          # at the time after that
         self.scores: dict[tuple[str, int], float] = {}    # (code, seed) → bits per byte, where a test wants its own
         self.audits: list[int] = []                       # verifications that were audited
         self.audit_says: tuple[bool, str] | Exception = (True, "nothing changes")
@@ -61,7 +62,7 @@ class FakeEngine:
         code, scale, seed = task.code, task.scale, task.seed
         self.verified.append((code, scale.name, seed))
         if self.fail_next:
-            error, self.fail_next = self.fail_next, None
+            error, self.fail_next, self.fail_after = self.fail_next, self.fail_after, None
             raise error
         for step in range(3):
             progress.check_cancel()

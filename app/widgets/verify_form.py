@@ -33,7 +33,7 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
         seeds = parse_seeds(told)
     corpus = choose_corpus(desk, scale)
     options = choose_options(desk)
-    draw_estimate(desk, chosen, scale, seeds, corpus)
+    draw_estimate(desk, chosen, scale, seeds, corpus, options)
     needed = len(chosen) * len(seeds)
     if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", disabled=not needed) and shell.act(
             lambda: desk.verify(chosen, scale, seeds, corpus, options=options), f"{needed} queued"):
@@ -89,11 +89,11 @@ def choose_options(desk: Desk) -> VerifyOptions:
     return VerifyOptions(tuple(tasks), sweep, early, tuple(trackers))
 
 
-def draw_estimate(desk: Desk, chosen: list[str], scale: str, seeds: list[int], corpus: str | None) -> None:
+def draw_estimate(desk: Desk, chosen: list[str], scale: str, seeds: list[int], corpus: str | None, options: VerifyOptions) -> None:
     if not chosen or not seeds:
         return
     account = desk.store.ledger.account(scale)
-    found = desk.estimate(chosen, scale, len(seeds), shell.price())
+    found = desk.estimate(chosen, scale, len(seeds), shell.price(), options)
     with st.container(horizontal=True, gap="medium"):
         st.metric("time", shell.took(found.seconds), width="content")
         st.metric("memory", f"{found.memory_mb / 1024:.1f} GB", width="content")

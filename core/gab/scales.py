@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from core.errors import ConfigError, UsageError
 from core.types import Scale
 
 KINDS = {"int": int, "float": (int, float), "str": str}
+POSITIVE = ("n_layers", "d_model", "context", "vocab_size", "tokens", "batch_tokens", "lr", "tolerance", "eval_tokens")
 CHOICES = {"optimizer": ("adamw", "muon"), "schedule": ("cosine", "wsd"), "precision": ("auto", "float32", "bfloat16"), "compile": ("auto", "on", "off")}
 
 
@@ -50,6 +52,10 @@ def _scale(path: Path, name: str, entry: Any) -> Scale:
             raise ConfigError(f"{path}: scale {name}: {key} is {value!r}", f"give a {known[key].type}" if known[key].type == "str" else f"give a positive {known[key].type}")
         if key in CHOICES and value not in CHOICES[key]:
             raise ConfigError(f"{path}: scale {name}: {key} is {value!r}", f"use one of {', '.join(CHOICES[key])}")
+        if key in POSITIVE and not value > 0:
+            raise ConfigError(f"{path}: scale {name}: {key} is {value!r}", "give a positive number")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{path}: scale {name}: {key} is {value!r}", "give a finite number")
     scale = Scale(name=name, **entry)
     if scale.batch_tokens % scale.context or scale.tokens < scale.batch_tokens:
         raise ConfigError(f"{path}: scale {name}: batch_tokens {scale.batch_tokens} and context {scale.context}, tokens {scale.tokens} do not fit",

@@ -16,7 +16,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from core.sandbox.forge import OURS, Forge, Handle, View, bubblewrap_works, forg
 from core.sandbox.layers import Layer, Settings
 from core.types import Json
 
-WATCH_S = 0.05
+WATCH_S, CHECK_S = 0.05, 1.0
 TELLABLE = ("CodeError", "ContractError", "DesignError", "FitError", "UnitError", "VerificationError", "Diverged", "SandboxMemory")
 
 
@@ -55,12 +55,15 @@ class Child:
         self._capture = capture
         self._alone = alone      # its zygote has no other child
         self._channel = channel
-        self._killed: SandboxError | None = None
+        self._killed: BaseException | None = None
+        self._asked: float | None = None     # since when the parent waits for a frame
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name=f"sandbox-{handle.pid}", daemon=True)
         self._watcher.start()
         self.layers: tuple[Layer, ...] = ()
         self.peak_memory_mb = 0.0
+        self.check: Callable[[], None] = lambda: None    # asked every second from outside; what it raises ends the child, and is raised by `recv`
+        self.silence_s: float | None = None              # how long `recv` waits for a frame before the child is ended as one that hangs
 
     def send(self, header: Json, *arrays: np.ndarray) -> None:
         try:
@@ -70,10 +73,13 @@ class Child:
 
     def recv(self) -> tuple[Json, list[np.ndarray]]:
         """The next frame. What the task raised is raised here; so is why it died."""
+        self._asked = time.monotonic()
         try:
             header, arrays = self._channel.recv()
         except ChildDied:
             raise self._why() from None
+        finally:
+            self._asked = None
         if "error" in header:
             raise _told(header["error"])
         return header, arrays
@@ -114,7 +120,7 @@ class Child:
         except (ProcessLookupError, PermissionError):
             return
 
-    def _why(self) -> SandboxError:
+    def _why(self) -> BaseException:
         if not self._handle.ended.wait(5):
             self._kill_group()
             self._handle.ended.wait(5)
@@ -130,6 +136,7 @@ class Child:
 
     def _watch(self) -> None:
         deadline = time.monotonic() + self._limits.seconds if self._limits.seconds else None
+        checked = time.monotonic()
         while not self._over.wait(WATCH_S) and not self._handle.ended.is_set():
             resident = _resident_mb(self._handle.pid, self._alone)
             self.peak_memory_mb = max(self.peak_memory_mb, resident)
@@ -140,6 +147,14 @@ class Child:
                 self._killed = SandboxMemory(f"stopped at {resident:,.0f} MB of memory, {self._limits.memory_mb:,} MB are allowed", "use less memory")
             elif printed > 64 * self._limits.output_kb * 1024:
                 self._killed = SandboxError(f"stopped after printing {printed:,} bytes", "take the prints out")
+            elif self.silence_s and (asked := self._asked) and time.monotonic() - asked > self.silence_s:
+                self._killed = SandboxTimeout(f"stopped after {self.silence_s:.0f} s without a word", "look for an endless loop")
+            elif time.monotonic() - checked > CHECK_S:
+                checked = time.monotonic()
+                try:
+                    self.check()
+                except BaseException as error:  # a person's stop, a lost lease, the worker's own end: for whoever reads the child
+                    self._killed = error
             if self._killed:
                 self._kill_group()
                 return

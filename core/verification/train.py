@@ -8,10 +8,11 @@ import math
 import os
 import shutil
 import stat
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from core.errors import DesignError, Diverged, SandboxMemory, StoppedEarly, VerificationError
+from core.errors import DesignError, Diverged, SandboxMemory, SandboxTimeout, StoppedEarly, VerificationError
 from core.gab.counting import EMBEDDING, most_saved
 from core.sandbox.run import Child, Limits, Sandbox
 from core.types import CurvePoint, Json
@@ -23,6 +24,7 @@ WEIGHTS = "weights.safetensors"
 RECORD = "trained.json"
 RUN = "run"                  # the folder that the child writes; beside it lies what is ours, out of its reach
 KEPT = ("train_seconds", "tokens_per_s", "train_loss", "step_seconds", "watched")
+STARTS, STEPS = 6, 50        # the first step is waited for so many times HANG_S; a later one HANG_S, or so many times the slowest so far
 TRIES = 16                   # halvings of the micro-batch after the child was ended for its memory
 
 
@@ -74,9 +76,15 @@ def _attempt(work: Work, at_most_s: float | None, rows: int | None) -> Json:
     before = energy_kj() if work.device == "cuda" else None
     with trackers(work) as follow, sandbox.open(task, payload) as child:
         record["layers"] = {layer.name: layer.held for layer in child.layers}
-        for header, _ in child.frames():
-            work.check_cancel()
-            _take(work, header, record, child, follow)
+        child.check = work.check_cancel
+        pace = _Pace(child, work.config.hang_s)
+        try:
+            for header, _ in child.frames():
+                work.check_cancel()
+                pace.heard(header)
+                _take(work, header, record, child, follow)
+        except SandboxTimeout as error:
+            raise DesignError(f"the training hangs: no step in {child.silence_s:.0f} s after step {pace.step}", "look for an endless loop in the block") from error
     after = energy_kj() if work.device == "cuda" else None
     whole = before is not None and after is not None and not record.pop("resumed", False)  # what an earlier attempt took was not kept
     record["energy_kj"] = after - before if whole else None
@@ -85,6 +93,22 @@ def _attempt(work: Work, at_most_s: float | None, rows: int | None) -> Json:
     record["params"], record["params_embedding"] = _counted(work.folder / WEIGHTS, record["fit"])
     write_json(work.folder / RECORD, record)
     return record
+
+
+class _Pace:
+    """How long the next step is waited for: many times what the last ones took, and long enough for a pause of the machine."""
+
+    def __init__(self, child: Child, hang_s: float) -> None:
+        self.child, self.hang_s, self.step, self._last, self._took = child, hang_s, 0, time.monotonic(), 0.0
+        child.silence_s = STARTS * hang_s
+
+    def heard(self, header: Json) -> None:
+        now = time.monotonic()
+        if "point" in header:
+            self.step = header["point"]["step"]
+            self._took = max(self._took, now - self._last)
+            self.child.silence_s = max(self.hang_s, STEPS * self._took)
+        self._last = now
 
 
 def _take(work: Work, header: Json, record: Json, child: Child, follow: Follow) -> None:

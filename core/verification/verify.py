@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import VerificationError
 from core.types import Documents, Fit, Json, Metrics, Timing
@@ -19,6 +20,9 @@ from core.verification.evaluation.reader import Reader
 from core.verification.sweep import own_rate
 from core.verification.train import WEIGHTS, at_rate, file_hash, forget, train, trained
 from core.verification.work import Work, memory_mb, provenance
+
+if TYPE_CHECKING:
+    from core.verification.evaluation.harness import Places, TaskScores
 
 TIMED_S = 6.0                # of training, after the first steps
 FEW_TOKENS, TIMED_TOKENS = 1_024, 16_384     # of held-out text
@@ -41,7 +45,7 @@ class TestOutcome:
 
 def verification(work: Work, task_dir: Path) -> Outcome:
     """Raises Diverged for a design whose loss is no number, VerificationError when the surroundings fail, DesignError when the block does."""
-    from core.verification.evaluation.harness import check_tasks, run_tasks
+    from core.verification.evaluation.harness import check_tasks
     from core.verification.evaluation.heldout import held_out
 
     _make(work.folder)
@@ -56,7 +60,9 @@ def verification(work: Work, task_dir: Path) -> Outcome:
         score = held_out(reader, work.corpus, work.scale.eval_tokens)
         work.check_cancel()
         work.on_progress(0.95, f"{', '.join(work.options.tasks)}, through lm-eval")
-        found = run_tasks(reader, _tokenizer(work), work.options.tasks, places, work.corpus.end_id)
+        began = time.monotonic()
+        found, troubles = _each_task(work, reader, places)
+        task_seconds = time.monotonic() - began
     metrics = Metrics(
         bits_per_byte=score.bits_per_byte, bits_per_byte_se=score.bits_per_byte_se, loss=score.loss, perplexity=math.exp(min(50.0, score.loss)),
         train_loss=record["train_loss"], tokens=work.scale.steps * work.scale.batch_tokens, tokens_per_s=record["tokens_per_s"],
@@ -65,8 +71,34 @@ def verification(work: Work, task_dir: Path) -> Outcome:
         peak_memory_mb=record["peak_memory_mb"], tasks=found.scores, lr=work.scale.lr, mfu=record["mfu"], energy_kj=record["energy_kj"])
     forget(work)
     facts = provenance(work, record)
+    facts["task_seconds"] = task_seconds
+    if troubles:
+        facts["tasks_failed"] = troubles
     facts["corpus"] |= {"held_out_documents": len(score.documents.bits), "held_out_tokens": score.tokens}
     return Outcome(metrics, facts, score.documents, found.items)
+
+
+def _each_task(work: Work, reader: Reader, places: Places) -> tuple[TaskScores, dict[str, str]]:
+    """(what was found, task → why it was not): the score that a training was paid for is not lost with one of them."""
+    from core.verification.evaluation.harness import TaskScores, run_tasks
+
+    scores: dict[str, Mapping[str, float]] = {}
+    items: dict[str, Sequence[int]] = {}
+    troubles: dict[str, str] = {}
+    try:
+        return run_tasks(reader, _tokenizer(work), work.options.tasks, places, work.corpus.end_id), {}
+    except VerificationError as error:
+        work.on_event("tasks", {"why": str(error)})
+    for name in work.options.tasks:
+        work.check_cancel()
+        try:
+            found = run_tasks(reader, _tokenizer(work), (name,), places, work.corpus.end_id)
+        except VerificationError as error:
+            troubles[name] = str(error)
+        else:
+            scores |= found.scores
+            items |= found.items
+    return TaskScores(scores, items), troubles
 
 
 @contextmanager
@@ -80,7 +112,7 @@ def weights_of(work: Work, record: Json, precision: str = "auto") -> Iterator[Re
         raise VerificationError(f"{weights} is not what the training wrote (SHA-256 {found[:12]}…, recorded {record['weights'][:12]}…)",
                                 f"remove {work.folder} and retry: it is trained again")
     with opened(work.code, work.scale, Fit(**record["fit"]), weights, device=work.device, threads=work.threads, memory_mb=memory_mb(), precision=precision,
-                check=work.check_cancel) as reader:
+                check=work.check_cancel, hang_s=work.config.hang_s) as reader:
         yield reader
 
 
@@ -146,11 +178,11 @@ def _tokenizer(work: Work):
     return Tokenizer.from_file(str(work.corpus.dir / "tokenizer.json"))
 
 
-def _places(work: Work, task_dir: Path):
+def _places(work: Work, task_dir: Path) -> Places:
     from core.verification.evaluation.tasks import Places
 
     given = Path(work.corpus_path) if work.corpus_path else None
-    return Places(task_dir, work.config.data_dir, given if given and given.exists() else None)
+    return Places(task_dir, work.config.data_dir, given if given and given.exists() else None, work.config.keys.get("huggingface", ""))
 
 
 def _make(folder: Path) -> None:

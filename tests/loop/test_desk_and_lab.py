@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from core.config import Config
 from core.desk import Desk
-from core.errors import BudgetExceeded, Conflict, Diverged, LeaseLost, NotFound, UsageError
+from core.errors import BudgetExceeded, Conflict, Diverged, LeaseLost, NotFound, UsageError, VerificationError
 from core.jobs import JobContext
 from core.jobs.process import process_id
 from core.store.tables import JobRow
@@ -266,6 +266,48 @@ def test_evolve_spends_exactly_its_budgets(desk: Desk, work, engine, system):
     assert spent == {"design": (4, 0), "nano": (3, 0)}
     assert desk.store.ledger.account("design").spent == 0
     assert system.found(desk.store, job.subject).best is not None
+
+
+def test_a_run_goes_on_without_a_design_that_cannot_be_measured_here(desk: Desk, work, engine):
+    engine.fail_next = VerificationError("out of memory at micro-batch 1", "a smaller scale")
+    job = desk.evolve(3, {"nano": 3}, seed=0)
+    work()
+    done = desk.queue.get(job.id)
+    assert done.state is JobState.DONE, done.error
+    assert len(engine.verified) == 4
+    account = desk.store.ledger.account(f"{job.subject}/nano")
+    assert (account.spent, account.reserved) == (3, 0)
+    (passed,) = [e for e in desk.store.events.since(f"run:{job.subject}") if e.kind == "passed_over"]
+    assert "out of memory" in passed.data["why"]
+
+
+def test_two_in_a_row_are_the_surroundings_fault_and_end_the_run(desk: Desk, work, engine):
+    engine.fail_next = VerificationError("the disk is full", "free some space")
+    engine.fail_after = VerificationError("the disk is full", "free some space")
+    job = desk.evolve(3, {"nano": 3}, seed=0)
+    work()
+    assert desk.queue.get(job.id).state is JobState.FAILED
+    assert "the disk is full" in desk.queue.get(job.id).error
+    desk.retry(job.id)
+    work()
+    assert desk.store.ledger.account(f"{job.subject}/nano").spent == 3
+
+
+def test_no_verification_looks_as_if_it_ran_when_its_job_is_over(desk: Desk, work, engine):
+    engine.fail_next = KeyError("a fault of the program")
+    engine.fail_after = RuntimeError("once more")
+    (job,) = desk.verify(["gpt2"], "nano", [0])
+    work()
+    (row,) = desk.store.verifications.of("gpt2")
+    assert row.metrics is not None  # the third attempt, on the same row
+    (job,) = desk.verify(["gpt2"], "nano", [1])
+    made = desk.store.implementations.newest("gpt2")
+    started = desk.store.verifications.start("gpt2", made.id, "nano", 1, "fake", "f" * 64)
+    for _ in range(3):
+        dead_worker_on(desk, job.id)
+    work()
+    assert desk.queue.get(job.id).state is JobState.FAILED
+    assert desk.store.verifications.get(started.id).finished_at is not None
 
 
 def test_evolve_with_one_seed_grows_the_same_tree(desk: Desk, work, tmp_path, engine):

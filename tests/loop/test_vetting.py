@@ -11,7 +11,7 @@ from fakes import FakeEngine, FakeSystem
 from core.desk import Desk
 from core.errors import Cancelled, Conflict, DesignError, Diverged, NotFound, UsageError
 from core.statistics.paired import Verdict
-from core.types import JobKind, JobState, Kind, Metrics, Mode, ProbeResult, Status, Verb
+from core.types import JobKind, JobState, Kind, Metrics, Mode, ProbeResult, Status, Verb, VerifyOptions
 
 OWN = "class GAB: pass  # {}"
 
@@ -343,6 +343,14 @@ def test_a_timed_run_makes_the_estimate_this_machines_own(desk, work):
     assert timed.memory_mb == 321
     assert timed.money is None
     assert timed.flops == pytest.approx(2 * desk.costs("gla")["nano"].flops_train * desk.scales["nano"].tokens)
+
+
+def test_an_estimate_counts_the_sweep_and_names_tasks_that_it_knows_nothing_of(desk, measure):
+    measure("gpt2", [2.0])
+    plain = desk.estimate(["gpt2"], "nano")
+    swept = desk.estimate(["gpt2"], "nano", options=VerifyOptions(("minimal_pairs", "blimp_local"), sweep=True))
+    assert swept.seconds == pytest.approx(plain.seconds * 1.75 + 9)
+    assert "without blimp_local" in swept.basis
 
 
 def test_other_designs_times_are_scaled_by_flops(desk, measure):

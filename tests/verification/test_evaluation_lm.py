@@ -10,7 +10,7 @@ import torch
 from evaluating import CONTEXT, TEXT, Counting, InProcess, reader_of, save, small_model, small_tokenizer
 from lm_eval.api.instance import Instance
 
-from core.errors import VerificationError
+from core.errors import DesignError, VerificationError
 from core.verification.evaluation.lm import ReaderLM
 from core.verification.evaluation.reader import BATCH_TOKENS, Reader
 from core.verification.evaluation.sharing import SHORTEST, plan
@@ -183,9 +183,9 @@ def test_answers_that_cannot_be_are_refused(model, tmp_path: Path):
     with pytest.raises(VerificationError, match=r"the model answered .* is due"):
         reader.nats([np.arange(9)])
     child.change = lambda hidden: hidden * np.float32(np.nan)
-    with pytest.raises(VerificationError, match="not finite"):
+    with pytest.raises(DesignError, match="not finite"):
         reader.nats([np.arange(9)])
-    with pytest.raises(VerificationError, match="not finite"):
+    with pytest.raises(DesignError, match="not finite"):
         reader.log_probs(np.arange(9)[None])
 
 

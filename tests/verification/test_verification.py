@@ -195,6 +195,63 @@ def test_a_person_can_stop_it(corpus, tmp_path: Path):
     assert running_children() == []
 
 
+HANGS = """
+import torch
+from torch import nn
+from core.gab import GABBase
+class GAB(GABBase):
+    def __init__(self, embed_dim, block_loc, device=None, dtype=None):
+        super().__init__(embed_dim, block_loc)
+        self.inner = nn.Linear(embed_dim, 12 * embed_dim, device=device, dtype=dtype)
+        self.calls = 0
+    def _forward(self, X):
+        self.calls += self.training
+        while self.calls > 6:
+            pass
+        return X + torch.nn.functional.linear(self.inner(X).tanh(), self.inner.weight.T)
+gab_config = {}
+"""
+
+
+@pytest.mark.slow
+def test_a_block_that_hangs_is_ended_and_its_own_fault(corpus, tmp_path: Path):
+    with pytest.raises(DesignError, match=r"the training hangs: no step in \d+ s after step [1-9]"):
+        trained(work(corpus, tmp_path, code=HANGS, config={"HANG_S": "2"}))
+    assert running_children() == []
+
+
+@pytest.mark.slow
+def test_a_person_can_stop_a_block_that_hangs(corpus, tmp_path: Path):
+    from core.errors import Cancelled
+
+    asked: list[float] = []
+    points: list[CurvePoint] = []
+
+    def check() -> None:
+        asked.append(time.monotonic())
+        if points and asked[-1] - asked[len(points)] > 3:  # nothing came for a while
+            raise Cancelled("stopped", "")
+
+    started = time.monotonic()
+    with pytest.raises(Cancelled):
+        trained(work(corpus, tmp_path, code=HANGS, on_point=points.append, check=check))
+    assert time.monotonic() - started < 60
+    assert running_children() == []
+
+
+def test_few_documents_have_an_error_bar_all_the_same(first, corpus, tmp_path: Path):
+    """Of their windows: one document tells nothing of how documents differ."""
+    from core.verification.evaluation.heldout import held_out
+    from core.verification.verify import weights_of
+
+    outcome, folder = first[0], first[2]
+    one = work(corpus, folder)
+    with weights_of(one, outcome.provenance) as reader:
+        lone, few = held_out(reader, corpus, 600), held_out(reader, corpus, 20_000)
+    assert len(lone.documents.bits) == 1
+    assert all(0 < found.bits_per_byte_se < found.bits_per_byte / 10 for found in (lone, few))
+
+
 # --------------------------------------------------------------------------------------------------- kill -9
 
 

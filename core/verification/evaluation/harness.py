@@ -15,7 +15,7 @@ import numpy as np
 from lm_eval.evaluator import evaluate
 from tokenizers import Tokenizer
 
-from core.verification.evaluation.lm import END_ID, ReaderLM, TextReader
+from core.verification.evaluation.lm import END_ID, ReaderLM, TextReader, limits
 from core.verification.evaluation.scores import Scores, TaskScores, accuracy, flat, mean_of
 from core.verification.evaluation.tasks import LocalTask, OwnTask, Places, load_own, own_names
 
@@ -44,7 +44,10 @@ def run_tasks(reader: TextReader, tokenizer: Tokenizer, tasks: Sequence[str], pl
 
 def check_tasks(tasks: Sequence[str], places: Places) -> None:
     """What `run_tasks` would raise for these names, before a training is paid for."""
-    _loaded(tasks, places)
+    own, others = _loaded(tasks, places)
+    for config in [task.config for task in own] + [dict(task.config.to_dict()) for task in (others or {"tasks": {}})["tasks"].values() if hasattr(task, "config")]:
+        if config.get("output_type") == "generate_until":
+            limits(config.get("generation_kwargs") or {}, "")
 
 
 def _loaded(tasks: Sequence[str], places: Places) -> tuple[list[OwnTask], Mapping[str, Any] | None]:
@@ -62,7 +65,7 @@ def _loaded(tasks: Sequence[str], places: Places) -> tuple[list[OwnTask], Mappin
 
 def _add_own(task: OwnTask, made: LocalTask, result: Mapping[str, Any], scores: dict[str, Scores], items: dict[str, list[int]]) -> None:
     rows = made.found[: len(task.rows)]
-    if not rows or "acc" not in rows[0][1]:
+    if not rows or "acc" not in rows[0][1] or task.config["output_type"] != "multiple_choice":
         scores[task.name] = flat(result)
         return
     right = np.asarray([metrics["acc"] for _, metrics in rows], float)

@@ -15,6 +15,7 @@ from core.verification.evaluation.reader import TokenReader
 from core.verification.training.corpus import PreparedCorpus
 
 PROBES = 24          # windows in which the future is hidden once
+FEW = 8              # documents
 TOLERANCE = 0.02     # nats of one token: rounding in float32 stays far below
 ROUNDING = {"float32": TOLERANCE, "bfloat16": 0.5}  # what bfloat16 rounds differently between batches of other shapes has no direction: its mean is held to TOLERANCE
 
@@ -22,7 +23,7 @@ ROUNDING = {"float32": TOLERANCE, "bfloat16": 0.5}  # what bfloat16 rounds diffe
 @dataclass(frozen=True)
 class HeldOut:
     bits_per_byte: float
-    bits_per_byte_se: float          # over documents
+    bits_per_byte_se: float          # over documents; over windows where there are fewer than FEW of them
     loss: float                      # nats a token
     tokens: int
     documents: Documents             # each one, in the split's order
@@ -44,7 +45,12 @@ def held_out(reader: TokenReader, corpus: PreparedCorpus, max_tokens: int, split
     bounds = [s - 1 for s in starts]
     per_document = np.add.reduceat(nats, bounds)
     bits, size = per_document / math.log(2), np.asarray(sizes, float)
-    return HeldOut(float(bits.sum() / size.sum()), ratio_se(bits, size), float(nats.mean()), len(nats), Documents(tuple(bits.tolist()), tuple(size.tolist())))
+    if len(bits) >= FEW:
+        se = ratio_se(bits, size)
+    else:  # too few documents to tell how they differ: windows stand in, each with its tokens' share of the bytes
+        pieces = np.asarray([piece.sum() / math.log(2) for piece in whole])
+        se = ratio_se(pieces, np.asarray([len(piece) for piece in whole]) * size.sum() / len(nats))
+    return HeldOut(float(bits.sum() / size.sum()), se, float(nats.mean()), len(nats), Documents(tuple(bits.tolist()), tuple(size.tolist())))
 
 
 def held_out_windows(corpus: PreparedCorpus, max_tokens: int, context: int) -> list[np.ndarray]:
@@ -89,10 +95,10 @@ def _reads_ahead(how: str) -> DesignError:
 
 
 def ratio_se(x: np.ndarray, y: np.ndarray) -> float:
-    """Standard error of Σx/Σy over independent documents, by linearisation (the delta method; Cochran 1977, eq. 6.4)."""
+    """Standard error of Σx/Σy over independent documents, by linearisation (the delta method; Cochran 1977, eq. 6.4). Of one alone: all of it."""
     n, ratio = len(x), x.sum() / y.sum()
     if n < 2:
-        return math.nan
+        return float(ratio)
     return float(math.sqrt(n / (n - 1) * ((x - ratio * y) ** 2).sum()) / y.sum())
 
 

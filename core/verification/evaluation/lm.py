@@ -64,7 +64,7 @@ class ReaderLM(LM):
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = True) -> list[str]:
         """Greedy decoding, up to the first stop word or the limit. Raises VerificationError where a task wants sampling."""
-        prompts = [_Text(self._prompt(context, settings), *_limits(settings, self.tokenizer.decode([self.end_id], skip_special_tokens=False)))
+        prompts = [_Text(self._prompt(context, settings), *limits(settings, self.tokenizer.decode([self.end_id], skip_special_tokens=False)))
                    for context, settings in (request.args for request in requests)]
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i].ids))
         for start in range(0, len(order), AT_ONCE):
@@ -139,7 +139,7 @@ def _new_tokens(settings: Mapping[str, Any]) -> int:
     return int(next((settings[name] for name in named if settings.get(name) is not None), MAX_NEW))
 
 
-def _limits(settings: Mapping[str, Any], end: str) -> tuple[int, list[str]]:
+def limits(settings: Mapping[str, Any], end: str) -> tuple[int, list[str]]:
     """(tokens at most, the words that stop it)."""
     if settings.get("do_sample") and float(settings.get("temperature", 1.0)) > 0:
         raise VerificationError(f"a task asks for sampled text: {dict(settings)}", "set do_sample: false in its generation_kwargs; decoding here is greedy")

@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from core.errors import VerificationError
+from core.errors import DesignError, VerificationError
 from core.types import Json
 from core.verification.evaluation.sharing import Batch, plan
 from core.verification.training import kernels
@@ -150,5 +150,5 @@ class Reader:
         return torch.from_numpy(arrays[0]).to(self.head.device)
 
 
-def _not_finite() -> VerificationError:
-    return VerificationError("the trained model answers with numbers that are not finite", "look for an overflow on unseen text")
+def _not_finite() -> DesignError:
+    return DesignError("the trained model answers with numbers that are not finite", "look for an overflow on unseen text")

@@ -32,7 +32,7 @@ class TaskScores:
 def accuracy(right: np.ndarray, chance: np.ndarray) -> Scores:
     """right (n,) 0 or 1, chance (n,). The standard error is lm-eval's: sample deviation over √n."""
     n, acc = len(right), float(right.mean())
-    se = float(right.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    se = float(right.std(ddof=1) / math.sqrt(n)) if n > 1 else 0.5  # one item tells nothing: the most that it can be
     return _relative({"acc": acc, "acc_stderr": se, "chance": float(chance.mean()), "n": n})
 
 
@@ -46,7 +46,7 @@ def mean_of(parts: Sequence[Scores]) -> Scores:
 
 def _relative(scores: Scores) -> Scores:
     left = 1 - scores["chance"]
-    return {**scores, "above_chance": (scores["acc"] - scores["chance"]) / left if left else math.nan}
+    return {**scores, "above_chance": (scores["acc"] - scores["chance"]) / left} if left else scores
 
 
 def flat(result: Mapping[str, Any]) -> Scores:
@@ -54,7 +54,7 @@ def flat(result: Mapping[str, Any]) -> Scores:
     out: Scores = {}
     for key, value in result.items():
         metric, _, kind = key.partition(",")
-        if kind and isinstance(value, int | float) and not isinstance(value, bool):
+        if kind and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):  # a group's missing error is no figure
             out[metric if kind == "none" else f"{metric} ({kind})"] = float(value)
     if "sample_len" in result:
         out["n"] = result["sample_len"]

@@ -149,6 +149,15 @@ def has_headings(stream: BinaryIO) -> bool:
     return n >= 8
 
 
+def in_passages(path: Path) -> bool:
+    """Whether a file's documents are passages of it: text that `cut` takes apart where nobody wrote headings."""
+    name = path.name.lower().removesuffix(".gz")
+    if not name.endswith(TEXT_SUFFIXES) or path.stat().st_size <= 2 * CHUNK:
+        return False
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+        return not has_headings(stream)
+
+
 def cut(lines: Iterable[tuple[bytes, Place]], headings: bool) -> Iterator[tuple[bytes, Place]]:
     """WikiText's articles where its headings are, else pieces of about 2,000 bytes cut at blank lines (at any line, from 8,000 on)."""
     held: list[bytes] = []

@@ -17,11 +17,12 @@ from core.config import Config
 from core.errors import CorpusError
 from core.types import sha256_text
 from core.verification.training.corpus import META, PreparedCorpus, Report
+from core.verification.training.documents import CHUNK
 from core.verification.training.index import MAX_HELD_OUT, SPLITS, Index, chain, text_hash
 from core.verification.training.pack import BYTES_PER_TOKEN, Packed, pack_held_out, pack_training
 from core.verification.training.recipes import Recipe
 from core.verification.training.steps import Pulse, scanned, write_whole
-from core.verification.training.streams import Stream, open_stream
+from core.verification.training.streams import Stream, in_passages_of, open_stream
 from core.verification.training.tokenizer import SMALLEST, Encoder, check_fetched, train_tokenizer
 
 SAMPLE = 32 * 2**20          # bytes of text that the tokenizer is trained on, spread over the whole corpus
@@ -180,6 +181,10 @@ class Maker:
     def _notes(self, at: Packed) -> Iterator[str]:
         if self.recipe.tokens and at.tokens < self.recipe.tokens:
             yield f"{at.tokens:,} training tokens: the sources had no more ({self.recipe.tokens:,} were asked for)"
+        for component in self.recipe.components:
+            if in_passages_of(component.origin):
+                yield (f"{component.name}: text without headings, cut into passages of about {CHUNK:,} bytes: what is held out are passages that were not trained on, "
+                       "of files that others were taken from")
         for component, share in zip(self.recipe.components, at.share, strict=True):
             if len(at.share) > 1 and abs(share / at.tokens - component.weight) > 0.02 * component.weight + 0.002:
                 yield f"{component.name} is {share / at.tokens:.1%} of the tokens, {component.weight:.1%} was asked for"

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -113,7 +114,8 @@ def resolve(corpus: str | None, config: Config, tokens: int = 0) -> Recipe:
 def parse_amount(text: str) -> int:
     """2500000, 2.5M, 3B or 3e9, in tokens."""
     match = AMOUNT.fullmatch(text.strip().replace("_", "").replace(",", ""))
-    number = int(float(match[1]) * UNITS[match[2].lower()]) if match else 0
+    amount = float(match[1]) * UNITS[match[2].lower()] if match else 0.0
+    number = int(amount) if math.isfinite(amount) else 0
     if number <= 0:
         raise CorpusError(f"{text!r} is no number of tokens", "give for instance 20M, 3B or 500000")
     return number

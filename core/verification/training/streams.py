@@ -9,8 +9,8 @@ from typing import Protocol
 
 from core.config import Config
 from core.types import Json
-from core.verification.training.documents import RowText, builtin_documents, file_documents, python_version, text_files
-from core.verification.training.recipes import Builtin, Component, Files, Recipe
+from core.verification.training.documents import RowText, builtin_documents, file_documents, in_passages, python_version, text_files
+from core.verification.training.recipes import Builtin, Component, Files, Hub, Origin, Recipe
 
 Spot = list[int]             # where a stream goes on; [] is its start
 
@@ -86,3 +86,10 @@ def _identity(component: Component) -> Json:
         facts = [(os.path.relpath(p, origin.path), (s := p.stat()).st_size, s.st_mtime_ns) for p in text_files(origin.path)]
         return {"files": facts, "field": origin.field, "template": origin.template}
     return asdict(origin)
+
+
+def in_passages_of(origin: Origin) -> bool:
+    """Whether its documents are passages of longer texts, so that a held-out one may be of a text that others were taken from."""
+    if isinstance(origin, Files):
+        return any(in_passages(path) for path in text_files(origin.path))
+    return isinstance(origin, Hub) and origin.rows == "lines"
