@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -120,13 +121,18 @@ def _messages(turns: Sequence[Turn], provider: str) -> list[Json]:
 
 def _blocks(turn: Turn, provider: str) -> Iterator[Json]:
     if turn.role == "tool":
-        yield {"type": "tool_result", "tool_use_id": turn.call_id, "content": turn.text or "(nothing)"}
+        yield {"type": "tool_result", "tool_use_id": _ident(turn.call_id), "content": turn.text or "(nothing)"}
         return
     yield from (o["item"] for o in turn.opaque if o.get("by") == provider)
     if turn.text.strip() or not turn.calls:
         yield {"type": "text", "text": turn.text if turn.text.strip() else "(nothing)"}
     for call in turn.calls:
-        yield {"type": "tool_use", "id": call.id, "name": call.name, "input": _object(call.arguments)}
+        yield {"type": "tool_use", "id": _ident(call.id), "name": call.name, "input": _object(call.arguments)}
+
+
+def _ident(ident: str) -> str:
+    """Another provider's name of a call may hold what this one does not take."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", ident)
 
 
 def _object(arguments: str) -> Json:

@@ -78,9 +78,9 @@ class Caller:
         whatever `check_cancel` raises.
         """
         step = _Step(request, key, stream, author, on_delta, check_cancel, revision, design, run, self._clock() + self.policy.total_s)
-        names = self.catalogue.resolve(models, self._reach.keys)
         if found := self._store.calls.answered(key, request.hash):
             return _answer(found)
+        names = self.catalogue.resolve(models, self._reach.keys)
         error: LanguageModelError | None = None
         for n, name in enumerate(names):
             try:
@@ -155,10 +155,12 @@ class Caller:
         return answer
 
     def _read(self, step: _Step, provider: Provider, model: str, request: Request, seen: Seen) -> Answer:
-        stream = provider.stream(model, request)
+        stream, looked = provider.stream(model, request), self._clock()
         try:
             for item in stream:
-                step.check_cancel()
+                if self._clock() - looked >= self.policy.look_s:
+                    step.check_cancel()
+                    looked = self._clock()
                 if isinstance(item, Answer):
                     for delta in seen.rest():
                         step.on_delta(delta)
@@ -306,12 +308,18 @@ def fitted(request: Request, card: Card) -> Request:
         request = in_words(request)
     if request.tools and not card.tools:
         request = replace(request, tools=())
+    turns = tuple(replace(t, text=_utf8(t.text), calls=tuple(replace(c, arguments=_utf8(c.arguments)) for c in t.calls)) for t in request.turns)
     most = request.max_tokens
     if card.max_output:
         most = min(most, card.max_output)
     if card.context:  # about three bytes a token; where that guess is wrong the provider says so
         most = min(most, max(256, card.context - input_bound(request) // 3))
-    return replace(request, max_tokens=most)
+    return replace(request, turns=turns, max_tokens=most)
+
+
+def _utf8(text: str) -> str:
+    """Half a surrogate pair (from a file read carelessly) cannot be sent."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _answer(call: Call) -> Answer:

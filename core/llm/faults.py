@@ -54,8 +54,8 @@ class Teller:
             return Overloaded(f"{self.entry.label} cannot be reached at {self.entry.base_url}{self._reason(error)}", self._start(), unpaid=True)
         if any(isinstance(e, httpx2.TimeoutException) for e in chain):
             return TimedOut(f"{self.entry.label} was silent for {self.entry.stall_s:g} s in the middle of an answer of {self.model}", "it is tried again")
-        if isinstance(error, ValueError):
-            return StreamCut(f"{self.entry.label} sent something that is no JSON in an answer of {self.model}{self._reason(error)}", "it is tried again")
+        if isinstance(error, ValueError | KeyError | TypeError | AttributeError):
+            return StreamCut(f"{self.entry.label} sent something that cannot be read in an answer of {self.model}{self._reason(error)}", "it is tried again")
         return StreamCut(f"the connection to {self.entry.label} broke in an answer of {self.model}{self._reason(error)}", "it is tried again")
 
     def status(self, status: int, words: str, headers: Mapping[str, str] | None = None, kind: str = "") -> LanguageModelError:

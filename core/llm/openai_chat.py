@@ -22,7 +22,9 @@ class ChatWire(Wire):
     def _client(self, options: Json) -> Any:
         import openai
 
-        return openai.OpenAI(api_key=self._key or "none", **options)
+        client = openai.OpenAI(api_key=self._key or "none", **options)
+        client.organization = client.project = None  # the environment may hold those of OpenAI, which are no other provider's business
+        return client
 
     def _send(self, client: Any, model: str, request: Request, card: Card) -> Any:
         body: Json = {"model": model, "messages": [_message(t) for t in request.turns], "stream": True, "stream_options": {"include_usage": True},

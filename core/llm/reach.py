@@ -43,6 +43,8 @@ class Reach:
         key = self.keys.get(entry.key, "") if entry.key else ""
         if entry.key and not key:
             raise KeyRefused(f"{entry.label} needs a key, and none is set", f"set {' or '.join(KEYS.get(entry.key, (entry.key,)))}, or use another provider")
+        if not (key.isascii() and key.isprintable()):
+            raise KeyRefused(f"what {self._variables.get(entry.key, entry.key)} holds is no key: there are characters in it that none has", "copy it again")
         return _wire(entry.wire)(entry, str.__str__(key), self._variables.get(entry.key, ""), self.scrub)
 
 

@@ -21,6 +21,7 @@ from core.types import Json
 
 HOME = ("127.0.0.1", "localhost", "::1")
 PAGE_BYTES = 4096
+LARGEST = 64 * 2**20  # bytes of one answer's stream: no honest one is near it
 
 
 class Wire:
@@ -125,9 +126,14 @@ def _events(chunks: Iterator[bytes]) -> Iterator[tuple[str, Json]]:
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    waiting = bytearray()
+    waiting, total = bytearray(), 0
     for chunk in chunks:
+        total += len(chunk)
+        if total > LARGEST:
+            raise ValueError("it does not end")
         waiting += chunk
+        if b"\n" not in chunk:
+            continue
         *whole, rest = waiting.split(b"\n")
         waiting = bytearray(rest)
         yield from (bytes(line.removesuffix(b"\r")) for line in whole)

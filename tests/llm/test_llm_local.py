@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
+from llm_setting import QUICK
 
+from core.config import Config
 from core.errors import Cancelled, ModelUnknown, TimedOut, TooLong
 from core.llm.base import Finish
+from core.llm.caller import Caller
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 
@@ -32,13 +36,10 @@ def weights(tmp_path_factory):
 
 @pytest.mark.slow
 def test_it_answers_streams_stops_and_tells_what_is_wrong(serve, weights, tmp_path):
-    from core.config import Config
-    from core.llm.caller import Caller
-
     served = serve()
     path = served.config.providers_file
     path.write_text(path.read_text() + "  local: {label: weights on this machine, wire: local, free: true, temperature: true, tools: false}\n")
-    served.caller = Caller.open(Config.from_env({"DATA_DIR": str(tmp_path / "data"), **_kept(served.config)}), served.store)
+    served.caller = Caller.open(Config.from_env({"DATA_DIR": str(tmp_path / "data"), **_kept(served.config)}), served.store, replace(QUICK, look_s=0.001))
     name = f"local:{weights}"
     answer = served.ask(name, "hi", key="1", max_tokens=30)
     assert answer.text == served.shown

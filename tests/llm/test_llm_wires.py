@@ -8,7 +8,10 @@ import pytest
 from llm_setting import WIRES
 from stub_llm import Call, Reply
 
-from core.llm.base import Finish, Request, Schema, Tool, Turn
+from core.config import Config
+from core.errors import KeyRefused
+from core.llm.base import Finish, Request, Schema, Tool, ToolCall, Turn
+from core.llm.caller import Caller
 
 LOOK = Tool("look", "Looks at a design.", {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]})
 VERDICT = Schema("verdict", {"type": "object", "properties": {"ok": {"type": "boolean"}, "rating": {"type": "number", "minimum": 0, "maximum": 5}},
@@ -97,3 +100,23 @@ def test_text_in_every_script_and_separator_arrives_whole(serve, model):
     words = "naïve 中文 🙂 line\u2028separator \x0b tab\t and “quotes”\nend"
     served = serve(lambda asked: Reply(asked.last))
     assert served.ask(model, words).text == words
+
+
+def test_what_cannot_be_sent_is_mended_before(serve):
+    """Half a surrogate pair, a call's name from another provider, a key with a line's end."""
+    served = serve(lambda asked: Reply("yes"))
+    turns = (Turn("user", "half \ud83d"), Turn("assistant", "", (ToolCall("functions.look:0", "look", "no json"),)), Turn("tool", "x", call_id="functions.look:0"))
+    for n, model in enumerate(WIRES):
+        assert served.caller.ask(model, Request(turns, tools=(LOOK,), max_tokens=300), key=str(n)).text == "yes"
+    sent = json.dumps(served.server.log[1].body)
+    assert sent.count("functions_look_0") == 2
+    assert "not_json" in sent
+
+
+def test_a_key_that_is_none_is_told(serve, tmp_path):
+    served = serve()
+    env = {"DATA_DIR": str(tmp_path / "data"), **served.server.environment(tmp_path)}
+    with pytest.raises(KeyRefused, match="OPENAI_API_KEY holds is no key"):
+        Caller.open(Config.from_env({**env, "OPENAI_API_KEY": "sk-…-abc"}), served.store).ask("oai:big", Request((Turn("user", "x"),)), key="k")
+    Caller.open(Config.from_env({**env, "OPENAI_API_KEY": "sk-with-an-end\n"}), served.store).ask("oai:big", Request((Turn("user", "x"),)), key="k")
+    assert served.server.log[0].key == "sk-with-an-end"
