@@ -326,9 +326,9 @@ class Desk(Judging):
             return self.queue.retry(job_id)
 
     def set_budget(self, account: str, total: float) -> None:
-        if account not in (DESIGN_BUDGET, MONEY, TOKENS):
+        if account != DESIGN_BUDGET and account.rpartition("/")[2] not in (MONEY, TOKENS):  # a run may have its own: run-ab12cd/money
             get_scale(self.scales, account)
-        _within("the budget", total, 0, 10**12 if account == TOKENS else 10_000_000)
+        _within("the budget", total, 0, 10**12 if account.endswith(TOKENS) else 10_000_000)
         self.store.ledger.set(account, total, self.author)
 
     def first_budgets(self) -> None:

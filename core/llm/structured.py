@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from core.errors import LanguageModelError
+from core.errors import LanguageModelError, ModelDiscoveryError
 from core.llm.base import Answer, Finish, Request, Schema, Turn
 from core.llm.caller import Caller
 from core.llm.tolerant import read_object
@@ -16,8 +16,8 @@ REPAIRS = 2
 SHOWN = 5  # complaints told at once
 
 
-class NotThatJson(LanguageModelError):
-    """What was answered is no JSON of the schema. `what` says why, in words that the model is told."""
+class NotThatJson(ModelDiscoveryError):
+    """What was answered is no JSON of the schema. `what` says why, in words that the model is told; it is not yet the end."""
 
 
 def parse_json(text: str, schema: Schema) -> Json:
@@ -47,7 +47,7 @@ def ask_json(caller: Caller, models: str | Sequence[str], request: Request, *, k
         except (NotThatJson, ValueError) as error:
             wrong = error.what if isinstance(error, NotThatJson) else str(error)
             request = replace(request, turns=(*request.turns, answer.turn(), Turn("user", f"That cannot be used: {wrong}. Give the whole JSON object again, mended.")))
-    raise NotThatJson(f"{answer.model} gave no usable {request.schema.name} in {REPAIRS + 1} answers: {wrong}", "try again, or take another model")
+    raise LanguageModelError(f"{answer.model} gave no usable {request.schema.name} in {REPAIRS + 1} answers: {wrong}", "try again, or take another model")
 
 
 def _spoken(answer: Answer) -> str:

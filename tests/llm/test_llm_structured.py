@@ -86,7 +86,7 @@ def test_the_model_is_told_what_was_wrong_and_mends_it(serve, model):
 
 def test_after_two_repairs_it_gives_up(serve):
     served = serve("four of five")
-    with pytest.raises(NotThatJson, match="no usable review in 3 answers"):
+    with pytest.raises(LanguageModelError, match="no usable review in 3 answers"):
         ask_json(served.caller, "oai:big", ASKING, key="review")
     assert len(served.server.log) == 3
 

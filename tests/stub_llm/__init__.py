@@ -2,7 +2,8 @@
 
     def script(asked: Asked) -> Reply: ...
     with StubServer(script, faults=["cut", None, "stall"]) as server:
-        config = server.config(tmp_path)       # providers `oai` (responses), `ant` (messages) and `chat`, with keys and prices
+        config = Config.from_env({"DATA_DIR": str(tmp_path / "data"), **server.environment(tmp_path)})
+        # providers oai (responses), ant (messages) and chat with keys and prices; home (chat) with neither; tier:strong is oai:big, then ant:big
 
 `script` is the researcher behind it: given what was asked, whatever the wire, it says what to answer. `faults` are taken one a request, in order (None: none),
 or are `Chance(rate, seed)`. `server.log` is what was asked, `server.tally` what a provider would bill.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -37,6 +38,16 @@ prices:
 """
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up, or that was killed, is nothing to print."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 class StubServer:
     """`retry_after`: of the fault of that name, in seconds. `pause_s`: between events, for those who want to be in the middle of a stream."""
 
@@ -49,9 +60,7 @@ class StubServer:
         self.tally = Tally()
         self.stopping = threading.Event()
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"stub": self}))
-        self._http.daemon_threads = True
-        self._http.block_on_close = False
+        self._http = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"stub": self}))
 
     @property
     def root(self) -> str:
