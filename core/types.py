@@ -502,7 +502,7 @@ class Spent:
     @property
     def dollars(self) -> str:
         """As it is shown; what is not known is said to be so."""
-        known = f"${self.money:.4f}" if 0 < self.money < 1 else f"${self.money:.2f}"
+        known = f"${self.money:.2f}" if self.money >= 1 or not self.money else f"${self.money:.4f}" if self.money >= 0.01 else f"${self.money:.6f}"
         if not self.unpriced:
             return known
         return f"{known} and {self.unpriced} at an unknown price" if self.money else "unknown"
