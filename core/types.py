@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -306,6 +306,7 @@ class Verification:
     failure: str                     # "" or the verdict ("diverged at step …")
     provenance: Json                 # versions, commit, data's hash, weights' hash, device, threads
     label: str = ""                  # sets a repetition apart from the first measurement
+    settings: str = ""               # `Scale.settings` of the scale as it was then; "" where that is not known
 
     @property
     def own_rate(self) -> bool:
@@ -587,6 +588,23 @@ class Scale:
     def shape(self) -> str:
         """What a design's costs at this scale depend on."""
         return f"{self.n_layers}x{self.d_model}@{self.context}/{self.vocab_size}/{self.batch_tokens}/{self.tolerance:g}"
+
+    @property
+    def settings(self) -> str:
+        """What a score at this scale depends on, in sixteen digits: scores under one name and other settings are never compared."""
+        return settings_of(vars(self))
+
+
+TRAINING = ("n_layers", "d_model", "context", "vocab_size", "tokens", "batch_tokens", "lr", "warmup", "weight_decay", "optimizer", "schedule", "precision", "tolerance",
+            "tokenizer", "eval_tokens")
+
+
+def settings_of(scale: Mapping[str, Any]) -> str:
+    """`Scale.settings` of a scale as a provenance holds it; what it lacks was the default then, and "" where it lacks what has none."""
+    told = {f.name: scale.get(f.name, f.default) for f in fields(Scale) if f.name in TRAINING}
+    if MISSING in told.values():
+        return ""
+    return sha256_text("/".join(f"{told[k]:.12g}" if isinstance(told[k], (int, float)) else str(told[k]) for k in TRAINING))[:16]
 
 
 @dataclass(frozen=True)

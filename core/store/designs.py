@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, insert, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from core.errors import NotFound
+from core.store.current import OWN, Current, with_settings
 from core.store.engine import Database
 from core.store.suspicion import suspects
 from core.store.tables import CheckRow, DecisionRow, DesignRow, ImplementationRow, ParentRow, ProposalRow, ReviewRow, VerificationRow
-from core.types import OWN_RATE, Design, Kind, Mode, Status, Verb
+from core.types import Design, Kind, Mode, Status, Verb
 
 COLUMNS = (DesignRow.id, DesignRow.title, DesignRow.kind, DesignRow.mode, DesignRow.author, DesignRow.session_id, DesignRow.summary,
            DesignRow.created_at)
@@ -26,8 +27,9 @@ Seeds = dict[str, dict[str, int]]
 
 
 class Designs:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, current: Current) -> None:
         self._db = database
+        self._current = current
 
     def add(self, id: str, title: str, kind: Kind, mode: Mode, parents: Sequence[str] = (), author: str = "", session_id: str | None = None,
             index: int | None = None, summary: str = "") -> Design:
@@ -48,7 +50,7 @@ class Designs:
     def get(self, id: str) -> Design:
         """Raises NotFound, naming ids that look alike."""
         with self._db.read() as c:
-            found = _derive(c, None, [id])
+            found = self._derive(c, None, [id])
             if found:
                 return found[0]
             near = difflib.get_close_matches(id, c.execute(select(DesignRow.id)).scalars().all(), 3, 0.5)
@@ -57,16 +59,19 @@ class Designs:
     def all(self, corpus_hash: str | None = None) -> list[Design]:
         """Oldest first. `scores` are those on one corpus: the given one, or at each scale the one on which most was measured."""
         with self._db.read() as c:
-            return _derive(c, corpus_hash, None)
+            return self._derive(c, corpus_hash, None)
 
     def of_session(self, session_id: str) -> list[Design]:
         with self._db.read() as c:
             ids = c.execute(select(DesignRow.id).where(DesignRow.session_id == session_id).order_by(DesignRow.position)).scalars().all()
-            found = {d.id: d for d in _derive(c, None, ids)}
+            found = {d.id: d for d in self._derive(c, None, ids)}
         return [found[i] for i in ids]
 
+    def _derive(self, c: Connection, corpus_hash: str | None, ids: Sequence[str] | None) -> list[Design]:
+        return _derive(c, corpus_hash, ids, self._current)
 
-def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None) -> list[Design]:
+
+def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, current: Current) -> list[Design]:
     """The designs of these ids (all when None), a fixed number of queries whatever their number."""
     if ids is not None and not ids:
         return []
@@ -84,7 +89,7 @@ def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None) -
     checked = select(CheckRow.implementation_id, CheckRow.passed).order_by(CheckRow.id)
     checks = _last(c, checked if ids is None else checked.where(CheckRow.implementation_id.in_(list(code.values()))))
     ratings = _ratings(c, ids)
-    verified, scores, seeds = _scores(c, corpus_hash, ids)
+    verified, scores, seeds = _scores(c, corpus_hash, ids, current)
     generations = _generations([row.id for row in rows], parents if ids is None else _grouped(c.execute(edges).all()))
     return [
         Design(
@@ -127,36 +132,40 @@ def _ratings(c: Connection, ids: Sequence[str] | None) -> dict[str, float]:
     return {design: fmean(revisions[max(revisions)]) for design, revisions in found.items()}
 
 
-def _scores(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None) -> tuple[set[str], Scores, Seeds]:
-    """(ids measured at all, id → scale → mean over seeds, id → scale → number of seeds). A suspicious score does not count until it was audited.
-
-    Of runs at the scale's learning rate; those at the design's own rate count only where a design has no others at a scale.
+def _scores(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, current: Current) -> tuple[set[str], Scores, Seeds]:
+    """(ids measured at all, id → scale → mean over seeds, id → scale → number of seeds) of what counts together: runs at the scale's learning rate, with its
+    settings as they are now, of the newest code that was measured there (core/store/current.py). A suspicious score does not count until it was audited.
     """
     V = VerificationRow
-    done = select(V.id, V.design_id, V.scale, V.seed, V.corpus_hash, V.label.startswith(OWN_RATE), V.bits_per_byte).where(V.bits_per_byte.is_not(None)).order_by(V.id)
+    done = select(V.id, V.design_id, V.scale, V.seed, V.corpus_hash, V.implementation_id, V.bits_per_byte, V.settings, OWN.label("own")).where(V.bits_per_byte.is_not(None)).order_by(V.id)
     rows = c.execute(done if ids is None else done.where(V.design_id.in_(ids))).all()
-    leading = _leading_corpora(c) if corpus_hash is None and rows else {}
-    values: dict[tuple[str, str, bool], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    held_back = {id for id, suspect in suspects(c).items() if not suspect.counts} if rows else set()
-    for id, design, scale, seed, corpus, own_rate, score in rows:
-        if corpus == (corpus_hash or leading[scale]) and id not in held_back:
-            values[design, scale, bool(own_rate)][seed].append(score)
+    if not rows:
+        return set(), {}, {}
+    settings = current.settings(c) if ids is not None else current.settings_of(rows)
+    alike = [r for r in rows if not r.own and r.settings in ("", settings.get(r.scale, r.settings))]
+    leading = {} if corpus_hash is not None else _leading(alike) if ids is None else _leading(c.execute(done.where(~OWN, with_settings(settings))))
+    held_back = {id for id, suspect in suspects(c).items() if not suspect.counts}
+    values: dict[tuple[str, str], dict[int, dict[int, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))   # → implementation → seed
+    for r in alike:
+        if r.corpus_hash == (corpus_hash or leading[r.scale]):
+            by_seed = values[r.design_id, r.scale][r.implementation_id]
+            if r.id not in held_back:
+                by_seed[r.seed].append(r.bits_per_byte)
     scores: Scores = defaultdict(dict)
     seeds: Seeds = defaultdict(dict)
-    for (design, scale, own_rate), by_seed in values.items():
-        if own_rate and (design, scale, False) in values:
-            continue
-        scores[design][scale] = fmean(fmean(v) for v in by_seed.values())
-        seeds[design][scale] = len(by_seed)
-    return {design for _, design, *_ in rows}, dict(scores), dict(seeds)
+    for (design, scale), revisions in values.items():
+        if by_seed := revisions[max(revisions)]:
+            scores[design][scale] = fmean(fmean(v) for v in by_seed.values())
+            seeds[design][scale] = len(by_seed)
+    return {r.design_id for r in rows}, dict(scores), dict(seeds)
 
 
-def _leading_corpora(c: Connection) -> dict[str, str]:
+def _leading(rows: Iterable[Row]) -> dict[str, str]:
     """scale → the corpus on which most designs were measured (the older of two); scores on different corpora are never compared."""
-    V = VerificationRow
-    counted = (select(V.scale, V.corpus_hash).where(V.bits_per_byte.is_not(None)).group_by(V.scale, V.corpus_hash)
-               .order_by(func.count(V.design_id.distinct()), func.min(V.id).desc()))
-    return _last(c, counted)
+    designs: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for r in rows:
+        designs[r.scale][r.corpus_hash].add(r.design_id)
+    return {scale: max(corpora, key=lambda h: len(corpora[h])) for scale, corpora in designs.items()}
 
 
 def _generations(ids: Iterable[str], parents: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from core.errors import NewerDatabase, StoreError
 from core.store import migrations
 from core.store.calls import Calls
 from core.store.costs import CostTable
+from core.store.current import Current
 from core.store.curves import Curves
 from core.store.designs import Designs
 from core.store.engine import Database
@@ -45,13 +46,14 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.url = database.shown
-        self.designs = Designs(database)
+        self.current = Current()         # told by whoever knows the ladder
+        self.designs = Designs(database, self.current)
         self.proposals = Proposals(database)
         self.reviews = Reviews(database)
         self.decisions = Decisions(database)
         self.implementations = Implementations(database)
         self.checks = Checks(database)
-        self.verifications = Verifications(database)
+        self.verifications = Verifications(database, self.current)
         self.measurements = Measurements(database)
         self.curves = Curves(database)
         self.costs = CostTable(database)

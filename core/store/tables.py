@@ -168,6 +168,7 @@ class VerificationRow(Base):
     metrics: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     failure: Mapped[str]
     provenance: Mapped[dict[str, Any]]
+    settings: Mapped[str] = mapped_column(server_default="")
 
 
 class CurveRow(Base):

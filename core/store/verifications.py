@@ -6,48 +6,52 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, true, update
 
 from core.errors import Conflict, NotFound
+from core.store.current import Current, newest_code, with_settings
 from core.store.engine import Database
 from core.store.suspicion import Suspect, suspects
 from core.store.tables import ImplementationRow, TaskRow
 from core.store.tables import VerificationRow as V
-from core.types import Json, Metrics, Verification
+from core.types import Json, Metrics, Verification, settings_of
 
 
 class Verifications:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, current: Current) -> None:
         self._db = database
+        self._current = current
 
-    def start(self, design_id: str, implementation_id: int, scale: str, seed: int, corpus: str, corpus_hash: str, label: str = "") -> Verification:
+    def start(self, design_id: str, implementation_id: int, scale: str, seed: int, corpus: str, corpus_hash: str, label: str = "", settings: str = "") -> Verification:
         """The row of this measurement, finished or under way; a new one when there is none, or the last one failed. One that was cut off is opened again.
 
-        `label` sets a repetition apart from the first measurement.
+        `label` sets a repetition apart from the first measurement. `settings` are the scale's (`Scale.settings`): what was measured with others is not it.
         """
         owner = select(ImplementationRow.id).where(ImplementationRow.id == implementation_id, ImplementationRow.design_id == design_id)
         with self._db.write() as c:
             if c.execute(owner.with_for_update(key_share=True)).first() is None:  # locked: two who start at once get one row
                 raise NotFound(f"{design_id} has no implementation {implementation_id}", "implement it first")
-            row = c.execute(_newest(implementation_id, scale, seed, corpus_hash, label)).first()
+            row = c.execute(_newest(implementation_id, scale, seed, corpus_hash, label, settings)).first()
             if row is not None and row.provenance.get("cut_off"):
-                c.execute(update(V).where(V.id == row.id).values(finished_at=None, failure="", provenance={}))
+                c.execute(update(V).where(V.id == row.id).values(finished_at=None, failure="", provenance={}, settings=settings or row.settings))
                 row = c.execute(select(V).where(V.id == row.id)).one()
             elif row is None or row.failure:
                 done = c.execute(insert(V).values(
                     design_id=design_id, implementation_id=implementation_id, scale=scale, seed=seed, corpus=corpus, corpus_hash=corpus_hash,
-                    label=label, created_at=datetime.now(UTC), failure="", provenance={}))
+                    label=label, created_at=datetime.now(UTC), failure="", provenance={}, settings=settings))
                 row = c.execute(select(V).where(V.id == done.inserted_primary_key[0])).one()
             return _verifications(c, [row])[0]
 
-    def find(self, implementation_id: int, scale: str, seed: int, corpus_hash: str, label: str = "") -> Verification | None:
+    def find(self, implementation_id: int, scale: str, seed: int, corpus_hash: str, label: str = "", settings: str = "") -> Verification | None:
         """The newest row of this measurement, failed ones included."""
         with self._db.read() as c:
-            row = c.execute(_newest(implementation_id, scale, seed, corpus_hash, label)).first()
+            row = c.execute(_newest(implementation_id, scale, seed, corpus_hash, label, settings)).first()
             return _verifications(c, [row])[0] if row else None
 
     def finish(self, id: int, metrics: Metrics, provenance: Json) -> Verification:
-        return self._end(id, bits_per_byte=metrics.bits_per_byte, metrics=asdict(metrics), provenance=provenance)
+        told = self.get(id)
+        settings = told.settings or ("" if told.own_rate else settings_of(provenance.get("scale") or {}))   # at its own rate the provenance has that one
+        return self._end(id, bits_per_byte=metrics.bits_per_byte, metrics=asdict(metrics), provenance=provenance, settings=settings)
 
     def fail(self, id: int, reason: str, provenance: Json) -> Verification:
         return self._end(id, failure=reason, provenance=provenance)
@@ -80,14 +84,22 @@ class Verifications:
         with self._db.read() as c:
             return _verifications(c, c.execute(query if scale is None else query.where(V.scale == scale)).all())
 
+    def counted(self, scale: str | None = None) -> list[Verification]:
+        """Those that may be compared (core/store/current.py), suspicious ones and every corpus among them, and those at designs' own rates, which are compared
+        among themselves only."""
+        with self._db.read() as c:
+            query = select(V).where(V.bits_per_byte.is_not(None), with_settings(self._current.settings(c))).order_by(V.id)
+            return newest_code(_verifications(c, c.execute(query if scale is None else query.where(V.scale == scale)).all()))
+
     def suspects(self) -> dict[int, Suspect]:
         """Those too good to be counted without an audit, audited or not."""
         with self._db.read() as c:
             return suspects(c)
 
 
-def _newest(implementation_id: int, scale: str, seed: int, corpus_hash: str, label: str) -> Select:
-    key = (V.implementation_id == implementation_id, V.scale == scale, V.seed == seed, V.corpus_hash == corpus_hash, V.label == label)
+def _newest(implementation_id: int, scale: str, seed: int, corpus_hash: str, label: str, settings: str) -> Select:
+    key = (V.implementation_id == implementation_id, V.scale == scale, V.seed == seed, V.corpus_hash == corpus_hash, V.label == label,
+           V.settings.in_([settings, ""]) if settings else true())
     return select(V).where(*key).order_by(V.id.desc()).limit(1)
 
 
@@ -99,5 +111,5 @@ def _verifications(c: Connection, rows: Sequence[Row]) -> list[Verification]:
     for id, task, scores in c.execute(query.where(TaskRow.verification_id.in_(ids)) if len(ids) < 500 else query) if ids else ():
         later.setdefault(id, {})[task] = scores
     return [Verification(r.id, r.design_id, r.implementation_id, r.scale, r.seed, r.corpus, r.corpus_hash, r.created_at, r.finished_at,
-                         Metrics(**{**r.metrics, "tasks": {**r.metrics["tasks"], **later.get(r.id, {})}}) if r.metrics else None, r.failure, r.provenance, r.label)
+                         Metrics(**{**r.metrics, "tasks": {**r.metrics["tasks"], **later.get(r.id, {})}}) if r.metrics else None, r.failure, r.provenance, r.label, r.settings)
             for r in rows]

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 
 import pytest
+from sqlalchemy import text
 
 from core.errors import Conflict, NotFound
+from core.store import Store
 from core.store.curves import CurveWriter
-from core.types import OWN_RATE, CurvePoint
+from core.types import OWN_RATE, CurvePoint, Kind, Mode, Scale, settings_of
 
 KEY = ("nano", 0, "corpus", "hash")
 
@@ -153,7 +157,8 @@ def test_one_that_was_cut_off_says_why_and_goes_on_in_the_same_row(store, made, 
 def test_scores_at_a_design_s_own_rate_are_not_mixed_with_the_others(store, made, row, metrics):
     swept = store.verifications.start("a", made.id, *KEY, label=OWN_RATE)
     store.verifications.finish(swept.id, metrics(1.0), {})
-    assert store.designs.get("a").scores == {"nano": 1.0}
+    assert store.designs.get("a").scores == {}
+    assert [v.id for v in store.verifications.counted()] == [swept.id]
     store.verifications.finish(row.id, metrics(2.0), {})
     assert store.designs.get("a").scores == {"nano": 2.0}
 
@@ -172,3 +177,86 @@ def test_a_curve_begun_anew_by_another_training_takes_the_place_of_the_old(store
     store.curves.add(row.id, [point(1, 3.0), point(2, 2.9), point(3, 2.8)])
     store.curves.add(row.id, [point(2, 2.9)], anew=True)  # gone on from a checkpoint: the same, and nothing is taken away
     assert [p.loss for p in store.curves.of(row.id)] == [3.0, 2.9, 2.8]
+
+
+# ------------------------------------------------------------------------------------------- what counts together
+
+
+NOW = Scale("nano", 4, 128, 256, 2048, 614_400, 2048, 3e-3)
+THEN = replace(NOW, tokens=81_920)
+
+
+def measured(store, made, metrics, score: float, seed: int = 0, scale: Scale = NOW, label: str = "") -> int:
+    row = store.verifications.start(made.design_id, made.id, scale.name, seed, "corpus", "hash", label, scale.settings)
+    return store.verifications.finish(row.id, metrics(score), {}).id
+
+
+def test_settings_are_all_that_a_score_depends_on_and_nothing_else():
+    assert replace(NOW, minutes=9.0, watch_points=3, compile="off", name="other").settings == NOW.settings == settings_of(json.loads(json.dumps(asdict(NOW))))
+    assert len({replace(NOW, **{k: v}).settings for k, v in (("lr", 1e-3), ("tokens", 1), ("warmup", 0.2), ("optimizer", "muon"), ("eval_tokens", 1), ("tokenizer", "x"))}) == 6
+    assert settings_of({"tokens": 5}) == ""
+
+
+def test_what_was_measured_with_other_settings_is_not_found_and_not_counted(store, made, metrics):
+    old = measured(store, made, metrics, 4.0, scale=THEN)
+    new = store.verifications.start("a", made.id, "nano", 0, "corpus", "hash", settings=NOW.settings)
+    assert (new.id != old, new.settings) == (True, NOW.settings)
+    assert store.designs.get("a").scores == {"nano": 4.0}, "until somebody tells the scale, its newest score's settings are its own"
+    store.current.tell({"nano": NOW})
+    assert (store.designs.get("a").scores, store.verifications.counted()) == ({}, [])
+    store.verifications.finish(new.id, metrics(3.0), {})
+    measured(store, made, metrics, 3.2, seed=1)
+    assert store.designs.get("a").scores == {"nano": pytest.approx(3.1)} == store.designs.all()[0].scores
+    assert [v.metrics.bits_per_byte for v in store.verifications.counted("nano")] == [3.0, 3.2]
+    assert store.verifications.find(made.id, "nano", 0, "hash", settings=THEN.settings).id == old
+
+
+def test_one_that_was_cut_off_under_other_settings_is_not_gone_on_with(store, made):
+    row = store.verifications.start("a", made.id, *KEY, settings=THEN.settings)
+    store.verifications.cut_off(row.id, "the disk is full")
+    assert store.verifications.start("a", made.id, *KEY, settings=NOW.settings).id != row.id
+    assert store.verifications.start("a", made.id, *KEY, settings=THEN.settings).id == row.id
+
+
+def test_a_provenance_tells_the_settings_where_nobody_did(store, row, metrics):
+    assert store.verifications.finish(row.id, metrics(1.0), {"scale": asdict(NOW)}).settings == NOW.settings
+
+
+def test_scores_are_those_of_the_newest_code_that_was_measured(store, made, metrics):
+    measured(store, made, metrics, 4.180)
+    second = store.implementations.add("a", "coder", "# other code")
+    assert store.designs.get("a").scores == {"nano": 4.180}
+    measured(store, second, metrics, 3.0)
+    design = store.designs.get("a")
+    assert (design.scores, design.n_seeds) == ({"nano": 3.0}, {"nano": 1})
+    assert [v.implementation_id for v in store.verifications.counted()] == [second.id]
+
+
+def test_the_wire_is_tripped_by_references_of_the_same_settings_rate_and_newest_code(store, made, metrics):
+    store.designs.add("gpt2", "GPT-2", Kind.REFERENCE, Mode.SEED, author="x")
+    base = store.implementations.add("gpt2", "x", "# gpt2")
+    measured(store, base, metrics, 4.0, scale=THEN)
+    measured(store, base, metrics, 1.5, label=OWN_RATE)
+    measured(store, base, metrics, 1.0, label="old code")
+    measured(store, store.implementations.add("gpt2", "x", "# gpt2 again"), metrics, 2.0)
+    fine, low = measured(store, made, metrics, 1.9), measured(store, made, metrics, 1.7, seed=1)
+    then, own = measured(store, made, metrics, 1.9, scale=THEN), measured(store, made, metrics, 1.4, label=OWN_RATE)
+    found = store.verifications.suspects()
+    assert {id: s.lowest_reference for id, s in found.items()} == {low: 2.0, then: 4.0}
+    assert not {fine, own} & set(found)
+    assert measured(store, made, metrics, 1.2, seed=1, label=OWN_RATE) in store.verifications.suspects()
+
+
+def test_a_database_from_before_settings_were_kept_learns_them_from_provenances(database, metrics):
+    store = Store.open(database, migrate=True)
+    store.designs.add("a", "A", Kind.AGENT, Mode.SCRATCH, author="a")
+    made = store.implementations.add("a", "c", "code")
+    for seed, facts in enumerate(({"scale": asdict(NOW)}, {})):
+        store.verifications.finish(store.verifications.start("a", made.id, "nano", seed, "c", "h").id, metrics(1.0), facts)
+    with store.database.write() as c:
+        c.execute(text("ALTER TABLE verifications DROP COLUMN settings"))
+        c.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    store.close()
+    store = Store.open(database, migrate=True)
+    assert [v.settings for v in store.verifications.all()] == [NOW.settings, ""]
+    store.close()
