@@ -11,7 +11,7 @@ from core.llm.base import Answer, Delta, Finish, Request, Turn, Usage
 from core.llm.catalogue import Card
 from core.llm.faults import Teller
 from core.llm.schemas import closed
-from core.llm.wire import Gathering, Wire
+from core.llm.wire import Gathering, Wire, count
 from core.types import Json
 
 FINISHES = {"end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "tool_use": Finish.CALLS, "max_tokens": Finish.LENGTH,
@@ -99,9 +99,9 @@ def _grow(got: Gathering, index: int, block: Json, delta: Json) -> Iterator[Delt
 
 def _usage(u: Json) -> Usage:
     """`input_tokens` leaves out what the cache was read for or written; ours is all of the prompt."""
-    read, written = u.get("cache_read_input_tokens") or 0, u.get("cache_creation_input_tokens") or 0
-    return Usage((u.get("input_tokens") or 0) + read + written, u.get("output_tokens") or 0, read, written,
-                 (u.get("output_tokens_details") or {}).get("thinking_tokens") or 0)
+    read, written = count(u.get("cache_read_input_tokens")), count(u.get("cache_creation_input_tokens"))
+    return Usage(count(u.get("input_tokens")) + read + written, count(u.get("output_tokens")), read, written,
+                 count((u.get("output_tokens_details") or {}).get("thinking_tokens")))
 
 
 def _messages(turns: Sequence[Turn], provider: str) -> list[Json]:

@@ -9,7 +9,7 @@ from core.llm.base import Answer, Delta, Finish, Request, Turn, Usage
 from core.llm.catalogue import Card
 from core.llm.faults import Teller
 from core.llm.schemas import closed, is_strict, safe_name
-from core.llm.wire import Gathering, Wire
+from core.llm.wire import Gathering, Wire, count
 from core.types import Json
 
 FINISHES = {"stop": Finish.STOP, "length": Finish.LENGTH, "tool_calls": Finish.CALLS, "function_call": Finish.CALLS, "content_filter": Finish.REFUSED,
@@ -59,12 +59,21 @@ def _choice(got: Gathering, choice: Json, teller: Teller) -> Iterator[Delta]:
     yield from got.say(delta.get("refusal") or "")
     for call in delta.get("tool_calls") or []:
         function = call.get("function") or {}
-        yield from got.call(call.get("index", 0), call.get("id") or "", function.get("name") or "", function.get("arguments") or "")
+        yield from got.call(_slot(got, call), call.get("id") or "", function.get("name") or "", function.get("arguments") or "")
     reason = choice.get("finish_reason")
     if reason == "error":
         raise teller.event(choice.get("error") or {"message": "the provider ended the answer with an error"})
     if reason:
         got.finish = Finish.REFUSED if delta.get("refusal") else FINISHES.get(reason, Finish.STOP)
+
+
+def _slot(got: Gathering, call: Json) -> tuple[int, int]:
+    """Which call a piece belongs to: its index, and where a server gives all of them the same one, how many began at it before."""
+    index = call.get("index") or 0
+    began = sum(1 for i, _ in got.calls if i == index)
+    last = (index, max(began - 1, 0))
+    known = got.calls.get(last, {}).get("id")
+    return (index, began) if known and call.get("id") and call["id"] != known else last
 
 
 def _message(turn: Turn) -> Json:
@@ -79,5 +88,5 @@ def _message(turn: Turn) -> Json:
 
 def _usage(u: Json) -> Usage:
     prompt, completion = u.get("prompt_tokens_details") or {}, u.get("completion_tokens_details") or {}
-    return Usage(u.get("prompt_tokens") or 0, u.get("completion_tokens") or 0, prompt.get("cached_tokens") or 0, prompt.get("cache_write_tokens") or 0,
-                 completion.get("reasoning_tokens") or 0)
+    return Usage(count(u.get("prompt_tokens")), count(u.get("completion_tokens")), count(prompt.get("cached_tokens")), count(prompt.get("cache_write_tokens")),
+                 count(completion.get("reasoning_tokens")))

@@ -9,7 +9,7 @@ from core.llm.base import Answer, Delta, Finish, Request, Turn, Usage
 from core.llm.catalogue import Card
 from core.llm.faults import Teller
 from core.llm.schemas import closed, is_strict, safe_name
-from core.llm.wire import Gathering, Wire
+from core.llm.wire import Gathering, Wire, count
 from core.types import Json, sha256_text
 
 
@@ -73,8 +73,8 @@ def _end(got: Gathering, response: Json, kind: str, refused: bool) -> None:
     got.finish = Finish.REFUSED if refused or reason == "content_filter" else Finish.LENGTH if kind == "response.incomplete" else Finish.STOP
     if u := response.get("usage"):
         taken, given = u.get("input_tokens_details") or {}, u.get("output_tokens_details") or {}
-        got.usage = Usage(u.get("input_tokens") or 0, u.get("output_tokens") or 0, taken.get("cached_tokens") or 0, taken.get("cache_write_tokens") or 0,
-                          given.get("reasoning_tokens") or 0)
+        got.usage = Usage(count(u.get("input_tokens")), count(u.get("output_tokens")), count(taken.get("cached_tokens")), count(taken.get("cache_write_tokens")),
+                          count(given.get("reasoning_tokens")))
 
 
 def _items(turn: Turn, provider: str) -> Iterator[Json]:

@@ -21,6 +21,7 @@ from core.types import Json
 
 HOME = ("127.0.0.1", "localhost", "::1")
 PAGE_BYTES = 4096
+MOST_TOKENS = 10**12
 LARGEST = 64 * 2**20  # bytes of one answer's stream: no honest one is near it
 
 
@@ -183,10 +184,23 @@ class Gathering:
         text, reasoning = "".join(self.text), "".join(self.reasoning)
         if not text.strip() and not self.calls and self.finish in (Finish.STOP, Finish.CALLS):
             raise self._teller.cut("is empty")
-        usage = self.usage or estimated(self.sent, text + reasoning + "".join(c["arguments"] for c in self.calls.values()))
-        calls = tuple(ToolCall(c["id"] or f"call_{n}", c["name"], c["arguments"] or "{}") for n, c in enumerate(self.calls.values()))
+        usage = self.usage
+        if usage is None or not usage.input + usage.output:
+            usage = estimated(self.sent, text + reasoning + "".join(c["arguments"] for c in self.calls.values()))
+        calls: tuple[ToolCall, ...] = ()
+        for n, c in enumerate(self.calls.values()):
+            ident = c["id"] if c["id"] and c["id"] not in {other.id for other in calls} else f"{c['id'] or 'call'}_{n}"
+            calls += (ToolCall(ident, c["name"], c["arguments"] or "{}"),)
         finish = Finish.CALLS if calls and self.finish is Finish.STOP else self.finish
         return Answer(text, finish, usage, self.model, reasoning, calls, tuple(self.opaque))
+
+
+def count(value: Any) -> int:
+    """Tokens as a server counts them: some write words, or nonsense."""
+    try:
+        return min(max(int(value or 0), 0), MOST_TOKENS)
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def estimated(sent: Request, received: str) -> Usage:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 
 import pytest
 from llm_setting import WIRES
 from stub_llm import Call, Reply
 
 from core.config import Config
-from core.errors import KeyRefused
+from core.errors import KeyRefused, LanguageModelError, StreamCut
 from core.llm.base import Finish, Request, Schema, Tool, ToolCall, Turn
 from core.llm.caller import Caller
+from core.llm.catalogue import Entry
+from core.llm.faults import Teller
+from core.llm.openai_chat import ChatWire
+from core.llm.schemas import closed, is_strict
+from core.llm.scrub import Scrubber
+from core.llm.wire import Gathering
 
 LOOK = Tool("look", "Looks at a design.", {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]})
 VERDICT = Schema("verdict", {"type": "object", "properties": {"ok": {"type": "boolean"}, "rating": {"type": "number", "minimum": 0, "maximum": 5}},
@@ -120,3 +128,95 @@ def test_a_key_that_is_none_is_told(serve, tmp_path):
         Caller.open(Config.from_env({**env, "OPENAI_API_KEY": "sk-…-abc"}), served.store).ask("oai:big", Request((Turn("user", "x"),)), key="k")
     Caller.open(Config.from_env({**env, "OPENAI_API_KEY": "sk-with-an-end\n"}), served.store).ask("oai:big", Request((Turn("user", "x"),)), key="k")
     assert served.server.log[0].key == "sk-with-an-end"
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_a_server_at_home(serve, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    served = serve("yes")
+    assert [served.ask(model, key=model).text for model in WIRES] == ["yes"] * 3
+
+
+def test_addresses_and_names_of_the_environment_go_nowhere(serve, monkeypatch):
+    for name, value in {"OPENAI_BASE_URL": "http://127.0.0.1:9", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "OPENAI_ORG_ID": "org-mine", "OPENAI_PROJECT_ID": "proj-mine",
+                        "ANTHROPIC_AUTH_TOKEN": "another"}.items():
+        monkeypatch.setenv(name, value)
+    served = serve("yes")
+    for model in WIRES:
+        served.ask(model, key=model)
+    assert [a.key[:7] for a in served.server.log] == ["sk-stub", "sk-ant-", "tgp_stu"]
+    assert "org-mine" not in str(served.server.headers["chat"])
+
+
+@pytest.mark.parametrize("model", WIRES)
+def test_a_redirect_is_not_followed_with_the_key(serve, model):
+    served = serve("yes", ["redirect"])
+    with pytest.raises(LanguageModelError, match=r"sends elsewhere \(307\)"):
+        served.ask(model)
+    assert len(served.server.log) == 1
+
+
+def test_a_server_that_does_not_stream_is_told(serve):
+    served = serve("yes", ["not_streamed"] * 9)
+    with pytest.raises(StreamCut, match="answered with application/json instead of a stream"):
+        served.ask("home:x")
+
+
+def test_no_thread_is_left_where_a_line_was_cut(serve):
+    served = serve("yes", ["pings", "stall", "pings"], stall_s=30)
+    for n, model in enumerate(WIRES):
+        served.ask(model, key=str(n), deadline_s=0.4)
+    end = time.monotonic() + 2
+    while (left := [t for t in threading.enumerate() if t.name == "language model"]) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert left == []
+
+
+# ------------------------------------------------------------------------------------- what servers make of a wire
+
+
+def chat(*chunks):
+    """What the chat wire makes of a server's own idea of it."""
+    entry = Entry("x", "chat", "X", "http://x")
+    teller = Teller(entry, "m", "", Scrubber())
+    request = Request((Turn("user", "hi"),))
+    *_, answer = ChatWire(entry)._parse(iter([("", c) for c in chunks]), Gathering("m", request, teller), teller)
+    return answer
+
+
+def piece(finish=None, **delta):
+    return {"choices": [{"delta": delta, "finish_reason": finish}]}
+
+
+def call(ident, name="", arguments="", index=0):
+    return {"index": index, "id": ident, "function": {"name": name, "arguments": arguments}}
+
+
+def test_calls_that_all_have_the_same_index_are_told_apart_by_their_names():
+    answer = chat(piece(tool_calls=[call("a", "look", "{}")]), piece(tool_calls=[call("b", "find", '{"x"')]), piece(tool_calls=[call(None, "", ": 1}")]), piece("stop"))
+    assert [(c.id, c.name, c.arguments) for c in answer.calls] == [("a", "look", "{}"), ("b", "find", '{"x": 1}')]
+    assert answer.finish is Finish.CALLS
+
+
+def test_calls_without_a_name_of_their_own_get_one_each():
+    answer = chat(piece(tool_calls=[call("", "look", "{}", 0), call("", "look", "", 1)]), piece("tool_calls"))
+    assert len({c.id for c in answer.calls}) == 2
+    assert answer.calls[1].arguments == "{}"
+
+
+def test_what_is_not_counted_is_estimated_and_nonsense_is_not_believed():
+    assert chat(piece(content="hello"), piece("stop")).usage.estimated
+    assert chat(piece("stop", content="hello"), {"choices": None, "usage": {"prompt_tokens": 0, "completion_tokens": 0}}).usage.output == 5
+    usage = chat(piece("stop", content="hello"), {"choices": [], "usage": {"prompt_tokens": "12", "completion_tokens": 10**30, "prompt_tokens_details": {"cached_tokens": -4}}}).usage
+    assert (usage.input, usage.output, usage.cached) == (12, 10**12, 0)
+
+
+def test_a_schemas_bounds_stay_where_a_grammar_takes_them_and_its_names_everywhere():
+    schema = {"type": "object", "properties": {"title": {"type": "string", "maxLength": 9, "default": "x"}, "pattern": {"type": "array", "items": {"type": "object"}}},
+              "required": ["title", "pattern"], "title": "T"}
+    assert closed(schema)["properties"]["title"]["maxLength"] == 9
+    bare = closed(schema, bounds=False)
+    assert bare["properties"] == {"title": {"type": "string"}, "pattern": {"type": "array", "items": {"type": "object", "properties": {}, "additionalProperties": False}}}
+    assert "title" not in bare
+    assert is_strict(VERDICT.schema)
+    assert not is_strict({"type": "object", "properties": {"a": {}, "b": {}}, "required": ["a"]})

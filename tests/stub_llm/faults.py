@@ -21,7 +21,7 @@ STATUS = {
     "unavailable": (503, "server_error", "Service unavailable."),
     "overloaded": (529, "overloaded_error", "Overloaded"),
 }
-STREAM = ("cut", "broken", "stall", "pings", "bad_chunk", "error_event", "empty", "silent_headers", "html")
+STREAM = ("cut", "broken", "stall", "pings", "bad_chunk", "error_event", "empty", "silent_headers", "html", "redirect", "not_streamed")
 REPLIES = ("bad_arguments", "refused", "length")
 FAULTS = (*STATUS, *STREAM, *REPLIES)
 PASSING = ("rate_limit", "error_500", "unavailable", "overloaded", "cut", "broken", "stall", "bad_chunk", "error_event", "empty", "html")

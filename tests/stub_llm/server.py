@@ -57,6 +57,7 @@ class StubServer:
         self.retry_after = retry_after
         self.pause_s = pause_s
         self.log: list[Asked] = []
+        self.headers: dict[str, dict[str, str]] = {}   # of the last request on each wire
         self.tally = Tally()
         self.stopping = threading.Event()
         self._lock = threading.Lock()
@@ -104,6 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         key = self.headers.get("x-api-key") or (self.headers.get("authorization") or "").removeprefix("Bearer ")
+        self.stub.headers[ROUTES[self.path]] = dict(self.headers)
         one = self.stub.note(ROUTES[self.path], body, key)
         fault = self.stub.faults.next()
         try:
@@ -116,6 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(one, fault)
         elif fault == "html":
             self._whole(200, "text/html; charset=utf-8", HTML)
+        elif fault == "not_streamed":
+            self._whole(200, "application/json", b'{"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}]}')
+        elif fault == "redirect":
+            self._whole(307, "text/plain", b"", {"location": self.path})
         elif fault == "silent_headers":
             self.stub.stopping.wait(30)
             self.close_connection = True
