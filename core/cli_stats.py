@@ -22,7 +22,7 @@ CORPUS = ("--corpus", {"help": "its name; otherwise the one on which both were m
 
 
 def compare(args: argparse.Namespace) -> Answer:
-    found = BuildSystem().open().compare(args.id, args.scale, args.reference, args.corpus)
+    found = BuildSystem().open().compare(args.id, args.scale, args.reference, args.corpus, True if args.sweep else None)
     return asdict(found), _comparison(found), 0
 
 
@@ -37,7 +37,7 @@ def _comparison(found: Comparison) -> str:
     if found.test:
         lines.append(f"  test split      {found.test.mean:+.4f} ± {found.test.se:.4f}: {found.test.verdict}")
     for task in found.tasks:
-        lines.append(f"  {task.task:<15} {task.own.value:.3f} against {task.base.value:.3f} (chance {task.own.chance:.2f}): {task.difference:+.3f} ± {task.se:.3f}, p {task.p_value:.2g}")
+        lines.append(f"  {task.task:<15} {task.own.value:.3f} against {task.base.value:.3f} (chance {task.own.chance:.2f}): {task.words}")
     return "\n".join([*lines, *[f"  note: {note}" for note in found.notes]])
 
 
@@ -140,7 +140,8 @@ def _spreads(single: Spread, paired: Spread) -> str:
     return "\n".join(["bits per byte, standard deviation over seeds (95 %)", line("of one score", single), line("of a difference on the same seed", paired)])
 
 
-COMPARE = (("id", {"help": "a design's id"}), SCALE, ("--reference", {"default": REFERENCE, "help": "the design to compare with"}), CORPUS)
+COMPARE = (("id", {"help": "a design's id"}), SCALE, ("--reference", {"default": REFERENCE, "help": "the design to compare with"}), CORPUS,
+           ("--sweep", {"action": "store_true", "help": "the runs at each design's own learning rate; otherwise those at the scale's, where both have some"}))
 ESTIMATE = (("ids", {"metavar": "ID[,ID…]", "help": "designs, separated by commas"}), SCALE, ("--seeds", {"type": int, "default": 1, "help": "how many"}),
             ("--price", {"type": float, "default": 0.0, "metavar": "MONEY", "help": "what an hour of the machine costs"}),
             ("--measure", {"action": "store_true", "help": "a short timed run of each first"}),

@@ -110,15 +110,17 @@ class Evidence:
         if design_id == reference:
             raise UsageError(f"{design_id} is the reference itself", "compare another design with it, or name another --reference")
         every = self.store.verifications.all(scale)
-        here = self._on([v for v in every if v.metrics], corpus, [design_id, reference])
+        counted = self.store.verifications.counted(scale)
+        both = {design_id, reference}
         if own_rate is None:
-            own_rate = not {design_id, reference} <= {v.design_id for v in here if not v.own_rate} and {design_id, reference} <= {v.design_id for v in here if v.own_rate}
-        rows = [v for v in here if v.own_rate is own_rate] or here
+            here = self._on(counted, corpus, [design_id, reference])
+            own_rate = not both <= {v.design_id for v in here if not v.own_rate} and both <= {v.design_id for v in here if v.own_rate}
+        alike = [v for v in counted if v.own_rate is own_rate]
+        rows = self._on(alike, corpus, [design_id, reference]) if alike else []
         by = by_design(rows)
         for name in (design_id, reference):
             if name not in by:
-                where = (f" on {corpus or rows[0].corpus}" if rows else "") + (" at its own learning rate" if own_rate else "")
-                raise UsageError(f"{name} was not verified at {scale}{where}", f"python -m core verify {name} --scale {scale}" + " --sweep" * own_rate)
+                raise UsageError(f"{name} was not verified at {scale}{_where(name, rows, every, corpus, own_rate)}", f"python -m core verify {name} --scale {scale}" + " --sweep" * own_rate)
         own, base = by[design_id], by[reference]
         shared = sorted(set(own) & set(base))
         documents = [pair for s in shared if (pair := self._documents(own[s], base[s])) is not None]
@@ -130,6 +132,8 @@ class Evidence:
         seconds = self._seconds(design_id, reference, scale, more, own, base) if more else None
         notes = [f"suspicious: {suspects[0].design_id}: {suspects[0].words}"] if suspects else []
         notes += _notes(found, spread, own, base)
+        tasks = self._tasks(own, base, shared)
+        notes += [f"task differences are {accuracy.ONE_SEED}"] if tasks and len(shared) == 1 else []
         notes += [f"{v.design_id} has no score for seed {v.seed}, which does not count: {v.failure}" for v in _failed(every, rows[0].corpus_hash, own, base)]
         rivals = len(set(by) - {d.id for d in self.store.designs.all() if d.kind is Kind.REFERENCE})
         if found.verdict is Verdict.BETTER and rivals >= MANY:
@@ -139,14 +143,15 @@ class Evidence:
         return Comparison(
             design_id, reference, scale, rows[0].corpus, rows[0].corpus_hash, verdict, None if suspects else found.p_better, found.mean, found.se, found.low, found.high,
             found.documents, found.n_documents, found.seeds, found.paired, _scores(own), _scores(base), spread, more, seconds,
-            self._tasks(own, base, shared), bool(suspects), self._test(own, base, spread, design_id), tuple(notes), words)
+            tasks, bool(suspects), self._test(own, base, spread, design_id), tuple(notes), words)
 
     # ------------------------------------------------------------------------------------------ over the scales
 
     def rungs(self) -> list[RungCorrelation]:
-        """From each rung to the next that was measured: the probes' suites to the cheapest scale, then scale to scale. What is suspicious is left out."""
-        designs = self.store.designs.all()
-        scales = {name: {d.id: d.scores[name] for d in designs if name in d.scores} for name in self.scales}
+        """From each rung to the next that was measured: the probes' suites to the cheapest scale, then scale to scale. What is suspicious is left out, and a design
+        counts where the same code was measured at both."""
+        counted = [v for v in self.store.verifications.counted() if not v.own_rate and v.id not in self._held_back()]
+        scales = {name: _means(self._on([v for v in counted if v.scale == name], None, [])) for name in self.scales}
         measured = [name for name, scores in scales.items() if scores]
         suites = {f"probes {suite}": scores for suite, scores in self._probed().items()}
         cheapest = measured[:1]
@@ -155,21 +160,26 @@ class Evidence:
         return [ladder.correlation(low, high, known[low], known[high]) for low, high in pairs]
 
     def _probed(self) -> dict[str, dict[str, float]]:
-        """suite → design → minus its mean accuracy above chance, over the tasks and levels that all of the suite's designs have; a failure counts as chance."""
-        found: dict[str, dict[str, dict[tuple[str, str], list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-        for design, _, p in self.store.measurements.probes():
-            found[p.suite][design][p.task, p.level].append(0.0 if p.failure else (p.accuracy - p.chance) / (1 - p.chance))
+        """suite → code → minus its mean accuracy above chance, over the tasks and levels that all of the suite's codes have; a failure counts as chance. Of each design
+        the newest code that was probed, and of each seed its newest result."""
+        rows = self.store.measurements.probes()
+        newest = {(p.suite, design): implementation for design, implementation, p in sorted(rows, key=lambda row: row[1])}
+        found: dict[str, dict[str, dict[tuple[str, str], dict[int, float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+        for design, implementation, p in rows:
+            if implementation == newest[p.suite, design]:
+                found[p.suite][_code(design, implementation)][p.task, p.level][p.seed] = 0.0 if p.failure else (p.accuracy - p.chance) / (1 - p.chance)
         out: dict[str, dict[str, float]] = {}
-        for suite, designs in found.items():
-            common = set.intersection(*(set(tasks) for tasks in designs.values()))
+        for suite, codes in found.items():
+            common = set.intersection(*(set(tasks) for tasks in codes.values()))
             if common:
-                out[suite] = {design: -fmean(fmean(tasks[key]) for key in sorted(common)) for design, tasks in designs.items()}
+                out[suite] = {code: -fmean(fmean(tasks[key].values()) for key in sorted(common)) for code, tasks in codes.items()}
         return out
 
     def ladder(self, design_ids: Sequence[str], corpus: str | None = None) -> Ladder:
         """Bits per byte against non-embedding parameters on one corpus, and where each two of the designs cross."""
-        held_back = {id for id, s in self.store.verifications.suspects().items() if not s.counts}
-        rows = self._on([v for v in self.store.verifications.all() if v.metrics and not v.own_rate and v.id not in held_back], corpus, design_ids)
+        held_back = self._held_back()
+        rows = self._on([v for v in self.store.verifications.counted() if not v.own_rate and v.id not in held_back], corpus, design_ids)
+        rows = _one_code(rows)
         points: dict[str, list[Point]] = defaultdict(list)
         for scale in self.scales:
             here = [v for v in rows if v.scale == scale]
@@ -187,7 +197,10 @@ class Evidence:
 
     def _rows(self, scale: str) -> list[Verification]:
         """Of runs at the scale's learning rate."""
-        return [v for v in self.store.verifications.all(scale) if v.metrics and not v.own_rate]
+        return [v for v in self.store.verifications.counted(scale) if not v.own_rate]
+
+    def _held_back(self) -> set[int]:
+        return {id for id, s in self.store.verifications.suspects().items() if not s.counts}
 
     def _on(self, rows: Sequence[Verification], corpus: str | None, both: Sequence[str]) -> list[Verification]:
         """The rows on one corpus: the one named (or its hash), else where most of `both` was measured, else where most was; the older of two."""
@@ -246,6 +259,28 @@ def by_design(rows: Iterable[Verification]) -> dict[str, Seeds]:
         if v.implementation_id == newest[v.design_id]:
             found[v.design_id][v.seed] = v
     return dict(found)
+
+
+def _one_code(rows: Sequence[Verification]) -> list[Verification]:
+    """Of each design the newest code, over the scales: a curve is of one block."""
+    newest = {v.design_id: v.implementation_id for v in sorted(rows, key=lambda v: v.implementation_id)}
+    return [v for v in rows if v.implementation_id == newest[v.design_id]]
+
+
+def _code(design_id: str, implementation_id: int) -> str:
+    return f"{design_id}#{implementation_id}"
+
+
+def _means(rows: Iterable[Verification]) -> dict[str, float]:
+    """code → mean over its seeds."""
+    return {_code(design, next(iter(seeds.values())).implementation_id): fmean(_scores(seeds).values()) for design, seeds in by_design(rows).items()}
+
+
+def _where(name: str, rows: Sequence[Verification], every: Sequence[Verification], corpus: str | None, own_rate: bool) -> str:
+    """On what a design was not verified."""
+    here = corpus or next((v.corpus for v in rows or [v for v in every if v.metrics]), "")
+    only = any(v.metrics and v.design_id == name and v.own_rate is own_rate and (not rows or v.corpus_hash == rows[0].corpus_hash) for v in every)
+    return (f" on {here}" if here else "") + (" at its own learning rate" if own_rate else "") + (" with the scale's settings as they are now" if only else "")
 
 
 def _scores(seeds: Seeds) -> dict[int, float]:

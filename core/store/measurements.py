@@ -84,11 +84,13 @@ class Measurements:
                 c.execute(insert(ProbeRow), rows)
 
     def probes(self, design_id: str | None = None) -> list[tuple[str, int, ProbeResult]]:
-        """(design, implementation, result), oldest first; a later one of the same task, level and seed stands beside the earlier."""
-        query = select(ProbeRow.design_id, ProbeRow.implementation_id, ProbeRow.result).order_by(ProbeRow.id)
+        """(design, implementation, result) of each probe as it was last defined, oldest first; a later one of the same task, level and seed stands beside the earlier."""
+        query = select(ProbeRow.design_id, ProbeRow.implementation_id, ProbeRow.result, ProbeRow.provenance).order_by(ProbeRow.id)
         with self._db.read() as c:
-            rows = c.execute(query if design_id is None else query.where(ProbeRow.design_id == design_id)).all()
-        return [(owner, implementation, ProbeResult(**result)) for owner, implementation, result in rows]
+            rows = [(owner, implementation, ProbeResult(**result), facts.get("hash")) for owner, implementation, result, facts in c.execute(query)]
+        defined = {(p.suite, p.task, p.level): definition for _, _, p, definition in rows}
+        return [(owner, implementation, p) for owner, implementation, p, definition in rows
+                if definition == defined[p.suite, p.task, p.level] and design_id in (None, owner)]
 
     def probed(self, design_id: str, implementation_id: int) -> list[tuple[ProbeResult, Json]]:
         """(result, its provenance) of one implementation, oldest first."""
