@@ -48,6 +48,7 @@ class Mode(StrEnum):
     MUTATION = "mutation"    # one parent
     CROSSOVER = "crossover"  # several parents
     SCRATCH = "scratch"      # none
+    EXPLORE = "explore"      # a person's idea in words, with parents or without
 
 
 class Status(StrEnum):
@@ -71,6 +72,9 @@ class Verb(StrEnum):
     RERANK = "rerank"        # data: {"order": [design ids, best first]}
     RELEASE = "release"      # opens the session's gate: implement the best
     STEER = "steer"          # words to the session's agents
+    GUIDE = "guide"          # a standing rule for the agents
+    MUTE = "mute"            # data: {"decision": id, "on": bool, "text": words}: a record that teaches, switched off or on again, or put in other words
+    PAUSE = "pause"          # the session's agents stop before their next call; data: {"on": bool}
     PROMOTE = "promote"      # score it on the locked test split; data: {"verification": id}
 
 
@@ -165,6 +169,17 @@ class UnitTree:
         return UnitTree(self.unit, self.config, children)
 
 
+@dataclass(frozen=True)
+class NewUnit:
+    """A unit that a proposal needs and nobody has written: what it is called, where it fits, and what it shall compute."""
+
+    name: str                        # small letters and underscores
+    kind: str                        # mixer, channel, norm, gate, position, conv or block
+    about: str                       # equations and shapes, in words
+    slots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)   # name → {"kind", "doc", "optional"}
+    config: Mapping[str, Any] = field(default_factory=dict)                # hyperparameters and their defaults
+
+
 # ------------------------------------------------------------------------------------------------------- the tree
 
 
@@ -179,6 +194,7 @@ class Proposal:
     body: str                        # Markdown: motivation, what changes in which unit, expected effect, risks
     units: UnitTree | None           # None for a flat gab.py
     created_at: datetime
+    new_units: tuple[NewUnit, ...] = ()  # of `units`: those that nobody has written yet
 
 
 @dataclass(frozen=True)
@@ -191,6 +207,7 @@ class Review:
     scores: Mapping[str, float]      # e.g. novelty, cost, plausibility, each 0–5
     text: str                        # Markdown with the reasons
     created_at: datetime
+    data: Json = field(default_factory=dict, hash=False)  # of a language model: points, nearest, forecast (0–1), accepted, stuck
 
 
 @dataclass(frozen=True)
@@ -419,6 +436,7 @@ class Session:
     run_id: str | None               # the evolve run that opened it
     created_at: datetime
     closed_at: datetime | None
+    team: Json = field(default_factory=dict, hash=False)  # other members by role, "rounds" of review, "accept" from which rating
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from core.agents.dialog import Dialog
-from core.types import CheckReport, Mode, Proposal, UnitTree
+from core.agents.similarity import Known
+from core.agents.stuck import Said
+from core.gab.units import UnitInfo
+from core.types import CheckReport, Json, Mode, NewUnit, Proposal, Review, UnitTree
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a design scored at one scale, in held-out bits per byte, beside the reference there."""
+
+    scale: str
+    mean: float
+    sd: float | None                 # over seeds; None for a single one
+    seeds: int
+    reference: float | None
+    noise: float                     # the scale's seed noise: one standard deviation of a difference
 
 
 @dataclass(frozen=True)
@@ -19,6 +34,30 @@ class Parent:
     summary: str
     units: UnitTree
     score: float | None              # held-out bits per byte at the largest scale measured, lower is better
+    code: str = ""                   # its newest gab.py
+    measured: tuple[Measured, ...] = ()
+    reviews: tuple[str, ...] = ()    # newest first
+    said: tuple[str, ...] = ()       # what people decided on it, with their reasons
+
+
+@dataclass(frozen=True)
+class Sibling:
+    """Another proposal of the same parents, or of the same session: what to differ from."""
+
+    id: str
+    title: str
+    summary: str
+    fate: str                        # proposed, refused, failed, verified …
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """One record of what people taught: a refusal's reason, a comment, a standing rule. `id` is the decision's."""
+
+    id: int
+    kind: str
+    about: str                       # the design, or "" for all
+    text: str
 
 
 @dataclass(frozen=True)
@@ -31,6 +70,12 @@ class Brief:
     seed: int                        # derived from the session's seed and the index
     instructions: str                # a person's, steering words included
     known: Sequence[tuple[str, UnitTree]]  # every other design of the tree: id, structure
+    siblings: tuple[Sibling, ...] = ()
+    guidance: tuple[Guidance, ...] = ()
+    texts: Sequence[Known] = ()      # every other design, with its proposal's text
+    own: tuple[UnitInfo, ...] = ()   # units that the parents brought along
+    past: tuple[Said, ...] = ()      # the reviewer's last reviews, newest last
+    scale: str = "nano"              # where it will be built first
 
 
 @dataclass(frozen=True)
@@ -41,6 +86,8 @@ class Draft:
     summary: str
     body: str                        # Markdown
     units: UnitTree
+    new_units: tuple[NewUnit, ...] = ()  # of the tree: those that nobody has written yet
+    heeded: Mapping[int, str] = field(default_factory=dict)  # guidance → how the draft took it up, in the designer's words
 
 
 @dataclass(frozen=True)
@@ -50,6 +97,27 @@ class Opinion:
     rating: float
     scores: dict[str, float]
     text: str
+    accepted: bool = True            # or to be revised first
+    data: Json = field(default_factory=dict)  # points, nearest, forecast, stuck
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a coder is to write, and how it may try."""
+
+    proposal: Proposal
+    brief: Brief
+    check: Callable[[str], CheckReport]
+    kept: Mapping[str, str]          # new unit → its source, as far as an earlier round got it right
+    round: int                       # how often it was implemented before
+
+
+@dataclass(frozen=True)
+class Written:
+    code: str
+    units: UnitTree | None
+    kept: Mapping[str, str] = field(default_factory=dict)    # new unit → source that passed
+    note: str = ""                   # what is not right yet, in words
 
 
 class Designer(Protocol):
@@ -57,6 +125,9 @@ class Designer(Protocol):
 
     def propose(self, brief: Brief, dialog: Dialog, design_id: str) -> Draft:
         """Speak in the dialog while working; the same brief gives the same draft when the agent is seeded."""
+
+    def revise(self, proposal: Proposal, review: Review, brief: Brief, dialog: Dialog, round: int) -> Draft | None:
+        """The proposal mended after a review, or None where the designer stands by it."""
 
 
 class Reviewer(Protocol):
@@ -69,5 +140,5 @@ class Reviewer(Protocol):
 class Coder(Protocol):
     name: str
 
-    def implement(self, proposal: Proposal, previous: CheckReport | None, dialog: Dialog) -> str:
-        """Write the proposal's gab.py. `previous` is the failed check of the last attempt, if there was one."""
+    def implement(self, task: Task, dialog: Dialog) -> Written:
+        """Write the proposal's gab.py; where not all of it comes right, the best that was reached."""

@@ -12,7 +12,7 @@ from core.agents.variation import CROSSOVERS, MAX_DEPTH, MUTATIONS, Change, Offs
 from core.errors import DesignError, UnitError
 from core.gab.structure import structural_hash
 from core.gab.units import UnitLibrary
-from core.types import Mode, UnitTree, derive_seed
+from core.types import Mode, Proposal, Review, UnitTree, derive_seed
 
 NEGATIONS = re.compile(r"\b(no|not|without|avoid|never|drop|except)\W+(?:\w+\W+){0,2}?$", re.IGNORECASE)
 
@@ -38,6 +38,10 @@ class GeneticDesigner:
             for chunk in draft.body.splitlines(keepends=True):
                 message.say(chunk)
         return draft
+
+    def revise(self, proposal: Proposal, review: Review, brief: Brief, dialog: Dialog, round: int) -> Draft | None:
+        """It reads no prose: it stands by what it drew."""
+        return None
 
     # ------------------------------------------------------------------------------------------------ searching
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row, select, update
 from core.errors import NotFound
 from core.store.engine import Database
 from core.store.tables import SessionRow
-from core.types import Mode, Session
+from core.types import Json, Mode, Session
 
 
 class Sessions:
@@ -18,13 +18,13 @@ class Sessions:
         self._db = database
 
     def add(self, id: str, mode: Mode, parents: Sequence[str], n_proposals: int, n_implement: int, instructions: str, seed: int, gate: str,
-            scale: str, author: str, designer: str, reviewer: str, run_id: str | None = None) -> Session:
+            scale: str, author: str, designer: str, reviewer: str, run_id: str | None = None, team: Json | None = None) -> Session:
         """One of that id that is there already is returned as it is."""
         with self._db.write() as c:
             c.execute(self._db.insert(SessionRow).values(
                 id=id, mode=str(mode), parents=list(parents), n_proposals=n_proposals, n_implement=n_implement, instructions=instructions,
                 seed=seed, gate=gate, scale=scale, author=author, designer=designer, reviewer=reviewer, run_id=run_id,
-                created_at=datetime.now(UTC)).on_conflict_do_nothing(index_elements=["id"]))
+                created_at=datetime.now(UTC), team=team or {}).on_conflict_do_nothing(index_elements=["id"]))
         return self.get(id)
 
     def get(self, id: str) -> Session:
@@ -54,4 +54,4 @@ class Sessions:
 
 def _session(r: Row) -> Session:
     return Session(r.id, Mode(r.mode), tuple(r.parents), r.n_proposals, r.n_implement, r.instructions, r.seed, r.gate, r.scale, r.author,
-                   r.designer, r.reviewer, r.run_id, r.created_at, r.closed_at)
+                   r.designer, r.reviewer, r.run_id, r.created_at, r.closed_at, r.team)

@@ -17,9 +17,11 @@ from core.store.curves import Curves
 from core.store.designs import Designs
 from core.store.engine import Database
 from core.store.events import Events
+from core.store.guidance import GuidanceUses
 from core.store.ledger import Ledger
 from core.store.measurements import Measurements
 from core.store.sessions import Sessions
+from core.store.specs import SpecRevisions
 from core.store.tables import (
     AuditRow,
     CheckRow,
@@ -61,6 +63,8 @@ class Store:
         self.events = Events(database)
         self.ledger = Ledger(database)
         self.calls = Calls(database, self.ledger)
+        self.guidance = GuidanceUses(database)
+        self.specs = SpecRevisions(database)
 
     @classmethod
     def open(cls, config: Config, migrate: bool = False) -> Store:

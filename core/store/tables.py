@@ -92,6 +92,7 @@ class ProposalRow(Base):
     body: Mapped[str]
     units: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
+    new_units: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")
 
 
 class ReviewRow(Base):
@@ -103,6 +104,7 @@ class ReviewRow(Base):
     scores: Mapped[dict[str, Any]]
     text: Mapped[str]
     created_at: Mapped[datetime]
+    data: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
 
 
 class DecisionRow(Base):
@@ -114,6 +116,30 @@ class DecisionRow(Base):
     session_id: Mapped[str | None] = mapped_column(index=True)
     reason: Mapped[str]
     data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class GuidanceUseRow(Base):
+    """That a prompt carried a person's record, and how the answer says it took it up."""
+
+    __tablename__ = "guidance_uses"
+    __table_args__ = (UniqueConstraint("decision_id", "key"),)
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    decision_id: Mapped[int] = mapped_column(ForeignKey("decisions.id"))
+    key: Mapped[str]  # of the conversation
+    design_id: Mapped[str | None]
+    how: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class SpecRow(Base):
+    """An agent spec as it was once used or saved: its YAML and prompts."""
+
+    __tablename__ = "spec_revisions"
+    revision: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(index=True)
+    files: Mapped[dict[str, Any]]
+    author: Mapped[str]
     created_at: Mapped[datetime]
 
 
@@ -271,6 +297,7 @@ class SessionRow(Base):
     run_id: Mapped[str | None] = mapped_column(index=True)
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    team: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
 
 
 class EventRow(Base):

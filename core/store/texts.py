@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select
 from core.errors import NotFound
 from core.store.engine import Database
 from core.store.tables import CheckRow, DecisionRow, DesignRow, ImplementationRow, ProposalRow, ReviewRow
-from core.types import CheckReport, Decision, Implementation, Json, Proposal, Review, UnitTree, Verb, sha256_text
+from core.types import CheckReport, Decision, Implementation, Json, NewUnit, Proposal, Review, UnitTree, Verb, sha256_text
 
 
 class _Table:
@@ -20,13 +20,13 @@ class _Table:
 
 
 class Proposals(_Table):
-    def add(self, design_id: str, author: str, by_person: bool, title: str, body: str, units: UnitTree | None) -> Proposal:
+    def add(self, design_id: str, author: str, by_person: bool, title: str, body: str, units: UnitTree | None, new_units: Sequence[NewUnit] = ()) -> Proposal:
         """The design's next revision."""
         with self._db.write() as c:
             revision = _next_revision(c, ProposalRow, design_id)
             done = c.execute(insert(ProposalRow).values(
                 design_id=design_id, revision=revision, author=author, by_person=by_person, title=title, body=body,
-                units=units.to_dict() if units else None, created_at=datetime.now(UTC)))
+                units=units.to_dict() if units else None, created_at=datetime.now(UTC), new_units=[asdict(u) for u in new_units]))
             return _proposal(c.execute(select(ProposalRow).where(ProposalRow.id == done.inserted_primary_key[0])).one())
 
     def newest(self, design_id: str) -> Proposal | None:
@@ -41,16 +41,22 @@ class Proposals(_Table):
 
 
 class Reviews(_Table):
-    def add(self, proposal_id: int, reviewer: str, rating: float, scores: Mapping[str, float], text: str) -> Review:
+    def add(self, proposal_id: int, reviewer: str, rating: float, scores: Mapping[str, float], text: str, data: Json | None = None) -> Review:
         with self._db.write() as c:
             done = c.execute(insert(ReviewRow).values(
-                proposal_id=proposal_id, reviewer=reviewer, rating=rating, scores=dict(scores), text=text, created_at=datetime.now(UTC)))
+                proposal_id=proposal_id, reviewer=reviewer, rating=rating, scores=dict(scores), text=text, created_at=datetime.now(UTC), data=data or {}))
             return _review(c.execute(_REVIEWS.where(ReviewRow.id == done.inserted_primary_key[0])).one())
 
     def of(self, design_id: str) -> list[Review]:
         """Of all the design's revisions, oldest first."""
         with self._db.read() as c:
             return [_review(r) for r in c.execute(_REVIEWS.where(ProposalRow.design_id == design_id).order_by(ReviewRow.id))]
+
+
+    def by(self, reviewer: str, limit: int) -> list[Review]:
+        """A reviewer's own last ones, oldest first."""
+        with self._db.read() as c:
+            return [_review(r) for r in c.execute(_REVIEWS.where(ReviewRow.reviewer == reviewer).order_by(ReviewRow.id.desc()).limit(limit))][::-1]
 
 
 class Decisions(_Table):
@@ -139,11 +145,11 @@ def _tree(data: Json | None) -> UnitTree | None:
 
 
 def _proposal(r: Row) -> Proposal:
-    return Proposal(r.id, r.design_id, r.revision, r.author, r.by_person, r.title, r.body, _tree(r.units), r.created_at)
+    return Proposal(r.id, r.design_id, r.revision, r.author, r.by_person, r.title, r.body, _tree(r.units), r.created_at, tuple(NewUnit(**u) for u in r.new_units))
 
 
 def _review(r: Row) -> Review:
-    return Review(r.id, r.proposal_id, r.design_id, r.reviewer, r.rating, r.scores, r.text, r.created_at)
+    return Review(r.id, r.proposal_id, r.design_id, r.reviewer, r.rating, r.scores, r.text, r.created_at, r.data)
 
 
 def _decision(r: Row) -> Decision:
