@@ -39,6 +39,8 @@ class MessagesWire(Wire):
         config = {"effort": request.effort} if request.effort else {}
         if request.schema:
             config["format"] = {"type": "json_schema", "schema": closed(request.schema.schema, bounds=False)}
+        if card.summary:
+            body["thinking"] = {"type": "adaptive", "display": "summarized"}
         if config:
             body["output_config"] = config
         if request.temperature is not None:

@@ -21,7 +21,7 @@ class Card:
     schema: bool = False             # holds to a JSON schema by itself
     tools: bool = True
     effort: bool = False             # takes an effort of reasoning
-    summary: bool = False            # of its reasoning is shown when asked for
+    summary: bool = False            # of its reasoning is asked for, and streams (with Anthropic: it may think as much as it sees fit)
     hidden: bool = False             # may reason out of sight: what was not seen of a cut answer may have been paid all the same
     cache: bool = False              # parts of the prompt are marked for the provider's cache
     context: int = 0                 # tokens, prompt and answer

@@ -48,7 +48,7 @@ class Teller:
             return error
         status = getattr(error, "status_code", None)
         if isinstance(status, int) and status >= 300:
-            return self.status(status, _body_text(error), getattr(getattr(error, "response", None), "headers", {}))
+            return self.status(status, body_text(error), getattr(getattr(error, "response", None), "headers", {}))
         chain = [error, error.__cause__, error.__context__]
         if any(isinstance(e, httpx2.ConnectError | httpx2.ConnectTimeout) for e in chain):
             return Overloaded(f"{self.entry.label} cannot be reached at {self.entry.base_url}{self._reason(error)}", self._start(), unpaid=True)
@@ -142,7 +142,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def _body_text(error: BaseException) -> str:
+def body_text(error: BaseException) -> str:
+    """What an SDK's error of an HTTP status says, whatever form its body has. Not yet cleaned of keys."""
     body = getattr(error, "body", None)
     if isinstance(body, Mapping):
         inner = body.get("error", body)

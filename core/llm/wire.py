@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from core.llm.base import Answer, Delta, Finish, Request, ToolCall, Usage
 from core.llm.catalogue import Card, Entry
-from core.llm.faults import Teller
+from core.llm.declined import Declined
+from core.llm.faults import Teller, body_text
 from core.llm.scrub import Scrubber
 from core.llm.watch import Line, watched
 from core.types import Json
@@ -38,6 +40,7 @@ class Wire:
         self._scrub = scrub or Scrubber([key] if key else [])
         self._lock = threading.Lock()
         self._made: Any = None
+        self._declined = Declined()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name})"
@@ -68,7 +71,7 @@ class Wire:
     # ------------------------------------------------------------------------------------------ inside
 
     def _read(self, line: Line, model: str, request: Request, card: Card, teller: Teller) -> Iterator[Delta | Answer]:
-        with self._send(self._client_(), model, request, card) as sent:
+        with self._sent(model, request, card) as sent:
             response = sent.http_response
             line.opened(response)
             content_type = response.headers.get("content-type", "")
@@ -78,6 +81,21 @@ class Wire:
                 if isinstance(item, Answer):
                     line.done()
                 yield item
+
+    @contextmanager
+    def _sent(self, model: str, request: Request, card: Card) -> Iterator[Any]:
+        """The open response. A part that the model refuses by name is left out, and the request sent again: a refusal costs nothing."""
+        with ExitStack() as stack:
+            while True:
+                asked, way = self._declined.without(model, request, card)
+                try:
+                    sent = stack.enter_context(self._send(self._client_(), model, asked, way))
+                    break
+                except Exception as error:
+                    status = getattr(error, "status_code", None)
+                    if status not in (400, 422) or not self._declined.learn(model, body_text(error), asked, way):
+                        raise
+            yield sent
 
     def _client_(self) -> Any:
         with self._lock:

@@ -148,6 +148,7 @@ def test_calls_in_flight_count_and_those_who_come_late_wait_for_what_they_give_b
     assert served.left(TOKENS)[0] < bound
 
 
+@pytest.mark.slow
 def test_200_asks_under_faults_from_4_threads_never_exceed_the_budget_and_lose_nothing(serve, database):
     """On SQLite and PostgreSQL; more than the budget allows, so that some pause."""
     served = serve(lambda asked: Reply(f"echo {asked.last} " * 4), Chance(0.1, seed=1), money=0.06, tokens=60_000, stall_s=0.2, config=database,

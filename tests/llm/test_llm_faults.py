@@ -21,8 +21,10 @@ from core.errors import (
     TimedOut,
     TooLong,
 )
-from core.llm.base import Finish
+from core.llm.base import Finish, Schema
 from core.llm.caller import Caller
+from core.llm.catalogue import Card
+from core.llm.declined import Declined
 from core.llm.faults import retry_after
 from core.types import CallState
 
@@ -73,6 +75,31 @@ def test_a_refusal_is_told_at_once_and_costs_nothing(serve, model):
         assert len(served.server.log) == n
         assert served.caller.money(fault) == 0.0
     assert served.left("tokens") == served.left("money") == (0.0, 0.0)
+
+
+def test_a_part_that_a_model_refuses_by_name_is_left_out_from_then_on(serve):
+    served = serve(TEXT, ["bad_request"])
+    assert served.ask("chat:known", temperature=0.5, key="1").text == TEXT
+    assert served.ask("chat:known", temperature=0.5, key="2").text == TEXT
+    assert [a.temperature for a in served.server.log] == [0.5, None, None]
+    assert [c.state for c in served.store.calls.of_key("1")] == [CallState.ANSWERED]
+
+
+@pytest.mark.parametrize(("words", "part"), [
+    ("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "max_tokens"),
+    ("Unsupported value: 'reasoning.effort' is not supported with this model", "effort"),
+    ("adaptive thinking is not supported on this model", "summary"),
+    ("output_config.format: Extra inputs are not permitted", "schema"),
+    ("Your organization must be verified to generate reasoning summaries", "summary"),
+    ("the prompt is bad", ""), ("top_k is not supported", "")])
+def test_refusals_name_parts_in_their_own_words(words, part):
+    declined, card = Declined(), Card(summary=True, effort=True, schema=True)
+    asked = request(effort="low", schema=Schema("x", {"type": "object"}))
+    assert declined.learn("m", words, asked, card) == bool(part)
+    assert declined._parts.get("m", frozenset()) == ({part} if part else frozenset())
+    assert declined.without("another", asked, card) == (asked, card)
+    assert (declined.without("m", asked, card) == (asked, card)) == (not part)
+    assert not declined.learn("m", words, *declined.without("m", asked, card)), "nothing is left out twice"
 
 
 def test_the_variable_that_was_set_is_named(serve, tmp_path):
