@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from core import cli_text as text
@@ -35,6 +36,9 @@ def ask(args: argparse.Namespace) -> tuple[object, str, int]:
     try:
         answer = model.ask(request, _silent if args.json else _show)
         spent = model.spent()
+    except BrokenPipeError:  # the reader (head, less) has seen enough; what was asked is on record
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return {}, "", 0
     finally:
         model.close()
     u = answer.usage
