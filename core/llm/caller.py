@@ -13,6 +13,7 @@ One ask, in the order in which it happens:
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,7 @@ class Policy:
     breaker_rest_s: float = 60.0
     least_answer: int = 512          # tokens; where the budget leaves fewer, nothing is asked
     budget_wait_s: float = 300.0     # for calls in flight to give back what they do not need
+    sweep_s: float = 60.0            # between looks for what killed processes still hold of the budgets
     look_s: float = 0.2              # between looks at whether somebody wants to stop
 
 
@@ -61,6 +63,7 @@ class Caller:
         self._sleep = sleep
         self._process = process_id()
         self._purse = Purse(store, prices, self.policy.least_answer)
+        self._swept = -math.inf
         self._breaker = Breaker(self.policy.breaker_faults, self.policy.breaker_rest_s, clock)
 
     @classmethod
@@ -81,6 +84,9 @@ class Caller:
         if found := self._store.calls.answered(key, request.hash):
             return _answer(found)
         names = self.catalogue.resolve(models, self._reach.keys)
+        if self._clock() - self._swept > self.policy.sweep_s:
+            self._swept = self._clock()
+            self._bury_all()
         error: LanguageModelError | None = None
         for n, name in enumerate(names):
             try:
