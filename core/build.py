@@ -13,28 +13,39 @@ from functools import partial
 from pathlib import Path
 
 from core import discovery
+from core.agents.base import Coder, Designer, Reviewer
+from core.agents.coder import ModelCoder
 from core.agents.compose import ComposeCoder
+from core.agents.designer import ModelDesigner
 from core.agents.genetic import GeneticDesigner
+from core.agents.observer import Observer
+from core.agents.ranker import ModelRanker
+from core.agents.reviewer import ModelReviewer
 from core.agents.rules import RuleReviewer
-from core.agents.spec import get_spec, load_specs
+from core.agents.speaker import Asking, Setting
+from core.agents.spec import AgentSpec, get_spec
 from core.config import Config
 from core.desk import Desk
 from core.engine import Measuring
 from core.errors import ConfigError, JobError, UsageError
 from core.gab.references import load_references
 from core.jobs import JobContext, Worker
-from core.lab import Engine, Lab, Progress, Run, Team
+from core.lab import Engine, Lab, Progress, Run
+from core.llm.caller import Caller
 from core.machine import this_machine, wait_politely
 from core.probing import probed
+from core.proposing import Team
 from core.selection.base import REFERENCE, Selector
 from core.selection.greedy import GreedySelector
 from core.store import Store
+from core.toolbox import Tools
 from core.types import CheckReport, Costs, Design, JobKind, JobState, Json, Kind, Mode, Scale, VerifyOptions
 from core.verification.probes.suites import get_suite
 
-DESIGNERS = {"genetic": GeneticDesigner}
-REVIEWERS = {"rules": RuleReviewer}
-CODERS = {"compose": ComposeCoder}
+DESIGNERS: Mapping[str, Callable] = {"genetic": lambda spec, units, _: GeneticDesigner(spec, units), "model": ModelDesigner}
+REVIEWERS: Mapping[str, Callable] = {"rules": lambda spec, units, _: RuleReviewer(spec, units), "model": ModelReviewer}
+CODERS: Mapping[str, Callable] = {"compose": lambda spec, units, _: ComposeCoder(spec, units), "model": ModelCoder}
+ENGINES: Mapping[str, Callable] = {"model": Callable}
 SELECTORS: Mapping[str, Callable[[int, list[str]], Selector]] = {
     "greedy": GreedySelector,
     "random": partial(GreedySelector, greedy=False),
@@ -67,6 +78,7 @@ class BuildSystem:
     def __init__(self, config: Config | None = None, author: str = "you") -> None:
         self.config = config or Config.from_env()
         self.author = author
+        self._asking: Asking | None = None
         wait_politely()
 
     def __call__(self, request: str, design_budget: int = 2, verify_budget: Mapping[str, int] | None = None, seed: int = 0) -> Discovery:
@@ -104,15 +116,45 @@ class BuildSystem:
         return Lab(desk.store, self.engine(), self.team(desk), desk.scales, progress, selector, run)
 
     def team(self, desk: Desk) -> Team:
-        specs = load_specs(self.config.specs_dir)
-
-        def make(role: str, engines: Mapping[str, Callable], name: str):
-            spec = get_spec(specs, name, role)
+        """Makes agents by the names of their specs; each revision that is used is kept in the store."""
+        def found(name: str, role: str, engines: Mapping[str, Callable]) -> AgentSpec:
+            spec = get_spec(desk.agents(), name, role)
             if spec.engine not in engines:
                 raise ConfigError(f"agent {name}: engine {spec.engine!r} is unknown", f"use one of {', '.join(engines)}")
-            return engines[spec.engine](spec, desk.units)
+            desk.store.specs.keep(spec.revision, spec.name, spec.files(), "")
+            return spec
 
-        return Team(partial(make, "designer", DESIGNERS), partial(make, "reviewer", REVIEWERS), partial(make, "coder", CODERS))
+        def designer(name: str, setting: Setting) -> Designer:
+            spec = found(name, "designer", DESIGNERS)
+            return DESIGNERS[spec.engine](spec, desk.units, setting)
+
+        def reviewer(name: str, setting: Setting) -> Reviewer:
+            spec = found(name, "reviewer", REVIEWERS)
+            return REVIEWERS[spec.engine](spec, desk.units, setting)
+
+        def coder(name: str, setting: Setting, members: Mapping[str, str]) -> Coder:
+            spec = found(name, "coder", CODERS)
+            if spec.engine != "model":
+                return CODERS[spec.engine](spec, desk.units, setting)
+            debugger = found(members["debugger"], "debugger", ENGINES) if "debugger" in members else None
+            observer = Observer(found(members["observer"], "observer", ENGINES), setting) if "observer" in members else None
+            return ModelCoder(spec, desk.units, setting, debugger, observer)
+
+        return Team(designer, reviewer, coder, lambda name, setting: ModelRanker(found(name, "ranker", ENGINES), setting), lambda: self.asking(desk.store),
+                    partial(self._toolbox, desk), lambda scale: desk.noise(scale).paired.sd, desk.units)
+
+    def asking(self, store: Store) -> Asking:
+        """The way to language models, opened when the first agent speaks."""
+        if self._asking is None:
+            self._asking = Caller.open(self.config, store)
+        return self._asking
+
+    def _toolbox(self, desk: Desk, scale: str) -> Tools:
+        from core.checker.trace import trace
+
+        rung = desk.scales[scale]
+        return Tools(desk.store, self.config.library_dir, list(desk.scales), lambda code: self.engine().check(code, rung),
+                     lambda code: trace(code, rung, self._reference_code(), 2, 64), desk.costs)
 
     def engine(self) -> Engine:
         measuring = Measuring(self.config, self._reference_code)
@@ -178,8 +220,10 @@ class BuildSystem:
     def _verify(self, desk: Desk, job: JobContext) -> Json:
         p = job.job.payload
         lab = self.lab(desk, job)
-        with lab.reserve(p["scale"], job.job.subject):
+        with lab.reserve(p["scale"], p.get("line", job.job.subject)) as cost:
             row = lab.verified(p["design"], p["scale"], p["seed"], p["corpus"], p["label"], VerifyOptions.from_dict(p.get("options", {})))
+            if row.finished_at and job.job.started_at and row.finished_at < job.job.started_at:
+                cost.give_back()
         return {"verification": row.id, "failure": row.failure}
 
     def _audit(self, desk: Desk, job: JobContext) -> Json:

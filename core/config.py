@@ -97,6 +97,11 @@ class Config:
             key_variables={name: variable for name, variable in found.items() if variable},
         )
 
+    @property
+    def own_specs_dir(self) -> Path:
+        """A person's versions of agents, laid over the shipped ones."""
+        return self.data_dir / "agent_specs"
+
     def make_dirs(self) -> None:
         """Create DATA_DIR and CKPT_DIR and prove that both can be written."""
         for name, path in (("DATA_DIR", self.data_dir), ("CKPT_DIR", self.ckpt_dir)):

@@ -5,14 +5,20 @@ The desk writes decisions and jobs; workers act on them. It loads no torch, so a
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 
+from core.agents.coder import own_units
+from core.agents.edits import how_edited
+from core.agents.spec import get_spec, get_team
 from core.config import Config
+from core.directing import Directing
 from core.errors import Conflict, NotFound, UsageError
 from core.estimates import Estimate, estimate
+from core.gab.declared import with_declared
 from core.gab.references import ReferenceDesign, load_references
 from core.gab.scales import get_scale, load_scales
 from core.gab.units import UnitLibrary
@@ -34,6 +40,7 @@ from core.types import (
     Implementation,
     Job,
     JobKind,
+    Json,
     Kind,
     Mode,
     Proposal,
@@ -42,9 +49,11 @@ from core.types import (
     Status,
     UnitTree,
     Verb,
+    Verification,
     VerifyOptions,
     derive_seed,
     sha256_text,
+    verify_subject,
 )
 from core.verification.probes.suites import Suite, get_suite, load_suites
 from core.verification.training.shelf import Shelved, corpus_name, shelf
@@ -54,11 +63,12 @@ LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says
 FIRST_BUDGETS = {DESIGN_BUDGET: 50, "nano": 50, "micro": 10, MONEY: 10, TOKENS: 20_000_000}
 
 
-class Desk(Judging):
+class Desk(Judging, Directing):
     def __init__(self, store: Store, queue: Queue, scales: dict[str, Scale], units: UnitLibrary, author: str, config: Config) -> None:
         self.store = store
         self.queue = queue
         self.scales = scales
+        store.current.tell(scales)
         self.units = units
         self.author = author
         self.config = config
@@ -66,7 +76,7 @@ class Desk(Judging):
     @classmethod
     def open(cls, config: Config, author: str = "you", store: Store | None = None) -> Desk:
         store = store or Store.open(config)
-        queue = Queue(store, config.lease_s, lambda job: _give_back(store, job))
+        queue = Queue(store, config.lease_s, lambda job: _give_back(store, queue, job))
         return cls(store, queue, load_scales(config.scales_file), UnitLibrary(config.library_dir / "units"), author, config)
 
     def references(self) -> list[ReferenceDesign]:
@@ -85,15 +95,23 @@ class Desk(Judging):
         seed: int | None = None,
         gate: str = "ask",
         scale: str = "nano",
-        designer: str = "genetic_designer",
-        reviewer: str = "rule_reviewer",
+        agents: str = "",
+        designer: str = "",
+        reviewer: str = "",
         run_id: str | None = None,
         session_id: str | None = None,
         enqueue: bool = True,
     ) -> Session:
-        """Open a design session (ALG 4) and hand it to a worker. `mode` follows from the number of parents when absent."""
+        """Open a design session (ALG 4) and hand it to a worker. `mode` follows from the number of parents when absent; `agents` names a team, of which
+        `designer` and `reviewer` may be replaced."""
         parents = tuple(dict.fromkeys(parents))
         mode = _mode_for(parents, mode)
+        if mode is Mode.EXPLORE:
+            _words(instructions, "there is no idea to explore")
+        team = get_team(self.teams(), agents or "builtin")
+        specs, members = self.agents(), {**team.members, **{role: name for role, name in (("designer", designer), ("reviewer", reviewer)) if name}}
+        for role, name in members.items():
+            get_spec(specs, name, role)
         for parent in parents:
             self._parent(parent)
         get_scale(self.scales, scale)
@@ -105,7 +123,8 @@ class Desk(Judging):
         session = self.store.sessions.add(
             id=session_id, mode=mode, parents=parents, n_proposals=n_proposals, n_implement=n_implement, instructions=instructions.strip(),
             seed=derive_seed(session_id) % 2**31 if seed is None else seed, gate=gate, scale=scale, author=self.author,
-            designer=designer, reviewer=reviewer, run_id=run_id)
+            designer=members["designer"], reviewer=members["reviewer"], run_id=run_id,
+            team={"name": team.name, **{role: name for role, name in members.items() if role not in ("designer", "reviewer")}, "rounds": team.rounds, "accept": team.accept})
         if enqueue:
             self._run(session)
         return session
@@ -144,8 +163,13 @@ class Desk(Judging):
             raise Conflict(f"{newest.author} saved revision {newest.revision} while you edited revision {base_revision}",
                            "your text is still in the form: compare, then save again")
         if units is not None:
-            self.units.validate(units)
-        return self.store.proposals.add(design_id, self.author, True, _words(title, "a proposal needs a title"), body, units)
+            self._vocabulary(design_id, newest).validate(units)
+        kept = tuple(u for u in newest.new_units if units and u.name in {node.unit for _, node in units.walk()}) if newest else ()
+        with self.store.together():
+            made = self.store.proposals.add(design_id, self.author, True, _words(title, "a proposal needs a title"), body, units, kept)
+            if newest and (how := how_edited(newest, made)):
+                self.store.decisions.add(Verb.EDIT, self.author, design_id=design_id, reason=how, data={"revision": made.revision})
+        return made
 
     def rerank(self, session_id: str, order: Sequence[str], reason: str = "") -> Decision:
         """Put the session's proposals in this order, best first. A person's order wins over ratings."""
@@ -251,9 +275,11 @@ class Desk(Judging):
     ) -> list[Job]:
         """Queue design × seed at a scale. Each takes one unit of the scale's budget, reserved now, spent when it is done.
 
-        What is stored already is not made again, nor charged, unless `fresh`.
+        What is stored already is not made again, nor charged, unless `fresh`. Requests for one training that differ in their options are jobs of one line: charged once, and
+        done one after another, each adding the tasks that are lacking.
         """
-        get_scale(self.scales, scale)
+        settings = get_scale(self.scales, scale).settings
+        options = options or VerifyOptions()
         corpus = corpus_name(corpus, self.config)
         for design_id in design_ids:
             self._implemented(design_id)
@@ -261,12 +287,12 @@ class Desk(Judging):
         for design_id in design_ids:
             for seed in seeds:
                 _within("the seed", seed, 0, 2**31 - 1)
-                label = " ".join(([OWN_RATE] if options and options.sweep else []) + ([secrets.token_hex(4)] if fresh else []))
-                subject = verify_subject(design_id, scale, seed, corpus, label)
-                payload = {"design": design_id, "scale": scale, "seed": seed, "corpus": corpus, "label": label, "options": asdict(options or VerifyOptions())}
+                label = " ".join(([OWN_RATE] if options.sweep else []) + ([secrets.token_hex(4)] if fresh else []))
+                line = self._line(design_id, scale, seed, corpus, label, settings)
+                payload = {"design": design_id, "scale": scale, "seed": seed, "corpus": corpus, "label": label, "options": asdict(options), "line": line}
                 with self.store.together():
-                    self.store.ledger.reserve(scale, subject)
-                    jobs.append(self.queue.put(JobKind.VERIFY, subject, payload))
+                    self.store.ledger.reserve(scale, line)
+                    jobs.append(self.queue.put(JobKind.VERIFY, line + _asked(options), payload))
         return jobs
 
     def evolve(
@@ -322,7 +348,7 @@ class Desk(Judging):
         job = self.queue.get(job_id)
         with self.store.together():
             if job.kind is JobKind.VERIFY:
-                self.store.ledger.reserve(job.payload["scale"], job.subject)
+                self.store.ledger.reserve(job.payload["scale"], job.payload.get("line", job.subject))
             return self.queue.retry(job_id)
 
     def set_budget(self, account: str, total: float) -> None:
@@ -352,12 +378,24 @@ class Desk(Judging):
 
     # ------------------------------------------------------------------------------------------ inside
 
+    def _line(self, design_id: str, scale: str, seed: int, corpus: str | None, label: str, settings: str) -> str:
+        """The training's name; the older one where a job under that is still to be done."""
+        older = verify_subject(design_id, scale, seed, corpus, label)
+        made = self.store.implementations.newest(design_id)
+        return older if made is None or self.store.ledger.reserved(scale, older) else verify_subject(design_id, scale, seed, corpus, label, made.id, settings)
+
     def _run(self, session: Session) -> Job:
         """Hand the session to a worker; one that an evolve run opened is the run's to go on with."""
         if session.run_id:
             run = self.queue.newest(session.run_id)
             return self.queue.put(JobKind.EVOLVE, run.subject, run.payload, max_attempts=run.max_attempts)
         return self.queue.put(JobKind.SESSION, f"session:{session.id}", {"session": session.id})
+
+    def _vocabulary(self, design_id: str, proposal: Proposal | None) -> UnitLibrary:
+        """The library, what the design's parents brought along, and what its proposal declared."""
+        own = [info for parent in self.store.designs.get(design_id).parents if (made := self.store.implementations.newest(parent)) for info in own_units(made.code, self.units)]
+        library = UnitLibrary(self.units.folder, own)
+        return with_declared(library, proposal.new_units) if proposal else library
 
     def _decide(self, verb: Verb, design_id: str, reason: str) -> Decision:
         design = self.store.designs.get(design_id)
@@ -379,18 +417,27 @@ class Desk(Judging):
             raise UsageError(f"{design_id} failed its check", f"see: python -m core show {design_id}")
 
 
-def verify_subject(design_id: str, scale: str, seed: int, corpus: str | None = None, label: str = "") -> str:
-    """The name under which a verification is queued and charged, once."""
-    return f"verify:{design_id}@{scale}#{seed}" + (f"|{corpus}" if corpus else "") + (f"!{label}" if label else "")
+def _asked(options: VerifyOptions) -> str:
+    """Tells a job's subject from that of another request for the same training; nothing for what everybody asks. A sweep is in the label already."""
+    told = replace(options, tasks=tuple(sorted(options.tasks)), trackers=tuple(sorted(options.trackers)), sweep=False)
+    return "" if told == VerifyOptions() else f"?{sha256_text(json.dumps(asdict(told), sort_keys=True))[:8]}"
 
 
-def _give_back(store: Store, job: Job) -> None:
+def _of_line(row: Verification, payload: Json) -> bool:
+    """Whether the row is of the training that a job is about; jobs and rows of older programs name neither code nor settings."""
+    named = [verify_subject(row.design_id, row.scale, row.seed, payload.get("corpus"), row.label, *made_with) for made_with in ((), (row.implementation_id, row.settings))]
+    return not row.settings or payload.get("line", named[0]) in named
+
+
+def _give_back(store: Store, queue: Queue, job: Job) -> None:
     """Release what a job holds of the budget when it ends without its worker's word."""
     if job.kind is JobKind.VERIFY:
         p = job.payload
-        store.ledger.release(p["scale"], job.subject)
+        if any(other.id != job.id for other in queue.in_line(p.get("line", ""))):
+            return                                   # another job does this training, and holds what it costs
+        store.ledger.release(p["scale"], p.get("line", job.subject))
         for row in store.verifications.of(p["design"]):
-            if row.finished_at is None and (row.scale, row.seed, row.label) == (p["scale"], p["seed"], p.get("label", "")):
+            if row.finished_at is None and (row.scale, row.seed, row.label) == (p["scale"], p["seed"], p.get("label", "")) and _of_line(row, p):
                 store.verifications.cut_off(row.id, job.error or "stopped")
     elif job.kind is JobKind.SESSION:
         store.ledger.release(DESIGN_BUDGET, job.payload["session"])
@@ -403,8 +450,8 @@ def _mode_for(parents: tuple[str, ...], mode: Mode | str | None) -> Mode:
     try:
         wanted = Mode(mode)
     except ValueError:
-        raise UsageError(f"mode {mode!r} is unknown", "use mutation, crossover or scratch") from None
-    if wanted is not implied:
+        raise UsageError(f"mode {mode!r} is unknown", "use mutation, crossover, scratch or explore") from None
+    if wanted is not implied and wanted is not Mode.EXPLORE:
         raise UsageError(f"{wanted} with {len(parents)} parent(s)", "scratch takes none, mutation one, crossover two or more")
     return wanted
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.errors import Paused
 from core.types import DESIGN_BUDGET, Act, Outcome, Session
 
 if TYPE_CHECKING:
@@ -45,13 +46,18 @@ def verify(lab: Lab) -> Outcome:
 
 def sample(lab: Lab, session: Session, cost: Reservation) -> Outcome:
     """ALG 4: propose many, review and rank them, implement the best. Proposing is cheap, implementing dear, verifying dearest."""
-    proposals = [lab.proposal(session, k) for k in range(session.n_proposals)]
-    ranked = lab.ranked(session, [lab.reviewed(session, p) for p in proposals])
-    if lab.gate_closed(session):
-        lab.wait(session)
+    try:
+        proposals = [lab.proposal(session, k) for k in range(session.n_proposals)]
+        ranked = lab.ranked(session, [lab.reviewed(session, p) for p in proposals])
+        if lab.gate_closed(session):
+            lab.wait(session)
+            cost.keep()
+            return Outcome.WAITING
+        for chosen in ranked[: session.n_implement]:
+            lab.implemented(chosen, session.scale, session)
+    except Paused as why:  # a budget is spent, a provider wants patience, or a person said so: nothing is lost, and it goes on from here
+        lab.put_aside(session, why)
         cost.keep()
         return Outcome.WAITING
-    for chosen in ranked[: session.n_implement]:
-        lab.implemented(chosen, session.scale, session)
     lab.close(session)
     return Outcome.DONE

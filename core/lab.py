@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import networkx as nx
 
-from core.agents.base import Brief, Coder, Designer, Parent, Reviewer
-from core.agents.dialog import Dialog
 from core.errors import (
     DesignError,
     Diverged,
@@ -26,17 +24,15 @@ from core.errors import (
     StoreError,
     VerificationError,
 )
+from core.proposing import Proposing, Team
 from core.selection.base import Selector
-from core.selection.ranking import ranking
 from core.statistics.stopping import hopeless
 from core.store import Store
 from core.store.curves import CurveWriter
 from core.types import (
     CheckReport,
-    CheckResult,
     Costs,
     CurvePoint,
-    Design,
     Documents,
     Gates,
     Implementation,
@@ -45,17 +41,14 @@ from core.types import (
     Metrics,
     Parents,
     ProbeResult,
-    Proposal,
     Scale,
     Session,
-    Status,
     Timing,
-    UnitTree,
-    Verb,
     Verification,
     VerifyOptions,
     derive_seed,
     sha256_text,
+    verify_subject,
 )
 from core.vetting import Vetting
 
@@ -132,11 +125,7 @@ class Engine:
     probe: Callable[[str, Sequence[Probe], int, Callable[[ProbeResult, Json], None], Progress], None]  # (code, probes, seed, on result and provenance, progress)
 
 
-@dataclass(frozen=True)
-class Team:
-    designer: Callable[[str], Designer]                              # by the name of its spec
-    reviewer: Callable[[str], Reviewer]
-    coder: Callable[[str], Coder]
+BUILTIN: Json = {"designer": "genetic_designer", "reviewer": "rule_reviewer", "team": {"coder": "compose_coder"}}
 
 
 @dataclass(frozen=True)
@@ -151,24 +140,31 @@ class Run:
     n_implement: int
     corpus: str | None
     instructions: str = ""
+    agents: Json = field(default_factory=lambda: dict(BUILTIN))    # designer, reviewer and team, as Sessions.add takes them
 
 
 class Reservation:
     def __init__(self) -> None:
         self.kept = False
+        self.given_back = False
+
+    def give_back(self) -> None:
+        """Release: it was there already, and nothing was made."""
+        self.given_back = True
 
     def keep(self) -> None:
         """Neither spend nor release: the subject goes on later."""
         self.kept = True
 
 
-class Lab(Vetting):
+class Lab(Vetting, Proposing):
     def __init__(self, store: Store, engine: Engine, team: Team, scales: dict[str, Scale], progress: Progress,
                  selector: Selector | None = None, run: Run | None = None) -> None:
         self.store = store
         self.engine = engine
         self.team = team
         self.scales = scales
+        store.current.tell(scales)
         self.progress = progress
         self._selector = selector
         self.current = run
@@ -220,7 +216,12 @@ class Lab(Vetting):
         return self.engine.corpus(self.run.corpus, scale, self.progress).hash
 
     def _counts(self, verification: Verification) -> bool:
-        return verification.finished_at is not None and not verification.cut_off and verification.corpus_hash == self.corpus_hash
+        return verification.finished_at is not None and not verification.cut_off and verification.corpus_hash == self.corpus_hash and self._as_now(verification)
+
+    def _as_now(self, verification: Verification) -> bool:
+        """Whether its scale had the settings that it has now; what does not tell is taken to."""
+        rung = self.scales.get(verification.scale)
+        return rung is None or verification.settings in ("", rung.settings)
 
     def budgets(self) -> dict[str, float]:
         """What the run may still begin. Its own reservations count as left: what was begun and interrupted goes on."""
@@ -243,7 +244,9 @@ class Lab(Vetting):
         except Exception:
             self.store.ledger.release(name, subject)
             raise
-        if not reservation.kept:
+        if reservation.given_back:
+            self.store.ledger.release(name, subject)
+        elif not reservation.kept:
             self.store.ledger.spend(name, subject)
 
     # ------------------------------------------------------------------------------------------ ALG 2: sessions
@@ -260,80 +263,7 @@ class Lab(Vetting):
         return self.store.sessions.add(
             id=session_id, mode=parents.mode, parents=parents.ids, n_proposals=run.n_proposals, n_implement=run.n_implement,
             instructions=run.instructions, seed=derive_seed(run.seed, "session", n) % 2**31, gate=run.gate,
-            scale=scale, author="selector", designer="genetic_designer", reviewer="rule_reviewer", run_id=run.id)
-
-    def dialog(self, session: Session) -> Dialog:
-        return Dialog(lambda kind, author, data: self.store.events.append(f"session:{session.id}", kind, author, data))
-
-    # ------------------------------------------------------------------------------------------ ALG 4: proposals
-
-    def proposal(self, session: Session, k: int) -> Proposal:
-        """The session's k-th proposal; it enters the tree at once."""
-        design_id = f"{session.id}-{k + 1}"
-        stored = self._stored_proposal(design_id)
-        if stored:
-            return stored
-        self.progress.check_cancel()
-        self.progress.progress(0.05 + 0.3 * k / session.n_proposals, f"proposal {k + 1} of {session.n_proposals}")
-        dialog = self.dialog(session)
-        dialog.phase("proposing", f"{k + 1} of {session.n_proposals}")
-        draft = self.team.designer(session.designer).propose(self.brief(session, k, design_id), dialog, design_id)
-        with self.progress.guard():
-            self.store.designs.add(id=design_id, title=draft.title, kind=Kind.AGENT, mode=session.mode, parents=session.parents,
-                                   author=session.designer, session_id=session.id, index=k, summary=draft.summary)
-            return self.store.proposals.add(design_id, session.designer, False, draft.title, draft.body, draft.units)
-
-    def reviewed(self, session: Session, proposal: Proposal) -> Proposal:
-        """The proposal, reviewed in its newest revision."""
-        if any(review.proposal_id == proposal.id for review in self.store.reviews.of(proposal.design_id)):
-            return proposal
-        self.progress.check_cancel()
-        dialog = self.dialog(session)
-        dialog.phase("reviewing", proposal.title)
-        index = int(proposal.design_id.rsplit("-", 1)[1]) - 1
-        opinion = self.team.reviewer(session.reviewer).review(proposal, self.brief(session, index, proposal.design_id), dialog)
-        with self.progress.guard():
-            self.store.reviews.add(proposal.id, session.reviewer, opinion.rating, opinion.scores, opinion.text)
-        return proposal
-
-    def ranked(self, session: Session, proposals: list[Proposal]) -> list[Design]:
-        """Best first, refused ones left out; a person's order wins."""
-        ids = {p.design_id for p in proposals}
-        order = ranking(self.store.designs.of_session(session.id), self.store.decisions.of(session_id=session.id))
-        return [d for d in order if d.id in ids and d.status is not Status.REFUSED]
-
-    def gate_closed(self, session: Session) -> bool:
-        """Whether the session waits for a person: its gate asks, and nobody has released it."""
-        return session.gate == "ask" and not any(d.verb is Verb.RELEASE for d in self.store.decisions.of(session_id=session.id))
-
-    def wait(self, session: Session) -> None:
-        last = self.store.events.last(f"session:{session.id}", "phase")
-        if last is None or last.data["phase"] != "waiting":
-            self.dialog(session).phase("waiting", "for you: read, edit, approve or refuse, then implement the best")
-
-    def close(self, session: Session) -> None:
-        if session.closed_at is None:
-            self.store.sessions.close(session.id)
-            self.dialog(session).phase("closed", "")
-
-    def implemented(self, design: Design, scale: str, session: Session | None = None) -> Implementation:
-        """Code for the design's newest proposal, checked at the scale."""
-        proposal = self.store.proposals.newest(design.id)
-        stored = self.store.implementations.newest(design.id)
-        fresh = stored is not None and (proposal is None or stored.units == proposal.units)
-        if fresh and stored.check is not None and stored.check.scale == scale:
-            return stored
-        self.progress.check_cancel()
-        dialog = self.dialog(session) if session else Dialog(
-            lambda kind, author, data: self.store.events.append(f"design:{design.id}", kind, author, data))
-        dialog.phase("implementing", design.title)
-        if not fresh:
-            stored = self._write(proposal, design, dialog)
-        self.progress.progress(0.6, f"checking {design.id}")
-        report = self.checked(stored, scale)
-        with dialog.message("checker", "system", design.id) as message:
-            message.say(_told(report))
-        return self.store.implementations.get(stored.id)
+            scale=scale, author="selector", run_id=run.id, **run.agents)
 
     def checked(self, implementation: Implementation, scale: str) -> CheckReport:
         report = self.engine.check(implementation.code, self.scales[scale])
@@ -358,11 +288,15 @@ class Lab(Vetting):
 
     def seed(self, design_id: str, scale: str) -> int:
         """The smallest seed not measured yet: all designs meet the same seeds, so that comparisons are paired."""
-        done = {v.seed for v in self.store.verifications.of(design_id) if v.scale == scale and not v.own_rate and self._counts(v)}
+        made = self.store.implementations.newest(design_id)
+        done = {v.seed for v in self.store.verifications.of(design_id)
+                if v.scale == scale and not v.own_rate and self._counts(v) and (made is None or v.implementation_id == made.id)}
         return next(seed for seed in range(len(done) + 1) if seed not in done)
 
     def subject(self, design_id: str, scale: str, seed: int) -> str:
-        return f"verify:{design_id}@{scale}#{seed}"
+        older, made = verify_subject(design_id, scale, seed), self.store.implementations.newest(design_id)
+        begun = self.current is not None and self.store.ledger.reserved(f"{self.current.id}/{scale}", older)      # under the name that it had then
+        return older if made is None or begun else verify_subject(design_id, scale, seed, implementation_id=made.id, settings=self.scales[scale].settings)
 
     def verified(self, design_id: str, scale: str, seed: int, corpus: str | None = None, label: str = "", options: VerifyOptions | None = None) -> Verification:
         """Train and measure the design's newest implementation; a stored result is returned, with tasks added that it lacks."""
@@ -373,7 +307,7 @@ class Lab(Vetting):
         if corpus is None and self.current:
             corpus = self.current.corpus
         prepared = self.engine.corpus(corpus, rung, self.progress)
-        row = self.store.verifications.start(design_id, implementation.id, scale, seed, prepared.name, prepared.hash, label=label)
+        row = self.store.verifications.start(design_id, implementation.id, scale, seed, prepared.name, prepared.hash, label, rung.settings)
         options = options or VerifyOptions()
         task = Task(row.id, implementation.code, rung, seed, prepared, corpus, options)
         if row.finished_at is not None:
@@ -409,7 +343,11 @@ class Lab(Vetting):
     def _task(self, row: Verification) -> Task:
         """For work on the saved weights of a verification that is done."""
         code = self.store.implementations.get(row.implementation_id).code
-        return Task(row.id, code, self.scales.get(row.scale) or Scale(**row.provenance["scale"]), row.seed, Recorded(row.corpus, row.corpus_hash), None, VerifyOptions())
+        then = row.provenance.get("scale")
+        if then is None and not (row.scale in self.scales and self._as_now(row)):
+            raise NotFound(f"with what settings of {row.scale} verification {row.id} was made is not known", "verify the design again")
+        rung = self.scales[row.scale] if row.scale in self.scales and self._as_now(row) else Scale(**then)
+        return Task(row.id, code, rung, row.seed, Recorded(row.corpus, row.corpus_hash), None, VerifyOptions())
 
     def _with_tasks(self, row: Verification, task: Task) -> Verification:
         known = row.metrics.tasks if row.metrics else {}
@@ -443,50 +381,6 @@ class Lab(Vetting):
     def _reference_curves(self, task: Task) -> list[list[CurvePoint]]:
         """Of the references measured at this scale on this corpus."""
         references = {d.id for d in self.store.designs.all() if d.kind is Kind.REFERENCE}
-        rows = [v for v in self.store.verifications.all(task.scale.name) if v.design_id in references and v.metrics and v.corpus_hash == task.corpus.hash]
+        rows = [v for v in self.store.verifications.counted(task.scale.name)
+                if v.design_id in references and v.corpus_hash == task.corpus.hash and v.own_rate is task.options.sweep]
         return [[p for p in self.store.curves.of(v.id) if p.held_out is not None] for v in rows]
-
-    # ------------------------------------------------------------------------------------------ what agents are told
-
-    def brief(self, session: Session, k: int, design_id: str) -> Brief:
-        """Parents and surroundings of the k-th proposal; a person's steering words so far count as instructions."""
-        steering = [d.reason for d in self.store.decisions.of(session_id=session.id) if d.verb is Verb.STEER]
-        known = [(owner, tree) for owner, tree in self.store.unit_trees() if owner != design_id]
-        trees = dict(known)
-        return Brief(
-            mode=session.mode, parents=tuple(self._parent(p, trees) for p in session.parents), index=k, seed=derive_seed(session.seed, k),
-            instructions="\n".join([session.instructions, *steering]).strip(), known=known)
-
-    def _parent(self, design_id: str, trees: dict[str, UnitTree]) -> Parent:
-        design = self.store.designs.get(design_id)
-        if design_id not in trees:
-            raise DesignError(f"{design_id} has no units to change", "choose a parent that is composed of units")
-        largest = [design.scores[s] for s in reversed(self.scales) if s in design.scores]
-        return Parent(design.id, design.title, design.summary, trees[design_id], largest[0] if largest else None)
-
-    def _stored_proposal(self, design_id: str) -> Proposal | None:
-        try:
-            self.store.designs.get(design_id)
-        except NotFound:
-            return None
-        return self.store.proposals.newest(design_id)
-
-    def _write(self, proposal: Proposal | None, design: Design, dialog: Dialog) -> Implementation:
-        if proposal is None:
-            raise NotFound(f"{design.id} has neither proposal nor code", "propose it again")
-        code = self.team.coder("compose_coder").implement(proposal, None, dialog)
-        with self.progress.guard():
-            return self.store.implementations.add(design.id, "compose_coder", code, proposal.units)
-
-
-def _told(report: CheckReport) -> str:
-    marks = {"pass": "✓", "warn": "!", "fail": "✗"}
-
-    def line(result: CheckResult) -> str:
-        told = f"- {marks[result.verdict]} **{result.name}**: {result.evidence}" + (f" *{result.mend}*" if result.mend else "")
-        return told + (f"\n\n      printed: {result.output[:500]}" if result.output else "")
-
-    head = f"Check at {report.scale}: **{'passed' if report.passed else 'failed'}** in {report.seconds:.1f} s"
-    return "\n".join([head, "", *map(line, report.results)])
-
-

@@ -72,6 +72,7 @@ class Verb(StrEnum):
     RERANK = "rerank"        # data: {"order": [design ids, best first]}
     RELEASE = "release"      # opens the session's gate: implement the best
     STEER = "steer"          # words to the session's agents
+    EDIT = "edit"            # a person changed the proposal; the reason says how; data: {"revision": n}
     GUIDE = "guide"          # a standing rule for the agents
     MUTE = "mute"            # data: {"decision": id, "on": bool, "text": words}: a record that teaches, switched off or on again, or put in other words
     PAUSE = "pause"          # the session's agents stop before their next call; data: {"on": bool}
@@ -568,6 +569,13 @@ class VerifyOptions:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> VerifyOptions:
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+def verify_subject(design_id: str, scale: str, seed: int, corpus: str | None = None, label: str = "", implementation_id: int = 0, settings: str = "") -> str:
+    """The name under which a verification is charged, once: other code of the design, or other settings of the scale, is another training. Without these two it is the name
+    that older jobs and runs bear."""
+    made_with = f"~{implementation_id}.{settings[:8]}" if implementation_id else ""
+    return f"verify:{design_id}@{scale}#{seed}" + (f"|{corpus}" if corpus else "") + (f"!{label}" if label else "") + made_with
 
 
 # ------------------------------------------------------------------------------------------------- scales and fits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from random import Random
 
 from core.agents.base import Brief, Draft
@@ -12,7 +13,7 @@ from core.agents.variation import CROSSOVERS, MAX_DEPTH, MUTATIONS, Change, Offs
 from core.errors import DesignError, UnitError
 from core.gab.structure import structural_hash
 from core.gab.units import UnitLibrary
-from core.types import Mode, Proposal, Review, UnitTree, derive_seed
+from core.types import Proposal, Review, UnitTree, derive_seed
 
 NEGATIONS = re.compile(r"\b(no|not|without|avoid|never|drop|except)\W+(?:\w+\W+){0,2}?$", re.IGNORECASE)
 
@@ -26,6 +27,8 @@ class GeneticDesigner:
         self.library = library
 
     def propose(self, brief: Brief, dialog: Dialog, design_id: str) -> Draft:
+        if brief.own:  # units that a parent brought along
+            return GeneticDesigner(self.spec, UnitLibrary(self.library.folder, [*self.library.own, *brief.own])).propose(replace(brief, own=()), dialog, design_id)
         rng = Random(derive_seed(brief.seed, "genetic"))
         words, unread = self._vocabulary(brief.instructions)
         with dialog.message(self.name, "designer", design_id) as message:
@@ -61,9 +64,9 @@ class GeneticDesigner:
             "choose other parents, avoid fewer units, or raise `attempts` in agent_specs/genetic_designer.yaml")
 
     def _draw(self, brief: Brief, words: Vocabulary, rng: Random) -> Offspring | None:
-        if brief.mode is Mode.SCRATCH:
+        if not brief.parents:
             return scratch(words, rng)
-        if brief.mode is Mode.CROSSOVER:
+        if len(brief.parents) > 1:
             first, second = rng.sample([p.units for p in brief.parents], 2)
             return CROSSOVERS[_weighted(self.spec.settings["crossover"], rng)](first, second, words, rng)
         weights = dict(self.spec.settings["operators"])

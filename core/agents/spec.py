@@ -52,6 +52,12 @@ class AgentSpec:
         except TemplateError as error:
             raise ConfigError(f"{path}:{getattr(error, 'lineno', '?')}: {error}", "mend the template") from error
 
+    def files(self) -> dict[str, str]:
+        """The YAML and every prompt, by the path below agent_specs/."""
+        folder = self.prompts.parent.parent
+        paths = [folder / f"{self.name}.yaml", *sorted(self.prompts.glob("*.md"))]
+        return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in paths}
+
     @property
     def steps(self) -> list[str]:
         return sorted(p.stem for p in self.prompts.glob("*.md"))

@@ -35,6 +35,12 @@ class Proposals(_Table):
             row = c.execute(query).first()
         return _proposal(row) if row else None
 
+    def all_newest(self) -> list[Proposal]:
+        """Of every design, oldest first."""
+        last = select(func.max(ProposalRow.id)).group_by(ProposalRow.design_id)
+        with self._db.read() as c:
+            return [_proposal(r) for r in c.execute(select(ProposalRow).where(ProposalRow.id.in_(last)).order_by(ProposalRow.id))]
+
     def revisions(self, design_id: str) -> list[Proposal]:
         with self._db.read() as c:
             return [_proposal(r) for r in c.execute(select(ProposalRow).where(ProposalRow.design_id == design_id).order_by(ProposalRow.revision))]
@@ -73,6 +79,11 @@ class Decisions(_Table):
         column, value = (DecisionRow.design_id, design_id) if design_id is not None else (DecisionRow.session_id, session_id)
         with self._db.read() as c:
             return [_decision(r) for r in c.execute(select(DecisionRow).where(column == value).order_by(DecisionRow.id))]
+
+    def all(self) -> list[Decision]:
+        """Oldest first."""
+        with self._db.read() as c:
+            return [_decision(r) for r in c.execute(select(DecisionRow).order_by(DecisionRow.id))]
 
     def recent(self, limit: int = 50) -> list[Decision]:
         """Newest first."""

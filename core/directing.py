@@ -1,0 +1,66 @@
+"""A person's verbs towards the agents: pause and go on, teach and take back. A part of the desk (core/desk.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.agents.spec import AgentSpec, TeamSpec, load_specs, load_teams
+from core.errors import Conflict, NotFound, UsageError
+from core.guidance import Lesson, Lessons
+from core.store.guidance import Use
+from core.types import Decision, Job, Session, Verb
+
+if TYPE_CHECKING:
+    from core.config import Config
+    from core.store import Store
+
+__all__ = ["Directing", "Lesson", "Use"]
+
+
+class Directing:
+    """What it needs of the desk: store, config, author, `_run`."""
+
+    store: Store
+    config: Config
+    author: str
+
+    def agents(self) -> dict[str, AgentSpec]:
+        """Every agent by name: the shipped ones, a person's versions laid over them."""
+        return load_specs(self.config.specs_dir, self.config.own_specs_dir)
+
+    def teams(self) -> dict[str, TeamSpec]:
+        return {**load_teams(self.config.specs_dir), **load_teams(self.config.own_specs_dir)}
+
+    def pause(self, session_id: str) -> Decision:
+        """The session's agents stop before their next call; what they said stays."""
+        session = self.store.sessions.get(session_id)
+        if session.closed_at:
+            raise Conflict(f"session {session_id} is closed", "there is nothing left to pause")
+        return self.store.decisions.add(Verb.PAUSE, self.author, session_id=session_id, data={"on": True})
+
+    def go_on(self, session_id: str) -> Job:
+        """Take a pause back, or try again after a budget was topped up: the session goes on from its last complete message."""
+        session = self.store.sessions.get(session_id)
+        if session.closed_at:
+            raise Conflict(f"session {session_id} is closed", "start a new one")
+        self.store.decisions.add(Verb.PAUSE, self.author, session_id=session_id, data={"on": False})
+        return self._run(session)
+
+    def guide(self, text: str) -> Decision:
+        """A standing rule: it is in every prompt until it is switched off."""
+        if not text.strip():
+            raise UsageError("there is no rule", "write a few words")
+        return self.store.decisions.add(Verb.GUIDE, self.author, reason=text.strip())
+
+    def lessons(self) -> list[Lesson]:
+        """What people taught the agents, newest first, and where it was used."""
+        return Lessons(self.store).all()
+
+    def teach(self, decision_id: int, on: bool, text: str = "") -> Decision:
+        """Switch a record that teaches off or on, or put it in other words; the decision itself stays as it was."""
+        if not any(lesson.decision.id == decision_id for lesson in self.lessons()):
+            raise NotFound(f"record {decision_id} teaches nothing", "see: python -m core agents lessons")
+        return self.store.decisions.add(Verb.MUTE, self.author, data={"decision": decision_id, "on": on, "text": text.strip()})
+
+    def _run(self, session: Session) -> Job:
+        raise NotImplementedError

@@ -1,0 +1,350 @@
+"""ALG 4's steps against the store: propose, review and revise, rank, wait for a person, implement. A part of the lab (core/lab.py); every step is re-entrant."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from core.agents.base import Brief, Coder, Designer, Draft, Guidance, Measured, Parent, Reviewer, Sibling, Task, Written
+from core.agents.coder import own_units
+from core.agents.dialog import Dialog
+from core.agents.ranker import ModelRanker
+from core.agents.reviewer import said
+from core.agents.similarity import Known
+from core.agents.speaker import Asking, Setting, Toolbox
+from core.agents.stuck import LAST, Said
+from core.errors import DesignError, NotFound, Paused
+from core.gab.units import UnitInfo, UnitLibrary
+from core.guidance import Lessons
+from core.selection.ranking import ranking
+from core.store import Store
+from core.types import (
+    CheckReport,
+    CheckResult,
+    Design,
+    Event,
+    Implementation,
+    Kind,
+    Proposal,
+    Review,
+    Scale,
+    Session,
+    Status,
+    UnitTree,
+    Verb,
+    derive_seed,
+)
+
+SIBLINGS = 12        # shown to a designer, the newest ones
+REVIEWS = 2          # of each parent
+LOOK_S = 1.0         # between looks at whether a person paused the session
+
+
+@dataclass(frozen=True)
+class Team:
+    """Makes the agents that a session names; each takes the session's setting."""
+
+    designer: Callable[[str, Setting], Designer]
+    reviewer: Callable[[str, Setting], Reviewer]
+    coder: Callable[[str, Setting, Mapping[str, str]], Coder]           # the last: other members by role
+    ranker: Callable[[str, Setting], ModelRanker]
+    asking: Callable[[], Asking]
+    toolbox: Callable[[str], Toolbox]                                    # by the name of the scale at which it checks
+    noise: Callable[[str], float]                                        # one standard deviation of a difference at a scale
+    library: UnitLibrary
+
+
+class Proposing:
+    """What the lab needs of itself: store, team, scales, engine, progress, current."""
+
+    store: Store
+    team: Team
+    scales: dict[str, Scale]
+
+    # ------------------------------------------------------------------------------------------ the session
+
+    def dialog(self, session: Session) -> Dialog:
+        return self._dialog(f"session:{session.id}")
+
+    def _dialog(self, stream: str) -> Dialog:
+        return Dialog(lambda kind, author, data: self.store.events.append(stream, kind, author, data), lambda: self._events(stream))
+
+    def _events(self, stream: str) -> Iterable[Event]:
+        after = 0
+        while events := self.store.events.since(stream, after):
+            yield from events
+            after = events[-1].id
+
+    def setting(self, session: Session | None, stream: str, dialog: Dialog, scale: str) -> Setting:
+        """What a session's agents share."""
+        run = self.current.id if self.current else ""
+        return Setting(self.team.asking(), dialog, stream, self.team.toolbox(scale), self._may_go_on(session), lambda: self._steering(session), run)
+
+    def _steering(self, session: Session | None) -> list[tuple[int, str]]:
+        return [(d.id, d.reason) for d in self.store.decisions.of(session_id=session.id) if d.verb is Verb.STEER] if session else []
+
+    def _may_go_on(self, session: Session | None) -> Callable[[], None]:
+        looked = [0.0]
+
+        def check() -> None:
+            self.progress.check_cancel()
+            if session is not None and time.monotonic() - looked[0] > LOOK_S:
+                looked[0] = time.monotonic()
+                self.refuse_paused(session)
+
+        return check
+
+    def refuse_paused(self, session: Session) -> None:
+        """Raises Paused where a person has stopped the session's agents."""
+        words = [d for d in self.store.decisions.of(session_id=session.id) if d.verb is Verb.PAUSE]
+        if words and words[-1].data.get("on"):
+            raise Paused(f"paused by {words[-1].author}", "press Go on, or: python -m core resume " + session.id)
+
+    def put_aside(self, session: Session, why: Paused) -> None:
+        """The session waits: for a budget, a provider, or a person."""
+        self.dialog(session).phase("paused", str(why))
+
+    # ------------------------------------------------------------------------------------------ proposals
+
+    def proposal(self, session: Session, k: int) -> Proposal:
+        """The session's k-th proposal; it enters the tree at once."""
+        design_id = f"{session.id}-{k + 1}"
+        stored = self._stored_proposal(design_id)
+        if stored:
+            return stored
+        self.progress.check_cancel()
+        self.refuse_paused(session)
+        self.progress.progress(0.05 + 0.3 * k / session.n_proposals, f"proposal {k + 1} of {session.n_proposals}")
+        dialog = self.dialog(session)
+        dialog.phase("proposing", f"{k + 1} of {session.n_proposals}")
+        brief = self.brief(session, k, design_id)
+        setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
+        draft = self.team.designer(session.designer, setting).propose(brief, dialog, design_id)
+        with self.progress.guard():
+            self.store.designs.add(id=design_id, title=draft.title, kind=Kind.AGENT, mode=session.mode, parents=session.parents,
+                                   author=session.designer, session_id=session.id, index=k, summary=draft.summary)
+            return self._add(session, design_id, draft, brief.guidance, f"{design_id}/propose")
+
+    def _add(self, session: Session, design_id: str, draft: Draft, guidance: Iterable[Guidance], key: str) -> Proposal:
+        ids = {g.id for g in guidance}
+        if ids:
+            self.store.guidance.carried(ids, key, design_id)
+            self.store.guidance.heeded({i: how for i, how in draft.heeded.items() if i in ids}, key)
+        return self.store.proposals.add(design_id, session.designer, False, draft.title, draft.body, draft.units, draft.new_units)
+
+    def reviewed(self, session: Session, proposal: Proposal) -> Proposal:
+        """The proposal in its newest revision, reviewed; revised by its designer until it is accepted, or out of rounds. A person's edit is not revised."""
+        rounds = int(session.team.get("rounds", 1))
+        while True:
+            proposal = self.store.proposals.newest(proposal.design_id) or proposal
+            review = self._review(session, proposal)
+            if proposal.by_person or proposal.revision >= rounds or _accepted(review, session) or review.data.get("stuck") == 2:
+                return proposal
+            index, dialog = _index(proposal), self.dialog(session)
+            dialog.phase("revising", proposal.title)
+            brief = self.brief(session, index, proposal.design_id)
+            setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
+            draft = self.team.designer(session.designer, setting).revise(proposal, review, brief, dialog, proposal.revision)
+            if draft is None:
+                return proposal
+            with self.progress.guard():
+                newest = self.store.proposals.newest(proposal.design_id)
+                if newest is None or newest.revision == proposal.revision:  # else a person edited it meanwhile: theirs goes on
+                    self._add(session, proposal.design_id, draft, brief.guidance, f"{proposal.design_id}/revise{proposal.revision}")
+
+    def _review(self, session: Session, proposal: Proposal) -> Review:
+        for review in reversed(self.store.reviews.of(proposal.design_id)):
+            if review.proposal_id == proposal.id:
+                return review
+        self.progress.check_cancel()
+        self.refuse_paused(session)
+        dialog = self.dialog(session)
+        dialog.phase("reviewing", proposal.title)
+        past = [_said(r) for r in self.store.reviews.by(session.reviewer, LAST)]
+        brief = replace(self.brief(session, _index(proposal), proposal.design_id), past=tuple(past))
+        setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
+        opinion = self.team.reviewer(session.reviewer, setting).review(proposal, brief, dialog)
+        with self.progress.guard():
+            if opinion.data.get("stuck"):
+                self.store.events.append(f"session:{session.id}", "stuck", session.reviewer, {"design": proposal.design_id, "times": opinion.data["stuck"], "why": opinion.data["repeats"]})
+            return self.store.reviews.add(proposal.id, session.reviewer, opinion.rating, opinion.scores, opinion.text, {**opinion.data, "accepted": opinion.accepted})
+
+    def ranked(self, session: Session, proposals: list[Proposal]) -> list[Design]:
+        """Best first, refused ones left out; a person's order wins."""
+        ids = {p.design_id for p in proposals}
+        self._model_order(session, proposals)
+        order = ranking(self.store.designs.of_session(session.id), self.store.decisions.of(session_id=session.id))
+        return [d for d in order if d.id in ids and d.status is not Status.REFUSED]
+
+    def _model_order(self, session: Session, proposals: list[Proposal]) -> None:
+        """The ranker's order, kept beside a person's; asked once for each set of revisions."""
+        name = session.team.get("ranker")
+        key = "-".join(str(p.id) for p in proposals)
+        if not name or len(proposals) < 2 or any(d.data.get("key") == key for d in self.store.decisions.of(session_id=session.id)):
+            return
+        self.progress.check_cancel()
+        dialog = self.dialog(session)
+        dialog.phase("ranking", f"{len(proposals)} proposals")
+        reviews = {p.design_id: self.store.reviews.of(p.design_id)[-1] for p in proposals if self.store.reviews.of(p.design_id)}
+        setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
+        order, why = self.team.ranker(name, setting).rank(proposals, reviews, self.brief(session, 0, ""), key)
+        with self.progress.guard():
+            self.store.decisions.add(Verb.RERANK, name, session_id=session.id, reason=why, data={"order": order, "by": "ranker", "key": key})
+
+    def gate_closed(self, session: Session) -> bool:
+        """Whether the session waits for a person: its gate asks or its reviewer is stuck, and nobody has released it."""
+        released = any(d.verb is Verb.RELEASE for d in self.store.decisions.of(session_id=session.id))
+        return not released and (session.gate == "ask" or self._stuck(session))
+
+    def _stuck(self, session: Session) -> bool:
+        newest = [self.store.reviews.of(d.id)[-1:] for d in self.store.designs.of_session(session.id)]
+        return any(review.data.get("stuck") == 2 for reviews in newest for review in reviews)
+
+    def wait(self, session: Session) -> None:
+        last = self.store.events.last(f"session:{session.id}", "phase")
+        if last is None or last.data["phase"] != "waiting":
+            stuck = "its reviewer repeats itself: judge the proposals yourself, " if self._stuck(session) else "for you: read, edit, approve or refuse, "
+            self.dialog(session).phase("waiting", stuck + "then implement the best")
+
+    def close(self, session: Session) -> None:
+        if session.closed_at is None:
+            self.store.sessions.close(session.id)
+            self.dialog(session).phase("closed", "")
+
+    # ------------------------------------------------------------------------------------------ code
+
+    def implemented(self, design: Design, scale: str, session: Session | None = None) -> Implementation:
+        """Code for the design's newest proposal, checked at the scale."""
+        proposal = self.store.proposals.newest(design.id)
+        stored = self.store.implementations.newest(design.id)
+        fresh = stored is not None and (proposal is None or stored.units == proposal.units)
+        if fresh and stored.check is not None and stored.check.scale == scale:
+            return stored
+        self.progress.check_cancel()
+        stream = f"session:{session.id}" if session else f"design:{design.id}"
+        dialog = self._dialog(stream)
+        dialog.phase("implementing", design.title)
+        if not fresh:
+            if session:
+                self.refuse_paused(session)
+            stored = self._write(proposal, design, scale, session, stream, dialog)
+        self.progress.progress(0.6, f"checking {design.id}")
+        report = self.checked(stored, scale)
+        with dialog.message("checker", "system", design.id) as message:
+            message.say(told(report))
+        return self.store.implementations.get(stored.id)
+
+    def _write(self, proposal: Proposal | None, design: Design, scale: str, session: Session | None, stream: str, dialog: Dialog) -> Implementation:
+        if proposal is None:
+            raise NotFound(f"{design.id} has neither proposal nor code", "propose it again")
+        of = session or (self.store.sessions.get(design.session_id) if design.session_id else None)
+        team = of.team if of else {}
+        name = team.get("coder", "compose_coder")
+        rounds = [e.data for e in self._events(f"design:{design.id}") if e.kind == "written"]
+        kept = {k: v for k, v in (rounds[-1]["kept"] if rounds else {}).items() if k in {u.name for u in proposal.new_units}}
+        brief = self.brief(of, _index(proposal), design.id) if of else self._bare_brief(design)
+        task = Task(proposal, brief, lambda code: self.engine.check(code, self.scales[scale]), kept, len(rounds))
+        members = {role: member for role, member in team.items() if isinstance(member, str)}
+        written = self.team.coder(name, self.setting(of, stream, dialog, scale), members).implement(task, dialog)
+        with self.progress.guard():
+            self._note(written, proposal, design, name)
+            if written.note:
+                with dialog.message(name, "coder", design.id) as message:
+                    message.say(f"Not all of it came right: {written.note}. What passed is kept; *Implement* goes on from there.")
+            return self.store.implementations.add(design.id, name, written.code, written.units)
+
+    def _note(self, written: Written, proposal: Proposal, design: Design, name: str) -> None:
+        if proposal.new_units:
+            self.store.events.append(f"design:{design.id}", "written", name, {"kept": dict(written.kept), "note": written.note, "proposal": proposal.id})
+
+    # ------------------------------------------------------------------------------------------ what agents are told
+
+    def brief(self, session: Session, k: int, design_id: str) -> Brief:
+        """Parents and surroundings of the k-th proposal; a person's steering words so far count as instructions."""
+        known = [(owner, tree) for owner, tree in self.store.unit_trees() if owner != design_id]
+        trees = dict(known)
+        steering = [words for _, words in self._steering(session)]
+        lessons = Lessons(self.store)
+        return Brief(
+            mode=session.mode, parents=tuple(self._parent(p, trees) for p in session.parents), index=k, seed=derive_seed(session.seed, k),
+            instructions="\n".join([session.instructions, *steering]).strip(), known=known, siblings=self._siblings(session, design_id),
+            guidance=lessons.told(session.parents), texts=_Texts(self.store), own=self._own(session.parents), scale=session.scale)
+
+    def _bare_brief(self, design: Design) -> Brief:
+        return Brief(design.mode, (), 0, 0, "", self.store.unit_trees(), own=self._own(design.parents))
+
+    def _parent(self, design_id: str, trees: dict[str, UnitTree]) -> Parent:
+        design = self.store.designs.get(design_id)
+        if design_id not in trees:
+            raise DesignError(f"{design_id} has no units to change", "choose a parent that is composed of units")
+        made = self.store.implementations.newest(design_id)
+        largest = [design.scores[s] for s in reversed(self.scales) if s in design.scores]
+        reviews = tuple(r.text for r in self.store.reviews.of(design_id)[: -REVIEWS - 1 : -1])
+        people = tuple(f"{d.author} {d.verb}: {d.reason}" for d in self.store.decisions.of(design_id) if d.reason)
+        return Parent(design.id, design.title, design.summary, trees[design_id], largest[0] if largest else None, made.code if made else "", self._evidence_of(design), reviews, people)
+
+    def _evidence_of(self, design: Design) -> tuple[Measured, ...]:
+        try:
+            base = self.store.designs.get("gpt2").scores
+        except NotFound:
+            base = {}
+        return tuple(Measured(s, design.scores[s], None, design.n_seeds.get(s, 1), base.get(s), self.team.noise(s)) for s in self.scales if s in design.scores)
+
+    def _siblings(self, session: Session, design_id: str) -> tuple[Sibling, ...]:
+        parents = set(session.parents)
+        near = [d for d in self.store.designs.all() if d.id != design_id and d.kind is Kind.AGENT and (d.session_id == session.id or (parents and parents & set(d.parents)))]
+        return tuple(Sibling(d.id, d.title, d.summary, str(d.status)) for d in near[-SIBLINGS:])
+
+    def _own(self, parents: Iterable[str]) -> tuple[UnitInfo, ...]:
+        """Units that the parents brought along, the first of a name."""
+        found: dict[str, UnitInfo] = {}
+        for parent in parents:
+            made = self.store.implementations.newest(parent)
+            for info in own_units(made.code, self.team.library) if made else ():
+                found.setdefault(info.name, info)
+        return tuple(found.values())
+
+    def _stored_proposal(self, design_id: str) -> Proposal | None:
+        try:
+            self.store.designs.get(design_id)
+        except NotFound:
+            return None
+        return self.store.proposals.newest(design_id)
+
+
+class _Texts:
+    """Every design with its newest proposal, read when somebody looks."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __iter__(self):
+        titles = {d.id: d.title for d in self._store.designs.all()}
+        return iter([Known(p.design_id, titles.get(p.design_id, p.title), p.body, p.units) for p in self._store.proposals.all_newest()])
+
+
+def _index(proposal: Proposal) -> int:
+    return int(proposal.design_id.rsplit("-", 1)[1]) - 1
+
+
+def _accepted(review: Review, session: Session) -> bool:
+    return bool(review.data.get("accepted", True)) and review.rating >= float(session.team.get("accept", 0.0))
+
+
+def _said(review: Review) -> Said:
+    return said(review.design_id, review.data) if review.data.get("summary") else Said(review.design_id, review.text, ())
+
+
+def told(report: CheckReport) -> str:
+    """A check in Markdown."""
+    marks = {"pass": "✓", "warn": "!", "fail": "✗"}
+
+    def line(result: CheckResult) -> str:
+        words = f"- {marks[result.verdict]} **{result.name}**: {result.evidence}" + (f" *{result.mend}*" if result.mend else "")
+        return words + (f"\n\n      printed: {result.output[:500]}" if result.output else "")
+
+    head = f"Check at {report.scale}: **{'passed' if report.passed else 'failed'}** in {report.seconds:.1f} s"
+    return "\n".join([head, "", *map(line, report.results)])
+
+

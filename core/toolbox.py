@@ -1,0 +1,105 @@
+"""The tools that agents may call: the tree and its scores, code, papers, checks and costs. Each answer is text, and limited."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from core.agents.coder import failures
+from core.agents.drafts import TEXT, object_of
+from core.agents.similarity import words
+from core.errors import ModelDiscoveryError
+from core.llm.base import Tool
+from core.store import Store
+from core.types import CheckReport, Costs, Design, Json
+
+LONGEST = 12_000     # characters of one answer
+FOUND = 8            # designs or papers in one answer
+
+ID = {"id": {**TEXT, "description": "a design's id"}}
+QUERY = {"query": {**TEXT, "description": "a few words"}}
+CODE = {"code": {**TEXT, "description": "a whole gab.py"}}
+TOOLS = (
+    Tool("search_designs", "Designs of the tree whose title, summary or proposal has these words, with status and scores.", object_of(QUERY)),
+    Tool("read_design", "One design: proposal, tree of units, code, reviews, scores.", object_of(ID)),
+    Tool("scores", "The best designs measured at a scale, in held-out bits per byte (lower is better), the references among them.", object_of({"scale": TEXT})),
+    Tool("search_papers", "The papers behind the library's designs and units that have these words.", object_of(QUERY)),
+    Tool("check_code", "Check a gab.py in the sandbox: does it build, run, learn, and is it causal?", object_of(CODE)),
+    Tool("shape_trace", "One forward pass of a gab.py, module by module, with shapes.", object_of(CODE)),
+    Tool("costs", "Parameters, FLOPs and memory of a design at every scale where they were counted.", object_of(ID)),
+)
+NAMES = tuple(tool.name for tool in TOOLS)
+
+
+class Tools:
+    """`check` and `trace` run in the sandbox; what they cost in time is the session's."""
+
+    def __init__(self, store: Store, library_dir: Path, scales: Sequence[str], check: Callable[[str], CheckReport], trace: Callable[[str], Json], costs: Callable[[str], dict[str, Costs]]) -> None:
+        self._store = store
+        self._library = library_dir
+        self._scales = tuple(scales)
+        self._check, self._trace, self._counted = check, trace, costs
+
+    def offered(self, names: Sequence[str]) -> tuple[Tool, ...]:
+        return tuple(tool for tool in TOOLS if tool.name in names)
+
+    def run(self, name: str, arguments: str) -> str:
+        """What went wrong is told to the model: an argument that is none, a design that is not there, a tool of no such name."""
+        try:
+            given = json.loads(arguments or "{}")
+            if name not in NAMES:
+                return f"there is no tool {name!r}; the tools are {', '.join(NAMES)}"
+            wanted = next(tool for tool in TOOLS if tool.name == name).parameters["required"]
+            if not isinstance(given, dict) or any(not isinstance(given.get(key), str) for key in wanted):
+                return f"{name} takes {', '.join(wanted)}, each a text"
+            text = getattr(self, f"_{name}")(*(given[key] for key in wanted))
+        except ValueError as error:
+            return f"the arguments are no JSON: {error}"
+        except ModelDiscoveryError as error:
+            return f"error: {error}"
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n… cut here: {len(text):,} characters"
+
+    def _search_designs(self, query: str) -> str:
+        wanted = set(words(query))
+        texts = {p.design_id: f"{p.title} {p.body}" for p in self._store.proposals.all_newest()}
+        scored = [(len(wanted & set(words(f"{d.id} {d.title} {d.summary} {texts.get(d.id, '')}"))), d) for d in self._store.designs.all()]
+        found = [d for n, d in sorted(scored, key=lambda pair: -pair[0]) if n][:FOUND]
+        return "\n".join(_line(d) for d in found) or "nothing has these words"
+
+    def _read_design(self, id: str) -> str:
+        design = self._store.designs.get(id)
+        proposal, made = self._store.proposals.newest(id), self._store.implementations.newest(id)
+        parts = [_line(design), proposal.body if proposal else "", f"tree: {json.dumps(proposal.units.to_dict())}" if proposal and proposal.units else ""]
+        parts += [f"review, {r.rating:.1f} of 5: {r.text}" for r in self._store.reviews.of(id)[-2:]]
+        return "\n\n".join(filter(None, [*parts, f"```python\n{made.code}\n```" if made else "no code yet"]))
+
+    def _scores(self, scale: str) -> str:
+        if scale not in self._scales:
+            return f"there is no scale {scale!r}; the scales are {', '.join(self._scales)}"
+        measured = sorted((d for d in self._store.designs.all() if scale in d.scores), key=lambda d: d.scores[scale])
+        return "\n".join(f"{d.scores[scale]:.4f} ({d.n_seeds.get(scale, 1)} seeds) {d.id}: {d.title}" for d in measured[: 3 * FOUND]) or f"nothing was measured at {scale} yet"
+
+    def _search_papers(self, query: str) -> str:
+        from core.gab.references import load_references
+
+        wanted = set(words(query))
+        scored = [(len(wanted & set(words(f"{r.title} {r.authors} {r.summary}"))), f"{r.title}, {r.authors} {r.year} ({r.paper}): {r.summary}") for r in load_references(self._library)]
+        return "\n".join(text for n, text in sorted(scored, key=lambda pair: -pair[0])[:FOUND] if n) or "no paper has these words"
+
+    def _check_code(self, code: str) -> str:
+        report = self._check(code)
+        return "it passes every check" if report.passed else failures(report)
+
+    def _shape_trace(self, code: str) -> str:
+        return json.dumps(self._trace(code))
+
+    def _costs(self, id: str) -> str:
+        self._store.designs.get(id)
+        found = self._counted(id)
+        return "\n".join(f"{scale}: {c.params:,} parameters, {c.flops_train:.3g} FLOPs a trained token, {c.peak_mb:,.0f} MB" for scale, c in found.items()) or "not counted yet"
+
+
+def _line(design: Design) -> str:
+    scores = ", ".join(f"{scale} {value:.4f}" for scale, value in design.scores.items())
+    return f"`{design.id}` {design.title} ({design.status}{', ' + scores if scores else ''}): {design.summary}"
