@@ -190,7 +190,7 @@ class Lab(Vetting, Proposing):
         graph = self.store.tree(self.corpus_hash)
         nx.set_node_attributes(graph, {node: set() for node in graph}, "tried")
         for verification in self.store.verifications.all():
-            if self._counts(verification):
+            if self._counts(verification) and not verification.own_rate:
                 graph.nodes[verification.design_id]["tried"].add(verification.scale)
         for design_id, scale in self._cut:
             graph.nodes[design_id]["tried"].add(scale)

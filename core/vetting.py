@@ -88,7 +88,7 @@ class Vetting:
 
     def _has_reference(self, row: Verification) -> bool:
         references = {d.id for d in self.store.designs.all() if d.kind is Kind.REFERENCE}
-        return any(v.design_id in references and v.metrics and v.corpus_hash == row.corpus_hash for v in self.store.verifications.all(row.scale))
+        return any(v.design_id in references and v.corpus_hash == row.corpus_hash and v.own_rate in (row.own_rate, False) for v in self.store.verifications.counted(row.scale))
 
     def _measured(self, verification_id: int) -> Verification:
         row = self.store.verifications.get(verification_id)

@@ -199,7 +199,7 @@ def draw_curves(reports: Sequence[Report]) -> None:
 def draw_tasks(reports: Sequence[Report]) -> None:
     if not any(r.tasks or r.state == "done" for r in reports):
         return
-    section("Tasks", "Accuracy with its standard error over items. The upright bar is true chance, computed from the items. Small-scale accuracies are mostly noise.")
+    section("Tasks", "Accuracy of one seed with its standard error, which is over items: seed noise is not in it. The upright bar is true chance, computed from the items. Small-scale accuracies are mostly noise.")
     fig = figures.tasks(reports)
     if fig is None and not any(r.tasks for r in reports):
         st.caption("No task was scored.")
@@ -211,6 +211,8 @@ def draw_tasks(reports: Sequence[Report]) -> None:
             k: st.column_config.NumberColumn(format="%.3f") for k in ("value", "±", "chance", "reference", "difference", "± difference")})
         if any(t.paired for r in reports for t in r.tasks):
             st.caption(f"Differences to {reports[0].reference} are paired: item by item, on the same items.")
+        if any(words.of_items_only(r.tasks) for r in reports):
+            st.caption(f"Differences of one seed are {words.ONE_SEED}.")
 
 
 def draw_probes(reports: Sequence[Report]) -> None:

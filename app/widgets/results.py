@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 import pandas as pd
@@ -11,31 +14,49 @@ import streamlit as st
 from app import shell
 from app.widgets import report_figures as figures
 from core.desk import Desk
+from core.errors import ModelDiscoveryError
 from core.report import Comparison, RungCorrelation
-from core.report.gather import Seeds, by_design, scored
+from core.report.gather import Seeds, by_design, scored, spread
 from core.types import Design, Kind, Verification
 
 REFERENCE = "gpt2"
 SHOWN = 20           # designs in the plot
+RATES = {False: "the scale's", True: "its own"}
 FAILED = 6           # failures told
 
 
 def draw_results(desk: Desk, designs: list[Design], scale: str) -> None:
-    rows = desk.store.verifications.all(scale)
-    done = [v for v in rows if v.metrics]
+    failed = [v for v in desk.store.verifications.all(scale) if v.failure]
+    done = desk.store.verifications.counted(scale)
     st.subheader(f"Results at {scale}", anchor=False)
     draw_rungs(desk)
     if not done:
         st.caption(f"Nothing was verified at {scale} yet. Verify gpt2 first: every other score is read against it.")
-        draw_failures([v for v in rows if v.failure])
+        draw_failures(failed)
         return
-    corpora = sorted({v.corpus for v in done}, key=lambda name: -sum(v.corpus == name for v in done))
-    corpus = st.segmented_control("Corpus", corpora, default=corpora[0], key="results-corpus") if len(corpora) > 1 else corpora[0]
-    by = by_design(v for v in done if v.corpus == corpus)
-    table = results(by, {d.id: d for d in designs}, compared(desk, scale, by))
+    named = corpora(done)
+    corpus = st.segmented_control("Corpus", list(named), format_func=named.get, default=next(iter(named)), key="results-corpus") if len(named) > 1 else next(iter(named))
+    lines = [Line(own_rate, *one) for own_rate in (False, True) for one in by_design([v for v in done if v.corpus_hash == corpus and v.own_rate is own_rate]).items()]
+    table = results(lines, {d.id: d for d in designs}, compared(desk, scale, lines))
     if table:
-        draw_table(scale, table, by)
-    draw_failures([v for v in rows if v.failure])
+        draw_table(scale, table)
+    draw_failures(failed)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A design's seeds at one kind of learning rate: the scale's, or the one found for it. The two are never compared."""
+
+    own_rate: bool
+    design_id: str
+    seeds: Seeds
+
+
+def corpora(rows: Sequence[Verification]) -> dict[str, str]:
+    """hash → name, the one on which most was measured first; two of one name are told apart by their hash."""
+    names = {h: next(v.corpus for v in rows if v.corpus_hash == h) for h, _ in Counter(v.corpus_hash for v in rows).most_common()}
+    shared = Counter(names.values())
+    return {h: name if shared[name] == 1 else f"{name} ({h[:8]})" for h, name in names.items()}
 
 
 def draw_rungs(desk: Desk) -> None:
@@ -55,21 +76,32 @@ def _rungs(version: str) -> list[RungCorrelation]:
     return shell.desk().rungs()
 
 
-def compared(desk: Desk, scale: str, by: dict[str, Seeds]) -> dict[str, Comparison]:
-    """Each design with the reference; those that cannot be compared are left out."""
-    hashes = {next(iter(seeds.values())).corpus_hash for seeds in by.values()}
-    return _compared(desk.store.version(), scale, tuple(by), hashes.pop()) if REFERENCE in by and len(hashes) == 1 else {}
+def compared(desk: Desk, scale: str, lines: Sequence[Line]) -> dict[tuple[bool, str], Comparison | str]:
+    """Each line with the reference's of its kind, or why that cannot be; without the reference nothing is said."""
+    hashes = {v.corpus_hash for line in lines for v in line.seeds.values()}
+    based = {line.own_rate for line in lines if line.design_id == REFERENCE}
+    keys = tuple((line.own_rate, line.design_id) for line in lines if line.design_id != REFERENCE)
+    if not based or len(hashes) != 1:
+        return {}
+    return _compared(desk.store.version(), scale, tuple(k for k in keys if k[0] in based), hashes.pop()) | {
+        k: f"{REFERENCE} has no run at {RATES[k[0]]} learning rate" for k in keys if k[0] not in based}
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _compared(version: str, scale: str, design_ids: tuple[str, ...], corpus_hash: str) -> dict[str, Comparison]:
+def _compared(version: str, scale: str, keys: tuple[tuple[bool, str], ...], corpus_hash: str) -> dict[tuple[bool, str], Comparison | str]:
     """Reads and resamples much, so once a state of the store, for all visitors."""
     desk = shell.desk()
-    return {d: desk.compare(d, scale, REFERENCE, corpus_hash) for d in design_ids if d != REFERENCE}
+    found: dict[tuple[bool, str], Comparison | str] = {}
+    for own_rate, design_id in keys:
+        try:
+            found[own_rate, design_id] = desk.compare(design_id, scale, REFERENCE, corpus_hash, own_rate)
+        except ModelDiscoveryError as error:  # a note on its row: the others are told all the same
+            found[own_rate, design_id] = f"not compared: {error.what}"
+    return found
 
 
-def draw_table(scale: str, table: list[dict], by: dict[str, Seeds]) -> None:
-    frame = pd.DataFrame(table).drop(columns="reference")
+def draw_table(scale: str, table: list[dict]) -> None:
+    frame = pd.DataFrame(table).drop(columns=["reference", "first"])
     number = st.column_config.NumberColumn
     picked = st.dataframe(frame.assign(**{"P(better)": 100 * frame["P(better)"].astype(float)}), hide_index=True, on_select="rerun", selection_mode="multi-row", key="results-table",
                           column_config={
@@ -77,19 +109,20 @@ def draw_table(scale: str, table: list[dict], by: dict[str, Seeds]) -> None:
         "report": st.column_config.LinkColumn(display_text="open"),
         f"Δ {REFERENCE}": number(format="%+.4f", help="paired: on the seeds that both have; negative is better"), "± Δ": number(format="%.4f", help="of the seed noise"),
         "P(better)": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%", help=f"that it is truly better than {REFERENCE}, seed noise considered"),
-        "minimal pairs": number(format="%.3f"), "± pairs": number(format="%.3f"),
+        "minimal pairs": number(format="%.3f"), "± pairs": number(format="%.3f", help="over items, and over seeds where there are several"),
+        "rate": "learning rate",
         "parameters": number(format="localized"), "tokens/s": number(format="localized")})
-    chosen = [table[i]["design"] for i in picked["selection"]["rows"] if i < len(table)]
+    chosen = [table[i] for i in picked["selection"]["rows"] if i < len(table)]
     left, right = st.columns([1, 1.2], gap="large")
     with left:
         with st.container(horizontal=True, vertical_alignment="center"):
-            words = f"Compare {len(chosen)}" if len(chosen) > 1 else f"Report of {chosen[0]}" if chosen else "Compare"
+            words = f"Compare {len(chosen)}" if len(chosen) > 1 else f"Report of {chosen[0]['design']}" if chosen else "Compare"
             if st.button(words, icon=":material/compare_arrows:", disabled=not chosen, key="compare", help="tick rows, then see them side by side"):
-                shell.go("report", verifications=",".join(str(min(by[d].items())[1].id) for d in chosen))
+                shell.go("report", verifications=",".join(str(row["first"]) for row in chosen))
             st.download_button("CSV", frame.to_csv(index=False), f"results-{scale}.csv", icon=":material/download:")
         st.caption("± of bits/byte: over seeds where there are two or more, else over held-out documents, which overstates the doubt of a comparison "
                    "on the same documents. Δ is paired, on the seeds that both have, so it need not be the difference of the means. A gain counts from two standard deviations of seed noise; one seed decides nothing. "
-                   "Not corrected for having tried many designs: the best of many looks better than it is.")
+                   "Not corrected for having tried many designs: the best of many looks better than it is. Runs at a learning rate found for the design are compared among themselves only.")
     with right:
         st.plotly_chart(_figure(table), key="results-figure", config={"displayModeBar": False})
 
@@ -102,36 +135,39 @@ def draw_failures(failed: Sequence[Verification]) -> None:
             shell.link("report", "Report", verifications=str(v.id))
 
 
-def results(by: dict[str, Seeds], designs: dict[str, Design], told: dict[str, Comparison]) -> list[dict]:
-    """One row a design, best first."""
+def results(lines: Sequence[Line], designs: dict[str, Design], told: dict[tuple[bool, str], Comparison | str]) -> list[dict]:
+    """One row a design and kind of learning rate, those at the scale's first, best first."""
     rows = []
-    for design_id, seeds in by.items():
+    for line in lines:
+        design_id, seeds = line.design_id, line.seeds
         metrics = [v.metrics for v in seeds.values() if v.metrics]
         mean, se = scored(seeds)
-        c = told.get(design_id)
+        answer = told.get((line.own_rate, design_id))
+        c = None if isinstance(answer, str) else answer
         pairs = [m.tasks["minimal_pairs"] for m in metrics if "minimal_pairs" in m.tasks]
         rows.append({
-            "design": design_id, "report": f"report?verifications={','.join(str(v.id) for _, v in sorted(seeds.items()))}", "title": designs[design_id].title,
+            "design": design_id, "rate": RATES[line.own_rate],
+            "report": f"report?verifications={','.join(str(v.id) for _, v in sorted(seeds.items()))}", "title": designs[design_id].title,
             "seeds": len(seeds), "bits/byte": mean, "±": se, f"Δ {REFERENCE}": c.difference if c else None, "± Δ": c.se if c else None,
             "P(better)": c.p_better if c else None, "verdict": str(c.verdict) if c else "the reference" if design_id == REFERENCE else "",
-            "doubts": doubts(seeds, c),
+            "doubts": ", ".join([*doubts(seeds, c), *([answer] if isinstance(answer, str) else [])]),
             "minimal pairs": fmean(p["acc"] for p in pairs) if pairs else None,
-            "± pairs": fmean(p["acc_stderr"] for p in pairs) / len(pairs) ** 0.5 if pairs else None,
+            "± pairs": math.hypot(fmean(p["acc_stderr"] for p in pairs), spread([p["acc"] for p in pairs]) or 0.0) if pairs else None,
             "parameters": metrics[0].params, "tokens/s": round(fmean(m.tokens_per_s for m in metrics)),
-            "reference": designs[design_id].kind is Kind.REFERENCE})
-    return sorted(rows, key=lambda r: r["bits/byte"])
+            "reference": designs[design_id].kind is Kind.REFERENCE, "first": min(seeds.items())[1].id})
+    return sorted(rows, key=lambda r: (r["rate"] == RATES[True], r["bits/byte"]))
 
 
-def doubts(seeds: Seeds, c: Comparison | None) -> str:
-    """What a reader of the row must know, in a word or two."""
+def doubts(seeds: Seeds, c: Comparison | None) -> list[str]:
+    """What a reader of the row must know, in a word or two each."""
     told = ["⚠ suspicious: to be audited"] if c and c.suspicious else []
     told += ["one seed"] if len(seeds) == 1 else []
     told += ["no seed in common"] if c and not c.paired else []
-    return ", ".join(told)
+    return told
 
 
 def _figure(table: list[dict]):
     rows = table[:SHOWN]
     series = [figures.Series(name, colour, [r["bits/byte"] if r["reference"] is wanted else None for r in rows], [r["±"] for r in rows], notes=[r["doubts"] for r in rows])
               for name, colour, wanted in (("references", figures.style(0)[0], True), ("designs", figures.style(2)[0], False)) if any(r["reference"] is wanted for r in rows)]
-    return figures.on_one_line(figures.intervals([r["design"] for r in rows], series, "bits per byte, held out (lower is better)", digits=4))
+    return figures.on_one_line(figures.intervals([r["design"] + ", own rate" * (r["rate"] == RATES[True]) for r in rows], series, "bits per byte, held out (lower is better)", digits=4))

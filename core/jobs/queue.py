@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, not_, or_, select, update
 
 from core.errors import JobError, LeaseLost, NotFound
 from core.jobs.process import host_and_pid, is_dead, process_id
@@ -102,6 +102,12 @@ class Queue:
             raise JobError(f"job {id} is {job.state}", "only a failed or cancelled job can be retried")
         return self.put(job.kind, job.subject, job.payload, job.priority, job.max_attempts)
 
+    def in_line(self, line: str) -> list[Job]:
+        """The live jobs of a line; none for ""."""
+        with self._db.read() as c:
+            rows = c.execute(select(JobRow).where(JobRow.state.in_(LIVE)).order_by(JobRow.id)).all() if line else []
+        return [_job(r) for r in rows if r.payload.get("line") == line]
+
     # --------------------------------------------------------------------------------------------- working
 
     def claim(self, worker: str, kinds: Sequence[JobKind] | None = None, only: int | None = None) -> Job | None:
@@ -114,8 +120,11 @@ class Queue:
                 query = query.where(JobRow.id == only)
             if kinds is not None:
                 query = query.where(JobRow.kind.in_([str(k) for k in kinds]))
-            while (row := c.execute(query).first()) is not None:
-                if not self._is_over(c, row, now):
+            passed: list[int] = []
+            while (row := c.execute(query.where(JobRow.id.not_in(passed)) if passed else query).first()) is not None:
+                if self._waits(c, row, now):
+                    passed.append(row.id)
+                elif not self._is_over(c, row, now):
                     c.execute(update(JobRow).where(JobRow.id == row.id).values(
                         state=str(JobState.RUNNING), worker=worker, process=process_id(), fence=row.fence + 1, attempts=row.attempts + 1,
                         lease_until=now + self.lease, started_at=row.started_at or now, error=""))
@@ -180,6 +189,15 @@ class Queue:
         return [WorkerInfo(r.name, r.process, r.seen_at, r.job_id) for r in rows if not is_dead(r.process)]
 
     # --------------------------------------------------------------------------------------------- inside
+
+    def _waits(self, c: Connection, row: Row, now: datetime) -> bool:
+        """Whether another job of its line is being done: payload["line"] names what is never done by two at once."""
+        line = row.payload.get("line")
+        if not line:
+            return False
+        self._db.serialise(c, f"line:{line}")
+        running = c.execute(select(JobRow.payload).where(JobRow.state == JobState.RUNNING, JobRow.kind == row.kind, JobRow.id != row.id, not_(self._lapsed(c, now)))).scalars()
+        return any(payload.get("line") == line for payload in running)
 
     def _lapsed(self, c: Connection, now: datetime) -> ColumnElement[bool]:
         """Running, but its worker is silent for longer than the lease, or known to be dead."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from core.report.parts import Caution, Report
-from core.types import OWN_RATE, Scale
+from core.types import OWN_RATE, TRAINING, Scale
 
 MEMORISED = 1.25     # held-out over training loss: a training text read once gives about 1.0 (measured at nano: 0.95 to 1.05)
 LEAKED = 0.8         # the other way round, held-out text is easier than what was trained on
@@ -53,9 +53,10 @@ def _made_with(found: Report, scales: Mapping[str, Scale]) -> Iterator[Caution]:
         yield Caution("dirty commit", f"made with a changed checkout ({facts['commit']}): the commit alone does not reproduce it")
     now, then = scales.get(found.scale), facts.get("scale")
     if then and now:
-        changed = sorted(k for k in ("n_layers", "d_model", "context", "vocab_size", "tokens", "batch_tokens", "lr") if k in then and then[k] != getattr(now, k))
+        swept = found.label.startswith(OWN_RATE)     # at a rate that is not the scale's, then or now
+        changed = sorted(k for k in TRAINING if k in then and then[k] != getattr(now, k) and not (swept and k == "lr"))
         if changed:
-            yield Caution("scale changed", f"{found.scale} was different then: {', '.join(f'{k} {then[k]} (now {getattr(now, k)})' for k in changed)}", grave=True)
+            yield Caution("scale changed", f"{found.scale} was different then: {', '.join(f'{k} {then[k]} (now {getattr(now, k)})' for k in changed)}; it is compared only with what was measured so", grave=True)
     compiled = str(found.training.get("compiled", ""))
     if compiled.startswith("as it is"):
         yield Caution("not compiled", f"torch.compile failed, and the block ran {compiled}")

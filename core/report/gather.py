@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from core.desk import Desk
-from core.evidence import Comparison
+from core.evidence import Comparison, by_design
 from core.report.cautions import cautions
 from core.report.parts import Cost, Curve, Peer, ProbeLine, Report, Rung, Score, SeedScore, TaskLine
 from core.report.verdict import compared
@@ -26,7 +26,7 @@ class Shelf:
     """What several reports share, read once."""
 
     desk: Desk
-    rows: tuple[Verification, ...]   # all that have a score
+    rows: tuple[Verification, ...]   # all that have a score, of whatever code and settings
     designs: Mapping[str, Design]
     probes: tuple[tuple[str, int, ProbeResult], ...]
     tests: Mapping[int, TestScore]
@@ -54,10 +54,9 @@ def reports(desk: Desk, verification_ids: Sequence[int], reference: str = REFERE
 
 def _report(shelf: Shelf, row: Verification) -> Report:
     desk, store, reference = shelf.desk, shelf.desk.store, shelf.reference
-    alike = [v for v in shelf.rows if v.corpus_hash == row.corpus_hash and v.own_rate is row.own_rate]
-    at_scale = by_design(v for v in alike if v.scale == row.scale)
+    alike = _alike(shelf, row)
+    at_scale = by_design([v for v in alike if v.scale == row.scale])
     own = {**at_scale.get(row.design_id, {}), **({row.seed: row} if row.metrics else {})}
-    own = {seed: v for seed, v in own.items() if v.implementation_id == row.implementation_id}
     base = at_scale.get(reference, {}) if reference != row.design_id else {}
     made = store.implementations.get(row.implementation_id)
     newest = store.implementations.newest(row.design_id)
@@ -72,11 +71,28 @@ def _report(shelf: Shelf, row: Verification) -> Report:
         score=_score(row, own, shelf.tests.get(row.id)), comparison=told, no_comparison=why_not,
         curve=_curve(desk, row, OWN_POINTS), references=_references(desk, row, at_scale, shelf.designs), peers=_peers(at_scale, shelf.designs),
         tasks=_tasks(desk, row, base, told), probes=_probes(shelf, row), ladder=rungs,
-        scaling=desk.ladder([row.design_id, reference], row.corpus_hash) if len(rungs) > 1 and row.metrics else None,
+        scaling=desk.ladder([row.design_id, reference], row.corpus_hash) if len(rungs) > 1 and _counts(desk, row) else None,
         cost=_cost(desk, row, made.code_hash, shelf.price), training=row.provenance.get("training") or {}, story=_story(desk, row.id),
         layers_held=tuple(sorted(name for name, held in layers.items() if held)), layers_missing=tuple(sorted(name for name, held in layers.items() if not held)),
         suspect=shelf.suspects.get(row.id), audit=shelf.audits.get(row.id), warnings=(), provenance=row.provenance)
     return replace(report, warnings=tuple(cautions(report, desk.scales)))
+
+
+def _counts(desk: Desk, row: Verification) -> bool:
+    """Whether scaling curves, which are of today's code and settings at the scales' rates, are of it."""
+    return not row.own_rate and any(v.id == row.id for v in desk.store.verifications.counted(row.scale))
+
+
+def _alike(shelf: Shelf, row: Verification) -> list[Verification]:
+    """What a verification may stand beside: on its corpus and at its kind of rate; at its scale made with the settings that it had, else with those of today. Of its own design
+    the code that it was made with, of others the newest."""
+    settings = {**{name: scale.settings for name, scale in shelf.desk.scales.items()}, row.scale: row.settings}
+
+    def alike(v: Verification) -> bool:
+        then = settings.get(v.scale, "")
+        return v.corpus_hash == row.corpus_hash and v.own_rate is row.own_rate and ("" in (v.settings, then) or v.settings == then)
+
+    return [v for v in shelf.rows if alike(v) and (v.design_id != row.design_id or v.implementation_id == row.implementation_id)]
 
 
 def _state(row: Verification) -> str:
@@ -90,14 +106,6 @@ def _state(row: Verification) -> str:
 def _story(desk: Desk, verification_id: int) -> tuple[str, ...]:
     told = {"resumed": lambda d: f"resumed from step {d.get('from_step')}", "skipped": lambda d: f"skipped step {d.get('step')}: {d.get('why')}"}
     return tuple(told[e.kind](e.data) for e in desk.store.events.since(f"verification:{verification_id}") if e.kind in told)
-
-
-def by_design(rows: Iterable[Verification]) -> dict[str, Seeds]:
-    """design → seed → its newest measurement."""
-    found: dict[str, Seeds] = defaultdict(dict)
-    for v in rows:
-        found[v.design_id][v.seed] = v
-    return dict(found)
 
 
 def spread(scores: Sequence[float]) -> float | None:
@@ -200,7 +208,7 @@ def _probes(shelf: Shelf, row: Verification) -> tuple[ProbeLine, ...]:
 def _ladder(desk: Desk, row: Verification, alike: Sequence[Verification], reference: str) -> tuple[Rung, ...]:
     rungs = []
     for scale in desk.scales:
-        here = by_design(v for v in alike if v.scale == scale)
+        here = by_design([v for v in alike if v.scale == scale])
         own = here.get(row.design_id)
         if not own:
             continue

@@ -65,7 +65,7 @@ class TaskLine:
     reference: float | None          # the same seed of the reference, else any seed of it
     reference_se: float | None
     difference: float | None         # to the reference
-    difference_se: float | None
+    difference_se: float | None      # over seeds and items; of one seed, over items only
     paired: bool                     # item by item, on the same items
     seeds: int                       # that the difference is over; 0: none
     more: Mapping[str, float]        # whatever else the task told

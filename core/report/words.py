@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from core.estimates import took
 from core.report.parts import Report, TaskLine
 from core.report.verdict import answer, percent
+from core.statistics.accuracy import ONE_SEED
 from core.statistics.paired import MOST_SEEDS, Verdict
 
 HEAD = ("verification", "design", "scale", "seed", "corpus", "section", "name", "value", "se", "chance", "n", "reference", "difference", "difference_se")
@@ -113,10 +114,15 @@ def as_text(found: Report) -> str:
     return "\n".join(lines)
 
 
+def of_items_only(tasks: Sequence[TaskLine]) -> bool:
+    """Whether some difference is of one seed: how far another would have moved it is not in its error."""
+    return any(t.difference is not None and t.seeds < 2 for t in tasks)
+
+
 def task_line(t: TaskLine, reference: str) -> str:
     told = f"{t.metric} {figure(t.value, t.se, 3)}" + (f", chance {t.chance:.3f}" if t.chance is not None else "") + (f", {t.n:,} items" if t.n else "")
     if t.difference is not None:
-        told += f", {figure(t.difference, t.difference_se, 3, sign=True)} against {reference}" + (f" (item by item over {t.seeds} seed{'s' * (t.seeds > 1)})" if t.paired else "")
+        told += f", {figure(t.difference, t.difference_se, 3, sign=True)} against {reference}" + (f" (item by item{f' over {t.seeds} seeds' if t.seeds > 1 else f', {ONE_SEED}'})" if t.paired else "")
     return told
 
 

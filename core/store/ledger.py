@@ -91,6 +91,11 @@ class Ledger:
             if held > 0:
                 _enter(c, account, "release", subject, held)
 
+    def reserved(self, account: str, subject: str) -> float:
+        """What is set aside for the subject."""
+        with self._db.read() as c:
+            return _balance(c, account, subject).reserved
+
     def account(self, name: str) -> Account:
         """All zeros for a name that nobody has granted anything."""
         with self._db.read() as c:

@@ -18,7 +18,7 @@ from core.errors import NotFound, UsageError
 from core.report import report, to_json
 from core.report.html import as_html
 from core.report.words import as_csv, as_text
-from core.types import CurvePoint, JobState, ProbeResult
+from core.types import CurvePoint, JobState, ProbeResult, VerifyOptions
 
 
 @pytest.fixture
@@ -236,6 +236,52 @@ def test_results_name_verdicts_and_what_is_suspicious(desk: Desk, engine, work, 
     test.button(key=f"audit-{number}").click().run()
     work()
     assert "the audit passed" in said(open_page("report", verifications=str(number)))
+
+
+def test_a_run_at_its_own_rate_is_a_row_of_its_own_and_takes_nothing_from_the_others(measured: Desk, engine, work, open_page):
+    measured.verify(["gla", "llama"], "nano", [0], options=VerifyOptions(sweep=True))      # llama at its own rate alone, gpt2 at the scale's alone
+    work()
+    frame = open_page("verify").dataframe[-1].value.set_index(["design", "rate"])
+    assert list(frame.index) == [*[(d, "the scale's") for d in frame.xs("the scale's", level=1).index], *[(d, "its own") for d in frame.xs("its own", level=1).index]]
+    assert (frame["seeds"]["gla", "the scale's"], frame["seeds"]["gla", "its own"]) == (2, 1)
+    assert frame["verdict"]["gla", "the scale's"] in ("better", "within noise", "worse", "suspicious")
+    assert "gpt2 has no run at its own learning rate" in frame["doubts"]["llama", "its own"]
+    assert "nano" not in measured.store.designs.get("llama").scores
+
+
+def test_two_corpora_of_one_name_are_told_apart_by_their_hash(measured: Desk, open_page):
+    made = measured.store.implementations.newest("llama").id
+    other = measured.store.verifications.start("llama", made, "nano", 0, "fake", "abcdef0123456789")
+    measured.store.verifications.finish(other.id, measured.store.verifications.get(row(measured, "gla", 0)).metrics, {})
+    test = open_page("verify")
+    assert set(test.dataframe[-1].value["design"]) == {"gpt2", "gla"}
+    assert list(test.button_group(key="results-corpus").options) == ["fake (ffffffff)", "fake (abcdef01)"]
+
+
+def test_peers_and_ladder_of_a_report_are_of_the_newest_code_and_of_the_same_settings(measured: Desk, engine, work):
+    old = row(measured, "gpt2", 0)
+    again = measured.store.implementations.add("gpt2", "tester", "# a second revision", None)
+    engine.scores["# a second revision", 0] = 9.0
+    measured.verify(["gpt2"], "nano", [0])
+    work()
+    found = report(measured, row(measured, "gla", 0))
+    assert next(p for p in found.peers if p.design == "gpt2").mean == 9.0
+    assert found.ladder[0].reference == 9.0
+    assert measured.store.designs.get("gpt2").scores == {"nano": 9.0}
+    before = report(measured, old)
+    assert (before.revision, len(before.score.seeds), before.ladder[0].seeds) == (1, 2, 2)
+    other = measured.store.verifications.start("gpt2", again.id, "nano", 0, "fake", "f" * 64, settings="another")
+    measured.store.verifications.finish(other.id, measured.store.verifications.get(old).metrics, {})
+    assert [p.design for p in report(measured, other.id).peers] == ["gpt2"]
+
+
+def test_a_difference_of_one_seed_says_what_is_not_in_its_error(measured: Desk):
+    words = "of the items only: seed noise is not in it"
+    for design, items in (("gla", [1, 1, 0, 0]), ("gpt2", [1, 0, 0, 0])):
+        measured.store.measurements.add_tasks(row(measured, design, 0), {"pairs": {"acc": sum(items) / 4, "acc_stderr": 0.29, "chance": 0.5, "n": 4}}, {"pairs": items})
+    found = report(measured, row(measured, "gla", 0))
+    assert f"item by item, {words}" in as_text(found)
+    assert f"Differences of one seed are {words}" in as_html([found])
 
 
 def test_the_form_passes_tasks_and_options(open_page, desk: Desk):
