@@ -16,6 +16,7 @@ from core.agents.patches import apply, code_in, edits_in
 from core.agents.speaker import Conversation, Opening, Setting
 from core.agents.spec import AgentSpec
 from core.agents.vocabulary import vocabulary
+from core.checker.repair import repaired_unit
 from core.errors import DesignError, ModelDiscoveryError, UnitError, UsageError
 from core.gab.declared import class_name, read_written, standing_in, with_declared
 from core.gab.decompose import decompose
@@ -31,6 +32,7 @@ class Attempt:
     info: UnitInfo | None            # None where it cannot be read as a unit
     report: CheckReport | None       # None where it was not run
     told: str                        # what is wrong, for the model; "" where nothing is
+    mended: tuple[str, ...] = ()     # what was wrong with its form, and was put right by syntax
 
     @property
     def far(self) -> int:
@@ -77,6 +79,7 @@ class ModelCoder:
         key = f"{task.proposal.design_id}/code{task.round}/{unit.name}" + ("/observed" if remarks else "")
         talk = Conversation(self.spec, self.setting, key, task.proposal.design_id, lambda: self._opening(task, unit, done, remarks, before))
         best = self._tried(task, unit, self._taken(talk.say(), before), done, new)
+        self._tell(best, unit, f"{key}/1", task)
         current = best
         for n in range(1, self.attempts):
             if not best.told:
@@ -92,6 +95,7 @@ class ModelCoder:
             except UsageError as error:  # an edit that does not apply changes nothing
                 current = replace(current, told=str(error))
                 continue
+            self._tell(current, unit, f"{key}/{n + 1}", task)
             if not current.told or current.far >= best.far:
                 best = current
         return best
@@ -121,14 +125,21 @@ class ModelCoder:
     def _tried(self, task: Task, unit: NewUnit, source: str, done: Mapping[str, UnitInfo], new: Mapping[str, NewUnit]) -> Attempt:
         if not source.strip():
             return Attempt("", None, None, "There is no code in the answer: give the whole unit in one ```python block.")
+        source, repairs = repaired_unit(source, class_name(unit.name))
         try:
             info = read_written(source, unit)
             code = self._code(task, {**done, unit.name: info}, new)
         except DesignError as error:
-            return Attempt(source, None, None, str(error))
+            return Attempt(source, None, None, _with_form(str(error), repairs, source), tuple(repairs))
         self.setting.check_cancel()
         report = task.check(code)
-        return Attempt(source, info, report, "" if report.passed else failures(report))
+        return Attempt(source, info, report, "" if report.passed else _with_form(failures(report), repairs, source), tuple(repairs))
+
+    def _tell(self, attempt: Attempt, unit: NewUnit, key: str, task: Task) -> None:
+        """What came of it, on the screen."""
+        with self.setting.dialog.message("checker", "system", task.proposal.design_id, f"{self.setting.stream}/{key}/checked") as message:
+            form = f"Its form was mended: {'; '.join(attempt.mended)}.\n\n" if attempt.mended else ""
+            message.say(form + (f"`{unit.name}` is not right yet.\n\n{attempt.told}" if attempt.told else f"✓ `{unit.name}` passes."))
 
     # ------------------------------------------------------------------------------------------ the whole
 
@@ -158,6 +169,11 @@ class ModelCoder:
             if attempt.info is not None and not attempt.told:
                 done[name] = attempt.info
         return self._composed(task, new, done, {})
+
+
+def _with_form(told: str, repairs: Sequence[str], source: str) -> str:
+    """Whoever mends by edits must know the text as it is now."""
+    return f"{told}\n\nThe form was mended already ({'; '.join(repairs)}); the unit now reads:\n\n```python\n{source}\n```" if repairs else told
 
 
 def top_down(tree: UnitTree, names: Mapping[str, object]) -> list[str]:

@@ -44,7 +44,9 @@ def draft_of(data: Json, brief: Brief, library: UnitLibrary) -> Draft:
     idle = [unit.name for unit in new if unit.name not in used]
     if idle:
         raise UnitError(f"new unit {idle[0]} is nowhere in the tree", "put it into a node, or leave it out")
-    with_declared(library, new).validate(tree)
+    vocabulary = with_declared(library, new)
+    tree = _whole_numbers(tree, vocabulary)
+    vocabulary.validate(tree)
     _refuse_known(tree, brief)
     if brief.mode is Mode.MUTATION and brief.parents:
         _refuse_many_changes(brief.parents[0].units, tree)
@@ -76,7 +78,7 @@ def tree_of(nodes: Sequence[Json]) -> UnitTree:
         node = by_path[path]
         inner = f"{path}." if path else ""
         slots = [p.removeprefix(inner) for p in by_path if p and p.startswith(inner) and "." not in p.removeprefix(inner)]
-        return UnitTree(node["unit"], {c["name"]: _number(c["value"]) for c in node["config"]}, {slot: made(f"{inner}{slot}") for slot in slots})
+        return UnitTree(node["unit"], {c["name"]: c["value"] for c in node["config"]}, {slot: made(f"{inner}{slot}") for slot in slots})
 
     return made("")
 
@@ -110,9 +112,12 @@ def _refuse_many_changes(parent: UnitTree, tree: UnitTree) -> None:
 
 def _new_unit(entry: Json) -> NewUnit:
     return NewUnit(entry["name"].strip(), entry["kind"].strip(), entry["about"].strip(),
-                   {s["name"]: {"kind": s["kind"], "doc": s["about"], "optional": s["optional"]} for s in entry["slots"]}, {c["name"]: _number(c["default"]) for c in entry["config"]})
+                   {s["name"]: {"kind": s["kind"], "doc": s["about"], "optional": s["optional"]} for s in entry["slots"]}, {c["name"]: c["default"] for c in entry["config"]})
 
 
-def _number(value: Any) -> Any:
-    """JSON has one kind of number: a whole one is an int, as hyperparameters are."""
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+def _whole_numbers(tree: UnitTree, library: UnitLibrary) -> UnitTree:
+    """JSON has one kind of number: 4.0 is 4 where the unit's default is a whole one."""
+    known = library.info(tree.unit).config if tree.unit in library.names() else {}
+    config = {name: int(value) if isinstance(value, float) and value.is_integer() and isinstance(known.get(name), int) and not isinstance(known.get(name), bool) else value
+              for name, value in tree.config.items()}
+    return UnitTree(tree.unit, config, {slot: _whole_numbers(child, library) for slot, child in tree.children.items()})

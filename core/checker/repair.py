@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -23,8 +23,20 @@ class Repair:
 
 def repaired(code: str) -> tuple[str, list[Repair]]:
     """The mended code and what was done to it; code that cannot be parsed even without its fences comes back as it is."""
+    return _mended(code, REPAIRS)
+
+
+def repaired_unit(code: str, name: str) -> tuple[str, list[str]]:
+    """The same for a unit of a block, the class `name`: its text with what could be mended, and the repairs in words."""
+    as_block = re.sub(r"\bGAUBase\b", "GABBase", re.sub(rf"\b{re.escape(name)}\b", "GAB", code))
+    mended, done = _mended(as_block, [r for r in REPAIRS if r[1] not in (_silent, _configured)])
+    back = re.sub(r"\bGABBase\b", "GAUBase", re.sub(r"\bGAB\b", name, mended))
+    return (back, [r.name.replace("GABBase", "GAUBase").replace("GAB", name) for r in done]) if done else (code, [])
+
+
+def _mended(code: str, repairs: Sequence[tuple[str, Callable[[str], str]]]) -> tuple[str, list[Repair]]:
     done: list[Repair] = []
-    for name, mend in REPAIRS:
+    for name, mend in repairs:
         try:
             new = mend(code)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
