@@ -299,7 +299,8 @@ def _failed(rows: Iterable[Verification], corpus_hash: str, own: Seeds, base: Se
     found = {}
     for seeds in (own, base):
         made = next(iter(seeds.values()))
-        found |= {(v.design_id, v.seed): v for v in rows if v.failure and v.implementation_id == made.implementation_id and v.corpus_hash == corpus_hash and v.seed not in seeds}
+        found |= {(v.design_id, v.seed): v for v in rows if v.failure and v.seed not in seeds and v.corpus_hash == corpus_hash and v.settings in ("", made.settings)
+                  and (v.implementation_id, v.own_rate) == (made.implementation_id, made.own_rate)}
     return list(found.values())
 
 

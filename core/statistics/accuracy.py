@@ -60,7 +60,7 @@ class TaskDifference:
     def words(self) -> str:
         """The figures, and what is not in them."""
         told = f"{self.difference:+.3f} ± {self.se:.3f}"
-        return f"{told} {ONE_SEED}" if self.p_value is None else f"{told} over {self.seeds} seeds, p {self.p_value:.2g}"
+        return f"{told} (one seed, items only)" if self.p_value is None else f"{told} over {self.seeds} seeds, p {self.p_value:.2g}"
 
 
 def accuracy(items: Sequence[int], chance: float = 0.0) -> Accuracy:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from core.errors import NotFound
@@ -143,7 +143,7 @@ def _scores(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, c
         return set(), {}, {}
     settings = current.settings(c) if ids is not None else current.settings_of(rows)
     alike = [r for r in rows if not r.own and r.settings in ("", settings.get(r.scale, r.settings))]
-    leading = {} if corpus_hash is not None else _leading(alike) if ids is None else _leading(c.execute(done.where(~OWN, with_settings(settings))))
+    leading = {} if corpus_hash is not None else _leading(alike) if ids is None else _leading_among(c, settings)
     held_back = {id for id, suspect in suspects(c).items() if not suspect.counts}
     values: dict[tuple[str, str], dict[int, dict[int, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))   # → implementation → seed
     for r in alike:
@@ -166,6 +166,14 @@ def _leading(rows: Iterable[Row]) -> dict[str, str]:
     for r in rows:
         designs[r.scale][r.corpus_hash].add(r.design_id)
     return {scale: max(corpora, key=lambda h: len(corpora[h])) for scale, corpora in designs.items()}
+
+
+def _leading_among(c: Connection, settings: Mapping[str, str]) -> dict[str, str]:
+    """The same of all designs, where only some were read."""
+    V = VerificationRow
+    counted = (select(V.scale, V.corpus_hash).where(V.bits_per_byte.is_not(None), ~OWN, with_settings(settings)).group_by(V.scale, V.corpus_hash)
+               .order_by(func.count(V.design_id.distinct()), func.min(V.id).desc()))
+    return _last(c, counted)
 
 
 def _generations(ids: Iterable[str], parents: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -177,7 +177,7 @@ class CostRow(Base):
 
 
 class VerificationRow(Base):
-    """`finished_at`, `bits_per_byte`, `metrics`, `failure` and `provenance` are set once."""
+    """`finished_at`, `bits_per_byte`, `metrics`, `failure`, `provenance` and `settings` are set once."""
 
     __tablename__ = "verifications"
     id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)

@@ -209,10 +209,15 @@ def test_a_comparison_at_own_rates_is_had_by_asking(desk: Desk, work, engine):
     desk.verify(["gpt2", "llama"], "nano", [0])
     desk.verify(["llama"], "nano", [0, 1], options=VerifyOptions(sweep=True))
     work()
-    assert desk.compare("llama", "nano").verdict is not Verdict.SUSPICIOUS
+    told = desk.compare("llama", "nano")
+    assert told.verdict is not Verdict.SUSPICIOUS
+    assert "task differences are of the items only: seed noise is not in it" in told.notes
     with pytest.raises(UsageError, match="gpt2 was not verified at nano on fake at its own learning rate"):
         desk.compare("llama", "nano", own_rate=True)
     desk.verify(["gpt2"], "nano", [0, 1], options=VerifyOptions(sweep=True))
     work()
     assert desk.compare("llama", "nano").seeds == (0,)
-    assert desk.compare("llama", "nano", own_rate=True).seeds == (0, 1)
+    told = desk.compare("llama", "nano", own_rate=True)
+    assert told.seeds == (0, 1)
+    assert told.tasks[0].p_value is not None
+    assert not any("items only" in note for note in told.notes)

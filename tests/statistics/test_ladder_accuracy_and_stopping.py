@@ -124,7 +124,7 @@ def test_one_seed_against_another_of_the_same_design_has_no_p_and_says_what_is_n
     rng = np.random.default_rng(5)
     found = accuracy.compare("t", answers(rng, rng.random(400), 1, 0.1), answers(rng, rng.random(400), 1, 0.1))
     assert found.p_value is None
-    assert found.words.endswith("of the items only: seed noise is not in it")
+    assert found.words.endswith("(one seed, items only)")
 
 
 @pytest.mark.parametrize("seeds", [2, 4])
