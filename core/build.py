@@ -30,7 +30,7 @@ from core.engine import Measuring
 from core.errors import ConfigError, JobError, UsageError
 from core.gab.references import load_references
 from core.jobs import JobContext, Worker
-from core.lab import Engine, Lab, Progress, Run
+from core.lab import BUILTIN, Engine, Lab, Progress, Run
 from core.llm.caller import Caller
 from core.machine import this_machine, wait_politely
 from core.probing import probed
@@ -247,7 +247,7 @@ class BuildSystem:
 
     def _evolve(self, desk: Desk, job: JobContext) -> Json:
         p = job.job.payload
-        run = Run(p["run"], p["seed"], p["gate"], tuple(p["scales"]), p["n_proposals"], p["n_implement"], p["corpus"], p["instructions"])
+        run = Run(p["run"], p["seed"], p["gate"], tuple(p["scales"]), p["n_proposals"], p["n_implement"], p["corpus"], p["instructions"], p.get("agents") or dict(BUILTIN))
         order = [name for name in desk.scales if name in run.scales]
         selector = make_selector(p["selector"], run.seed, order)
         outcome = discovery.evolve(self.lab(desk, job, selector, run))

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core import cli_data, cli_llm, cli_probe, cli_stats
+from core import cli_agents, cli_data, cli_llm, cli_probe, cli_stats
 from core import cli_text as text
 from core.build import BuildSystem, make_selector
 from core.cli_report import OPTIONS as REPORT_OPTIONS
@@ -20,7 +20,7 @@ from core.desk import Desk
 from core.errors import ModelDiscoveryError, UsageError
 from core.estimates import took
 from core.gab.scales import get_scale, load_scales
-from core.types import DESIGN_BUDGET, Kind, Status, VerifyOptions
+from core.types import DESIGN_BUDGET, Kind, Mode, Status, VerifyOptions
 
 Answer = tuple[object, str, int]     # for --json, for a reader, exit code
 
@@ -125,22 +125,18 @@ def budget(args: argparse.Namespace) -> Answer:
 def design(args: argparse.Namespace) -> Answer:
     desk = _desk()
     parents = [p for p in (args.parents or "").split(",") if p]
+    mode = Mode.EXPLORE if args.explore else args.mode
     session = desk.start_session(
-        parents, args.mode, args.n, min(args.implement, args.n), args.instructions, args.seed, "auto" if args.auto else "ask", args.scale)
+        parents, mode, args.n, min(args.implement, args.n), args.instructions, args.seed, "auto" if args.auto else "ask", args.scale, args.agents)
     job = next(j for j in desk.queue.all() if j.subject == f"session:{session.id}")
     _work(desk, job)
-    ranked = desk.ranking(session.id)
-    waits = desk.store.sessions.get(session.id).closed_at is None
-    data = {"session": session.id, "waiting": waits, "designs": ranked}
-    hint = f"\nnext: python -m core approve ID, then python -m core release {session.id}" if waits else ""
-    return data, f"session {session.id}\n{text.designs(ranked)}{hint}", 0
+    return cli_agents.session_answer(desk, desk.store.sessions.get(session.id))
 
 
 def release(args: argparse.Namespace) -> Answer:
     desk = _desk()
     _work(desk, desk.release(args.session))
-    ranked = desk.ranking(args.session)
-    return {"session": args.session, "designs": ranked}, text.designs(ranked), 0
+    return cli_agents.session_answer(desk, desk.store.sessions.get(args.session))
 
 
 def approve(args: argparse.Namespace) -> Answer:
@@ -251,13 +247,13 @@ def evolve(args: argparse.Namespace) -> Answer:
     desk = system.open()
     before = len(desk.store.designs.all())
     job = desk.evolve(args.design_budget, _amounts(args.verify_budget), args.seed, "ask" if args.ask else "auto", args.n,
-                      min(args.implement, args.n), args.corpus, args.selector, args.instructions)
+                      min(args.implement, args.n), args.corpus, args.selector, args.instructions, args.agents)
     done = _work(desk, job)
     found = system.found(desk.store, job.subject)
     accounts = {a.name.split("/")[1]: a.spent for a in desk.store.ledger.accounts() if a.name.startswith(f"{job.subject}/")}
     data = {"run": job.subject, "outcome": done.result["outcome"], "new_designs": len(desk.store.designs.all()) - before, "spent": accounts,
-            "best": found.best, "scale": found.scale, "reference": found.reference}
-    return data, f"{found}\nspent: {', '.join(f'{name} {amount:g}' for name, amount in accounts.items())}", 0
+            "best": found.best, "scale": found.scale, "reference": found.reference, "cost": cli_agents.cost_dict(cost := desk.store.calls.spent(run=job.subject))}
+    return data, f"{found}\nspent: {', '.join(f'{name} {amount:g}' for name, amount in accounts.items())}\n{cli_agents.cost_words(cost)}", 0
 
 
 def _amounts(texts: Sequence[str]) -> dict[str, int]:
@@ -303,13 +299,15 @@ def parser() -> argparse.ArgumentParser:
     n = ("-n", "--proposals", {"dest": "n", "type": int, "help": "proposals a session (Np)"})
     ni = ("--implement", {"type": int, "default": 1, "help": "of which implemented (Ni)"})
     words = ("--instructions", {"default": "", "help": "words to the designer"})
+    agents = ("--agents", {"default": "", "metavar": "TEAM", "help": "default (language models) or builtin (programs, no key); builtin otherwise"})
 
     command(doctor, "Say what this machine has, and what is amiss.")
     command(init, "Create the database and seed the library; safe to repeat.")
     command(designs, "List the tree.", ("--kind", {"choices": list(Kind)}), ("--status", {"choices": list(Status)}))
     command(show, "Everything about one design.", ident)
     command(design, "Run a design session: propose, review, and implement the best.",
-            ("--parents", {"help": "ids, separated by commas"}), ("--mode", {"help": "mutation, crossover or scratch"}),
+            ("--parents", {"help": "ids, separated by commas"}), ("--mode", {"help": "mutation, crossover, scratch or explore; it follows from the number of parents otherwise"}),
+            agents, ("--explore", {"action": "store_true", "help": "the instructions are an idea to explore, from the parents or from nothing"}),
             (*n[:-1], {**n[-1], "default": 3}), ni, words, ("--seed", {"type": int}), scale,
             ("--auto", {"action": "store_true", "help": "do not wait for a person's release"}))
     command(approve, "Approve a proposal.", ident, ("--reason", reason))
@@ -346,9 +344,14 @@ def parser() -> argparse.ArgumentParser:
     command(evolve, "Design and verify until the budgets are spent (ALG 1).",
             ("--design-budget", {"type": int, "default": 4, "help": "design sessions"}),
             ("--verify-budget", {"action": "append", "default": [], "metavar": "SCALE=N", "help": "verifications at a scale"}),
-            seed, (*n[:-1], {**n[-1], "default": 2}), ni, corpus, words, ("--selector", {"default": "greedy", "help": "greedy or random"}),
+            seed, (*n[:-1], {**n[-1], "default": 2}), ni, corpus, words, agents, ("--selector", {"default": "greedy", "help": "greedy or random"}),
             ("--ask", {"action": "store_true", "help": "wait for a person before anything is implemented"}))
     command(cli_data.data, "List corpora, show one, or make one ready; stopped at any time, it goes on where it was.", *cli_data.OPTIONS)
+    command(cli_agents.agents, "List agents and teams, show one, try one, or list what people taught them.", *cli_agents.AGENTS)
+    command(cli_agents.pause, "Stop a session's agents before their next call.", *cli_agents.PAUSE)
+    command(cli_agents.resume, "Let a session go on: after a pause, or when a budget was topped up.", *cli_agents.RESUME)
+    command(cli_agents.steer, "Say something to a session's agents.", *cli_agents.STEER)
+    command(cli_agents.guide, "Give all agents a standing rule.", *cli_agents.GUIDE)
     command(cli_llm.ask, "Ask a language model, within the budgets.", *cli_llm.ASK)
     command(cli_llm.models, "List the providers of language models, whether there is a key, and prices.", *cli_llm.MODELS)
     command(jobs, "List jobs and workers.", ("--id", {"type": int}), ("--cancel", {"type": int, "metavar": "JOB"}),

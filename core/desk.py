@@ -13,7 +13,6 @@ from functools import cached_property
 
 from core.agents.coder import own_units
 from core.agents.edits import how_edited
-from core.agents.spec import get_spec, get_team
 from core.config import Config
 from core.directing import Directing
 from core.errors import Conflict, NotFound, UsageError
@@ -27,6 +26,7 @@ from core.judging import Judging
 from core.machine import this_machine
 from core.own import add_own, known_units, twin
 from core.selection.ranking import ranking
+from core.staffing import Staffing
 from core.store import Store
 from core.types import (
     DESIGN_BUDGET,
@@ -63,7 +63,7 @@ LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says
 FIRST_BUDGETS = {DESIGN_BUDGET: 50, "nano": 50, "micro": 10, MONEY: 10, TOKENS: 20_000_000}
 
 
-class Desk(Judging, Directing):
+class Desk(Judging, Directing, Staffing):
     def __init__(self, store: Store, queue: Queue, scales: dict[str, Scale], units: UnitLibrary, author: str, config: Config) -> None:
         self.store = store
         self.queue = queue
@@ -108,10 +108,7 @@ class Desk(Judging, Directing):
         mode = _mode_for(parents, mode)
         if mode is Mode.EXPLORE:
             _words(instructions, "there is no idea to explore")
-        team = get_team(self.teams(), agents or "builtin")
-        specs, members = self.agents(), {**team.members, **{role: name for role, name in (("designer", designer), ("reviewer", reviewer)) if name}}
-        for role, name in members.items():
-            get_spec(specs, name, role)
+        crew = self.crew(agents, designer, reviewer)
         for parent in parents:
             self._parent(parent)
         get_scale(self.scales, scale)
@@ -123,8 +120,7 @@ class Desk(Judging, Directing):
         session = self.store.sessions.add(
             id=session_id, mode=mode, parents=parents, n_proposals=n_proposals, n_implement=n_implement, instructions=instructions.strip(),
             seed=derive_seed(session_id) % 2**31 if seed is None else seed, gate=gate, scale=scale, author=self.author,
-            designer=members["designer"], reviewer=members["reviewer"], run_id=run_id,
-            team={"name": team.name, **{role: name for role, name in members.items() if role not in ("designer", "reviewer")}, "rounds": team.rounds, "accept": team.accept})
+            run_id=run_id, **crew)
         if enqueue:
             self._run(session)
         return session
@@ -297,20 +293,21 @@ class Desk(Judging, Directing):
 
     def evolve(
         self, design_budget: int, verify_budget: dict[str, int], seed: int = 0, gate: str = "auto",
-        n_proposals: int = 2, n_implement: int = 1, corpus: str | None = None, selector: str = "greedy", instructions: str = "",
+        n_proposals: int = 2, n_implement: int = 1, corpus: str | None = None, selector: str = "greedy", instructions: str = "", agents: str = "",
     ) -> Job:
-        """Run ALG 1 until its own budgets are spent: `design_budget` design sessions and so many verifications a scale."""
+        """Run ALG 1 until its own budgets are spent: `design_budget` design sessions of the team `agents`, and so many verifications a scale."""
         _within("the design budget", design_budget, 0, 100_000)
         for scale, amount in verify_budget.items():
             get_scale(self.scales, scale)
             _within(f"the verify budget of {scale}", amount, 0, 100_000)
         if gate not in ("ask", "auto"):
             raise UsageError(f"gate {gate!r} is unknown", "use ask or auto")
+        crew = self.crew(agents)
         run_id = f"run-{secrets.token_hex(3)}"
         for account, amount in {DESIGN_BUDGET: design_budget, **verify_budget}.items():
             self.store.ledger.set(f"{run_id}/{account}", amount, self.author)
         payload = {
-            "run": run_id, "seed": seed, "gate": gate, "scales": list(verify_budget), "selector": selector, "instructions": instructions,
+            "run": run_id, "seed": seed, "gate": gate, "scales": list(verify_budget), "selector": selector, "instructions": instructions, "agents": crew,
             "n_proposals": n_proposals, "n_implement": n_implement,
             "corpus": corpus_name(corpus, self.config)}
         return self.queue.put(JobKind.EVOLVE, run_id, payload, max_attempts=5)

@@ -46,6 +46,11 @@ class Directing:
         self.store.decisions.add(Verb.PAUSE, self.author, session_id=session_id, data={"on": False})
         return self._run(session)
 
+    def standing(self, session_id: str) -> tuple[str, str]:
+        """(phase, why) as its agents told last; ("", "") before they began."""
+        last = self.store.events.last(f"session:{session_id}", "phase")
+        return (last.data["phase"], last.data["note"]) if last else ("", "")
+
     def guide(self, text: str) -> Decision:
         """A standing rule: it is in every prompt until it is switched off."""
         if not text.strip():

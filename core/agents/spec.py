@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +51,7 @@ class AgentSpec:
         except OSError as error:
             raise ConfigError(f"{self.name}: prompt {path} cannot be read: {error.strerror}", "restore the file") from error
         except TemplateError as error:
-            raise ConfigError(f"{path}:{getattr(error, 'lineno', '?')}: {error}", "mend the template") from error
+            raise ConfigError(f"{path}:{line_in_template(error)}: {error}", "mend the template") from error
 
     def files(self) -> dict[str, str]:
         """The YAML and every prompt, by the path below agent_specs/."""
@@ -121,6 +122,12 @@ def read_spec(path: Path) -> AgentSpec:
     prompts = path.parent / "prompts" / name
     return AgentSpec(name, data["role"], data["engine"], data["about"].strip(), _part(path, data, "settings"), prompts, models, _parameters(path, data),
                      tuple(_list(path, data, "tools")), _limits(path, data), _revision(text, prompts))
+
+
+def line_in_template(error: BaseException) -> int | str:
+    """Where in the template an error arose: of its syntax, or while it was rendered."""
+    frames = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
+    return getattr(error, "lineno", None) or (frames[-1] if frames else "?")
 
 
 # ------------------------------------------------------------------------------------------------ reading, checked

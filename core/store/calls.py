@@ -84,15 +84,20 @@ class Calls:
         with self._db.read() as c:
             return [_call(r) for r in c.execute(select(CallRow).order_by(CallRow.id.desc()).limit(limit))]
 
+    def shares(self, of: str) -> dict[str, Spent]:
+        """What each `author` or `model` took, the dearest first."""
+        column = {"author": CallRow.author, "model": CallRow.model}[of]
+        query = select(column, *_SUMS).where(CallRow.state != CallState.ASKED).group_by(column)
+        with self._db.read() as c:
+            found = {row[0]: _spent(row[1:]) for row in c.execute(query)}
+        return dict(sorted(found.items(), key=lambda pair: (-pair[1].money, -pair[1].tokens)))
+
     def spent(self, key: str | None = None, stream: str | None = None, design: str | None = None, run: str | None = None) -> Spent:
         """Tokens and money of one key, dialog, design or run, failed tries included; of everything when none is named."""
         wanted = ((CallRow.key, key), (CallRow.stream, stream), (CallRow.design_id, design), (CallRow.run_id, run))
         ended = CallRow.state != CallState.ASKED
-        sums = select(func.count(), func.sum(case((CallRow.state == CallState.ANSWERED, 1), else_=0)), func.sum(CallRow.input_tokens),
-                      func.sum(CallRow.output_tokens), func.sum(CallRow.cached_tokens), func.sum(CallRow.money), func.count() - func.count(CallRow.money))
         with self._db.read() as c:
-            row = c.execute(sums.where(ended, *(column == value for column, value in wanted if value is not None))).one()
-        return Spent(*(int(n or 0) for n in row[:5]), round(row[5] or 0.0, 6), row[6])
+            return _spent(c.execute(select(*_SUMS).where(ended, *(column == value for column, value in wanted if value is not None))).one())
 
     def _last(self, *conditions: Any) -> Call | None:
         with self._db.read() as c:
@@ -102,6 +107,15 @@ class Calls:
     def _all(self, *conditions: Any) -> list[Call]:
         with self._db.read() as c:
             return [_call(r) for r in c.execute(select(CallRow).where(*conditions).order_by(CallRow.id))]
+
+
+_SUMS = (func.count(), func.sum(case((CallRow.state == CallState.ANSWERED, 1), else_=0)), func.sum(CallRow.input_tokens), func.sum(CallRow.output_tokens),
+         func.sum(CallRow.cached_tokens), func.sum(CallRow.money), func.count() - func.count(CallRow.money))
+
+
+def _spent(row: Any) -> Spent:
+    """Of `_SUMS`."""
+    return Spent(*(int(n or 0) for n in row[:5]), round(row[5] or 0.0, 6), row[6])
 
 
 def _call(r: Row) -> Call:

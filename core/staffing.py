@@ -1,0 +1,236 @@
+"""Agents and teams as a person deals with them: which can be asked, what they cost, how they are edited, tried and put back. A part of the desk (core/desk.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from core.agents.base import Brief
+from core.agents.editing import remove_spec, write_spec
+from core.agents.spec import AgentSpec, TeamSpec, get_spec, get_team, load_specs
+from core.agents.trial import Tried, trial
+from core.config import KEYS
+from core.errors import ConfigError, ModelDiscoveryError, UsageError
+from core.llm.catalogue import Catalogue, Entry, load_catalogue
+from core.llm.price import PriceTable, load_prices
+from core.proposing import Proposing, Team
+from core.store.specs import SpecRevision
+from core.toolbox import NAMES
+from core.types import Json, Mode, Session, Spent
+
+if TYPE_CHECKING:
+    from core.config import Config
+    from core.gab.units import UnitLibrary
+    from core.store import Store
+    from core.types import Scale
+
+DEFAULT, BUILTIN_TEAM = "default", "builtin"
+LAST = 5             # sessions from which an average is taken
+TRIED_WITH = ("gpt2", "mamba2")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which models an agent would ask, in order."""
+
+    models: tuple[str, ...]          # provider:model, those that can be asked
+    lacking: str = ""                # why none can be, and what mends it
+
+    @property
+    def ok(self) -> bool:
+        return not self.lacking
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A provider as the Agents page lists it."""
+
+    name: str
+    label: str
+    at: str
+    key: str                         # which variable has it, or which one is missing
+    usable: bool
+    tiers: Mapping[str, str]
+    prices: Mapping[str, str]        # tier → dollars per million tokens, in words
+
+
+class Staffing:
+    """What it needs of the desk: store, config, units, scales, author, agents, teams, noise."""
+
+    store: Store
+    config: Config
+    units: UnitLibrary
+    scales: dict[str, Scale]
+    author: str
+
+    if TYPE_CHECKING:
+        def agents(self) -> dict[str, AgentSpec]: ...
+        def teams(self) -> dict[str, TeamSpec]: ...
+        def noise(self, scale: str) -> Any: ...
+
+    # ------------------------------------------------------------------------------------------ who can be asked
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return load_catalogue(self.config.providers_file)
+
+    @cached_property
+    def prices(self) -> PriceTable:
+        return load_prices(self.config.prices_file)
+
+    def reach(self, spec: AgentSpec) -> Reach:
+        """As far as keys decide; a program asks nobody."""
+        if spec.engine != "model":
+            return Reach(())
+        try:
+            names = self.catalogue.resolve(spec.models, self.config.keys)
+            known = [(name, self.catalogue.split(name)[0]) for name in names]
+        except ModelDiscoveryError as error:
+            return Reach((), str(error))
+        asked = tuple(name for name, entry in known if not entry.key or entry.key in self.config.keys)
+        entry = known[0][1]
+        return Reach(asked, "" if asked else f"{entry.label} needs a key: set {' or '.join(KEYS.get(entry.key, (entry.key,)))}")
+
+    def team_reach(self, team: TeamSpec) -> dict[str, Reach]:
+        """By role. Raises UsageError for a member that is no agent of the role."""
+        specs = self.agents()
+        return {role: self.reach(get_spec(specs, name, role)) for role, name in team.members.items()}
+
+    def default_team(self) -> str:
+        """Language models where one can be asked, else the built-in programs."""
+        teams = self.teams()
+        if DEFAULT in teams and self.catalogue.with_key(self.config.keys) and all(reach.ok for reach in self.team_reach(teams[DEFAULT]).values()):
+            return DEFAULT
+        return BUILTIN_TEAM
+
+    def crew(self, agents: str, designer: str = "", reviewer: str = "") -> Json:
+        """{"designer", "reviewer", "team"} as a session keeps them. Raises UsageError for a team or an agent that is not there."""
+        team = get_team(self.teams(), agents or BUILTIN_TEAM)
+        members = {**team.members, **{role: name for role, name in (("designer", designer), ("reviewer", reviewer)) if name}}
+        specs = self.agents()
+        for role, name in members.items():
+            get_spec(specs, name, role)
+        others = {role: name for role, name in members.items() if role not in ("designer", "reviewer")}
+        return {"designer": members["designer"], "reviewer": members["reviewer"], "team": {"name": team.name, **others, "rounds": team.rounds, "accept": team.accept}}
+
+    def providers(self) -> list[Provider]:
+        return [Provider(e.name, e.label, e.base_url, self._key(e), bool(e.key and e.key in self.config.keys) or (not e.key and bool(e.base_url)), dict(e.tiers),
+                         {tier: self._price(e, model) for tier, model in e.tiers.items()}) for e in self.catalogue.entries.values() if e.wire != "replay"]
+
+    # ------------------------------------------------------------------------------------------ what they cost
+
+    def spent(self, session_id: str) -> Spent:
+        """On language models, by a session's agents; code written from a design's page is that design's."""
+        return self.store.calls.spent(stream=f"session:{session_id}")
+
+    def average(self, team: str) -> tuple[int, Spent] | None:
+        """(of how many, the sum) over the team's last closed sessions; None where there is none yet."""
+        closed = [s for s in self.store.sessions.all(limit=200) if s.closed_at and s.team.get("name", BUILTIN_TEAM) == team][:LAST]
+        sums = [self.spent(s.id) for s in closed]
+        return (len(sums), sum_of(sums)) if sums else None
+
+    # ------------------------------------------------------------------------------------------ editing
+
+    def is_own(self, name: str) -> bool:
+        """Whether a person's version lies over the shipped agent."""
+        return (self.config.own_specs_dir / f"{name}.yaml").is_file()
+
+    def shipped(self, name: str) -> bool:
+        return (self.config.specs_dir / f"{name}.yaml").is_file()
+
+    def save_agent(self, name: str, files: Mapping[str, str]) -> AgentSpec:
+        """Make this the agent from now on; what runs goes on with what it began with. It is read and tried first, and nothing changes where that fails."""
+        if files.keys() and name in (known := self.agents()) and files == known[name].files():
+            raise UsageError(f"nothing of {name} was changed", "edit it first")
+        if self.shipped(name) and files == load_specs(self.config.specs_dir)[name].files():
+            remove_spec(self.config.own_specs_dir, name)
+            return self.agents()[name]
+        spec = write_spec(self.config.own_specs_dir, name, files, self._accept)
+        self._keep_shipped(name)
+        self.store.specs.keep(spec.revision, spec.name, spec.files(), self.author)
+        return spec
+
+    def drop_agent(self, name: str) -> None:
+        """Back to the shipped one; what was written stays among the revisions."""
+        if not self.is_own(name):
+            raise UsageError(f"{name} is as it was shipped", "there is nothing to take back")
+        remove_spec(self.config.own_specs_dir, name)
+
+    def restore_agent(self, name: str, revision: str) -> AgentSpec:
+        """An earlier revision, as a person's version."""
+        kept = self.store.specs.get(revision)
+        if kept.name != name:
+            raise UsageError(f"revision {revision} is of {kept.name}", f"see: python -m core agents show {name}")
+        return self.save_agent(name, kept.files)
+
+    def revisions(self, name: str) -> list[SpecRevision]:
+        """That were used or saved, newest first."""
+        return self.store.specs.of(name)
+
+    def try_agent(self, spec: AgentSpec) -> Tried:
+        """Every prompt over a real brief from the tree. Raises ConfigError naming file and line."""
+        coder = next((s for s in load_specs(self.config.specs_dir).values() if (s.role, s.engine) == ("coder", "model")), None)
+        return trial(spec, self.trial_brief(), self.units, coder)
+
+    def trial_brief(self) -> Brief:
+        """What a designer would be told now about a crossover of two references."""
+        known = [r for r in TRIED_WITH if self.store.proposals.newest(r)] or [p.design_id for p in self.store.proposals.all_newest() if p.units][:2]
+        if not known:
+            raise ConfigError("the tree has no designs to try a prompt with", "python -m core init")
+        now = datetime.now(UTC)
+        session = Session("trial", Mode.CROSSOVER, tuple(known), 1, 1, "", 0, "ask", next(iter(self.scales)), self.author, "", "", None, now, None)
+        return _Briefs(self.store, self.scales, self.units, lambda scale: self.noise(scale).paired.sd).brief(session, 0, "trial-1")
+
+    # ------------------------------------------------------------------------------------------ inside
+
+    def _keep_shipped(self, name: str) -> None:
+        """Among the revisions, so that it can be compared and restored."""
+        if self.shipped(name):
+            spec = load_specs(self.config.specs_dir)[name]
+            self.store.specs.keep(spec.revision, spec.name, spec.files(), "")
+
+    def _accept(self, spec: AgentSpec) -> None:
+        where = f"{spec.name}.yaml"
+        for name in (*spec.models, *spec.settings.get("stuck", {}).get("models", ())):
+            if name.startswith("tier:"):
+                tiers = {tier for e in self.catalogue.entries.values() for tier in e.tiers}
+                if name.partition(":")[2] not in tiers:
+                    raise ConfigError(f"{where}: model: tier {name.partition(':')[2]!r} is unknown", f"use {', '.join(sorted(tiers))}, or give a name: 'provider:model'")
+            else:
+                try:
+                    self.catalogue.split(name)
+                except UsageError as error:
+                    raise ConfigError(f"{where}: model: {error.what}", error.mend) from None
+        for tool in spec.tools:
+            if tool not in NAMES:
+                raise ConfigError(f"{where}: tools: there is no {tool!r}", f"use {', '.join(NAMES)}")
+        self.try_agent(spec)
+
+    def _key(self, entry: Entry) -> str:
+        if not entry.key:
+            return "needs none"
+        return f"in {self.config.key_variables[entry.key]}" if entry.key in self.config.keys else f"missing: {' or '.join(KEYS.get(entry.key, (entry.key,)))}"
+
+    def _price(self, entry: Entry, model: str) -> str:
+        price = self.prices.of(f"{entry.name}:{model}")
+        return "free" if entry.free else f"${price.input:g} in, ${price.output:g} out" if price else "unknown"
+
+
+class _Briefs(Proposing):
+    """The lab's briefs, without a lab."""
+
+    def __init__(self, store: Store, scales: dict[str, Scale], units: UnitLibrary, noise: Any) -> None:
+        self.store, self.scales = store, scales
+        self.team = Team(_nobody, _nobody, _nobody, _nobody, _nobody, _nobody, noise, units)
+
+
+def _nobody(*_: Any) -> Any:
+    raise NotImplementedError("a brief asks no agents")
+
+
+def sum_of(parts: list[Spent]) -> Spent:
+    totals = {name: sum(getattr(p, name) for p in parts) for name in ("tries", "answers", "input", "output", "cached", "money", "unpriced")}
+    return Spent(**totals)
