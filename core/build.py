@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -35,11 +37,12 @@ from core.llm.caller import Caller
 from core.machine import this_machine, wait_politely
 from core.probing import probed
 from core.proposing import Team
+from core.replay import Replayed, read_export
 from core.selection.base import REFERENCE, Selector
 from core.selection.greedy import GreedySelector
 from core.store import Store
 from core.toolbox import Tools
-from core.types import CheckReport, Costs, Design, JobKind, JobState, Json, Kind, Mode, Scale, VerifyOptions
+from core.types import CheckReport, Costs, Design, JobKind, JobState, Json, Kind, Mode, Scale, Session, VerifyOptions
 from core.verification.probes.suites import get_suite
 
 DESIGNERS: Mapping[str, Callable] = {"genetic": lambda spec, units, _: GeneticDesigner(spec, units), "model": ModelDesigner}
@@ -140,11 +143,13 @@ class BuildSystem:
             observer = Observer(found(members["observer"], "observer", ENGINES), setting) if "observer" in members else None
             return ModelCoder(spec, desk.units, setting, debugger, observer)
 
-        return Team(designer, reviewer, coder, lambda name, setting: ModelRanker(found(name, "ranker", ENGINES), setting), lambda: self.asking(desk.store),
+        return Team(designer, reviewer, coder, lambda name, setting: ModelRanker(found(name, "ranker", ENGINES), setting), lambda session: self.asking(desk.store, session),
                     partial(self._toolbox, desk), lambda scale: desk.noise(scale).paired.sd, desk.units)
 
-    def asking(self, store: Store) -> Asking:
-        """The way to language models, opened when the first agent speaks."""
+    def asking(self, store: Store, session: Session | None = None) -> Asking:
+        """The way to language models, opened when the first agent speaks; of a replayed session, its record."""
+        if session is not None and (record := session.team.get("replay")):
+            return Replayed(read_export(Path(record)), session.id)
         if self._asking is None:
             self._asking = Caller.open(self.config, store)
         return self._asking
@@ -176,6 +181,23 @@ class BuildSystem:
         from core.checker.check import check
 
         return check(code, scale, self._reference_code(), threads=self.config.threads or 1, learn=learn)
+
+    def replay(self, path: Path) -> Session:
+        """Rerun an exported session here and now, without a call. It waits where the recorded one's gate did."""
+        data = read_export(path)
+        desk, settings = self.open(), data["settings"]
+        kept = self.config.data_dir / "replays" / f"{secrets.token_hex(3)}.json"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(data))
+        try:
+            session = desk.store.sessions.add(id=kept.stem, author=self.author, **{**settings, "team": {**settings["team"], "replay": str(kept)}})
+        except TypeError as error:
+            raise UsageError(f"{path} lacks what a session needs: {error}", "export it again") from None
+        job = desk.go_on(session.id)
+        done = self.worker(desk.store).run_one(only=job.id) or desk.queue.get(job.id)
+        if done.state is not JobState.DONE:
+            raise JobError(f"the replay ended {done.state}: {done.error}", f"python -m core jobs --id {job.id}")
+        return desk.store.sessions.get(session.id)
 
     # --------------------------------------------------------------------------------------------- handlers
 

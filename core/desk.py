@@ -43,6 +43,7 @@ from core.types import (
     Json,
     Kind,
     Mode,
+    NewUnit,
     Proposal,
     Scale,
     Session,
@@ -151,16 +152,17 @@ class Desk(Judging, Directing, Staffing):
     def comment(self, design_id: str, text: str) -> Decision:
         return self._decide(Verb.COMMENT, design_id, _words(text, "the comment is empty"))
 
-    def edit(self, design_id: str, title: str, body: str, units: UnitTree | None = None, base_revision: int | None = None) -> Proposal:
-        """Save a person's revision. With `base_revision`, somebody else's newer one is a Conflict, and nothing is lost."""
+    def edit(self, design_id: str, title: str, body: str, units: UnitTree | None = None, base_revision: int | None = None, new_units: Sequence[NewUnit] | None = None) -> Proposal:
+        """Save a person's revision. With `base_revision`, somebody else's newer one is a Conflict, and nothing is lost. `new_units` stay as they are where none are given."""
         self.store.designs.get(design_id)
         newest = self.store.proposals.newest(design_id)
         if base_revision is not None and newest and newest.revision != base_revision:
             raise Conflict(f"{newest.author} saved revision {newest.revision} while you edited revision {base_revision}",
                            "your text is still in the form: compare, then save again")
+        declared = tuple(new_units) if new_units is not None else newest.new_units if newest else ()
         if units is not None:
-            self._vocabulary(design_id, newest).validate(units)
-        kept = tuple(u for u in newest.new_units if units and u.name in {node.unit for _, node in units.walk()}) if newest else ()
+            self._vocabulary(design_id, declared).validate(units)
+        kept = tuple(u for u in declared if units and u.name in {node.unit for _, node in units.walk()})
         with self.store.together():
             made = self.store.proposals.add(design_id, self.author, True, _words(title, "a proposal needs a title"), body, units, kept)
             if newest and (how := how_edited(newest, made)):
@@ -388,11 +390,11 @@ class Desk(Judging, Directing, Staffing):
             return self.queue.put(JobKind.EVOLVE, run.subject, run.payload, max_attempts=run.max_attempts)
         return self.queue.put(JobKind.SESSION, f"session:{session.id}", {"session": session.id})
 
-    def _vocabulary(self, design_id: str, proposal: Proposal | None) -> UnitLibrary:
-        """The library, what the design's parents brought along, and what its proposal declared."""
+    def _vocabulary(self, design_id: str, declared: Sequence[NewUnit]) -> UnitLibrary:
+        """The library, what the design's parents brought along, and the new units of a proposal."""
         own = [info for parent in self.store.designs.get(design_id).parents if (made := self.store.implementations.newest(parent)) for info in own_units(made.code, self.units)]
         library = UnitLibrary(self.units.folder, own)
-        return with_declared(library, proposal.new_units) if proposal else library
+        return with_declared(library, declared)
 
     def _decide(self, verb: Verb, design_id: str, reason: str) -> Decision:
         design = self.store.designs.get(design_id)

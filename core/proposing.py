@@ -14,7 +14,7 @@ from core.agents.reviewer import said
 from core.agents.similarity import Known
 from core.agents.speaker import Asking, Setting, Toolbox
 from core.agents.stuck import LAST, Said
-from core.errors import DesignError, NotFound, Paused
+from core.errors import BudgetPaused, DesignError, NotFound, Paused
 from core.gab.units import UnitInfo, UnitLibrary
 from core.guidance import Lessons
 from core.selection.ranking import ranking
@@ -49,7 +49,7 @@ class Team:
     reviewer: Callable[[str, Setting], Reviewer]
     coder: Callable[[str, Setting, Mapping[str, str]], Coder]           # the last: other members by role
     ranker: Callable[[str, Setting], ModelRanker]
-    asking: Callable[[], Asking]
+    asking: Callable[[Session | None], Asking]
     toolbox: Callable[[str], Toolbox]                                    # by the name of the scale at which it checks
     noise: Callable[[str], float]                                        # one standard deviation of a difference at a scale
     library: UnitLibrary
@@ -79,7 +79,7 @@ class Proposing:
     def setting(self, session: Session | None, stream: str, dialog: Dialog, scale: str) -> Setting:
         """What a session's agents share."""
         run = self.current.id if self.current else ""
-        return Setting(self.team.asking(), dialog, stream, self.team.toolbox(scale), self._may_go_on(session), lambda: self._steering(session), run)
+        return Setting(self.team.asking(session), dialog, stream, self.team.toolbox(scale), self._may_go_on(session), lambda: self._steering(session), run)
 
     def _steering(self, session: Session | None) -> list[tuple[int, str]]:
         return [(d.id, d.reason) for d in self.store.decisions.of(session_id=session.id) if d.verb is Verb.STEER] if session else []
@@ -103,7 +103,8 @@ class Proposing:
 
     def put_aside(self, session: Session, why: Paused) -> None:
         """The session waits: for a budget, a provider, or a person."""
-        self.dialog(session).phase("paused", str(why))
+        account = {"account": why.account} if isinstance(why, BudgetPaused) else {}
+        self.dialog(session).phase("paused", str(why), **account)
 
     # ------------------------------------------------------------------------------------------ proposals
 
@@ -161,7 +162,8 @@ class Proposing:
         self.refuse_paused(session)
         dialog = self.dialog(session)
         dialog.phase("reviewing", proposal.title)
-        past = [_said(r) for r in self.store.reviews.by(session.reviewer, LAST)]
+        own = f"{session.id}-" if session.team.get("replay") else ""     # a rerun is not held against what it reruns
+        past = [_said(r) for r in self.store.reviews.by(session.reviewer, LAST) if r.design_id.startswith(own)]
         brief = replace(self.brief(session, _index(proposal), proposal.design_id), past=tuple(past))
         setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
         opinion = self.team.reviewer(session.reviewer, setting).review(proposal, brief, dialog)
@@ -180,7 +182,7 @@ class Proposing:
     def _model_order(self, session: Session, proposals: list[Proposal]) -> None:
         """The ranker's order, kept beside a person's; asked once for each set of revisions."""
         name = session.team.get("ranker")
-        key = "-".join(str(p.id) for p in proposals)
+        key = "-".join(f"{_index(p) + 1}r{p.revision}" for p in proposals)
         if not name or len(proposals) < 2 or any(d.data.get("key") == key for d in self.store.decisions.of(session_id=session.id)):
             return
         self.progress.check_cancel()
@@ -268,7 +270,7 @@ class Proposing:
         lessons = Lessons(self.store)
         return Brief(
             mode=session.mode, parents=tuple(self._parent(p, trees) for p in session.parents), index=k, seed=derive_seed(session.seed, k),
-            instructions="\n".join([session.instructions, *steering]).strip(), known=known, siblings=self._siblings(session, design_id),
+            instructions="\n".join([session.instructions, *steering]).strip(), known=() if session.team.get("replay") else known, siblings=self._siblings(session, design_id),
             guidance=lessons.told(session.parents), texts=_Texts(self.store), own=self._own(session.parents), scale=session.scale)
 
     def _bare_brief(self, design: Design) -> Brief:

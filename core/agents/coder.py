@@ -156,9 +156,8 @@ class ModelCoder:
         shown = {**done, **{name: best[name].info for name in missing if best[name].info is not None}}
         kept = {name: source_of(info) for name, info in done.items()}
         code = self._code(task, shown, new)
-        complete = all(name in shown for name in new)
         note = "; ".join(f"{name}: {best[name].told.splitlines()[0]}" for name in missing)
-        return Written(code, task.proposal.units if complete else None, kept, note)
+        return Written(code, None if note else task.proposal.units, kept, note)
 
     def _observed(self, task: Task, new: Mapping[str, NewUnit], done: dict[str, UnitInfo], written: Written) -> Written:
         """The observer's remarks are worked in once, unit by unit; what breaks the check is not taken."""

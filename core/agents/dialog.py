@@ -2,7 +2,7 @@
 
 | kind | data |
 | --- | --- |
-| phase | {"phase": proposing, reviewing, waiting, implementing or closed, "note": words} |
+| phase | {"phase": proposing, reviewing, waiting, paused, implementing or closed, "note": words}; of a pause for a budget its "account", too |
 | message | {"role": designer, reviewer, coder, … system or person, "message": number, "design": id or None, "key": of the call} |
 | delta | {"message": number, "text": the next piece of Markdown, "kind": text or reasoning} |
 | restart | {"message": number, "why": words}: what was said of the message so far was cut off, and is said again |
@@ -88,8 +88,8 @@ class Dialog:
         self._append = append
         self._recorded = recorded
 
-    def phase(self, phase: str, note: str = "") -> None:
-        self._append("phase", "system", {"phase": phase, "note": note})
+    def phase(self, phase: str, note: str = "", **facts: str) -> None:
+        self._append("phase", "system", {"phase": phase, "note": note, **facts})
 
     @contextmanager
     def message(self, author: str, role: str, design: str | None = None, key: str = "") -> Iterator[Message]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.agents.base import Brief, Draft
 from core.errors import UnitError
-from core.gab.declared import with_declared
+from core.gab.declared import normal_name, with_declared
 from core.gab.structure import structural_hash
 from core.gab.units import UnitLibrary
 from core.llm.base import Schema
@@ -39,7 +39,8 @@ PROPOSAL = Schema("proposal", object_of({
 def draft_of(data: Json, brief: Brief, library: UnitLibrary) -> Draft:
     """Raises UnitError where the tree does not compose, is one that exists, or is no answer to what was asked."""
     new = tuple(_new_unit(entry) for entry in data["new_units"])
-    tree = tree_of(data["nodes"])
+    written = {entry["name"]: normal_name(entry["name"]) for entry in data["new_units"]}
+    tree = tree_of([{**node, "unit": written.get(node["unit"], node["unit"])} for node in data["nodes"]])
     used = {node.unit for _, node in tree.walk()}
     idle = [unit.name for unit in new if unit.name not in used]
     if idle:
@@ -111,7 +112,7 @@ def _refuse_many_changes(parent: UnitTree, tree: UnitTree) -> None:
 
 
 def _new_unit(entry: Json) -> NewUnit:
-    return NewUnit(entry["name"].strip(), entry["kind"].strip(), entry["about"].strip(),
+    return NewUnit(normal_name(entry["name"]), entry["kind"].strip(), entry["about"].strip(),
                    {s["name"]: {"kind": s["kind"], "doc": s["about"], "optional": s["optional"]} for s in entry["slots"]}, {c["name"]: c["default"] for c in entry["config"]})
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.agents.base import Brief, Opinion
 from core.agents.dialog import Dialog
 from core.agents.spec import AgentSpec
+from core.gab.declared import with_declared
 from core.gab.structure import distance
 from core.gab.units import UnitLibrary
 from core.types import Proposal, UnitTree
@@ -28,6 +29,9 @@ class RuleReviewer:
         self.library = library
 
     def review(self, proposal: Proposal, brief: Brief, dialog: Dialog) -> Opinion:
+        if brief.own or proposal.new_units:  # what the library does not know
+            known = with_declared(UnitLibrary(self.library.folder, [*self.library.own, *brief.own]), proposal.new_units)
+            return RuleReviewer(self.spec, known).review(replace(proposal, new_units=()), replace(brief, own=()), dialog)
         if proposal.units is None:
             lines = [Line("plausibility", 2.5, "a flat block: there is no structure that my rules could read")]
         else:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from core.errors import UnitError
+from core.gab.decompose import snake
 from core.gab.units import SlotInfo, UnitInfo, UnitLibrary, read_class
 from core.types import NewUnit, UnitTree
 
@@ -19,6 +20,11 @@ NAME = re.compile(r"[a-z][a-z0-9_]{1,47}")
 def class_name(name: str) -> str:
     """gated_conv → GatedConv"""
     return "".join(part.capitalize() for part in name.split("_"))
+
+
+def normal_name(name: str) -> str:
+    """The name under which its class is read back: mean_2 and mean2 are both written as Mean2."""
+    return snake(class_name(name.strip().lower().replace("-", "_").replace(" ", "_")))
 
 
 def declared(unit: NewUnit) -> UnitInfo:
@@ -31,7 +37,7 @@ def with_declared(library: UnitLibrary, units: Iterable[NewUnit]) -> UnitLibrary
     """Raises UnitError for a name that is none, or that the library has already."""
     made = []
     for unit in units:
-        if not NAME.fullmatch(unit.name):
+        if not NAME.fullmatch(unit.name) or normal_name(unit.name) != unit.name:
             raise UnitError(f"new unit {unit.name!r}: that is no name", "use small letters, digits and underscores, a letter first")
         if unit.name in library.names():
             raise UnitError(f"new unit {unit.name}: the library has one of that name", "use it, or name yours otherwise")

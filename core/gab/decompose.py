@@ -94,7 +94,7 @@ class _Reader:
             raise UnitError(f"{self.filename}:{name.lineno}: {where}: there is no class {name.id}", "define it above, or use another unit")
         helpers = self._helpers(cls)
         imports = [n for n in self.module.body if isinstance(n, (ast.Import, ast.ImportFrom)) and getattr(n, "module", "") != "__future__"]
-        info = read_class(cls, _snake(name.id), self.code, self.filename, imports, [self._source(h) for h in helpers])
+        info = read_class(cls, snake(name.id), self.code, self.filename, imports, [self._source(h) for h in helpers])
         for known in self.library.names():
             stored = self.library.info(known)
             if stored.cls == info.cls and _same(stored.source, info.source) and self._library_helpers(helpers):
@@ -145,7 +145,7 @@ def _same(a: str, b: str) -> bool:
     return ast.dump(ast.parse(a)) == ast.dump(ast.parse(b))
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     """ShortConv → short_conv, RMSNorm → rms_norm"""
     out = ""
     for i, letter in enumerate(name):

@@ -100,7 +100,7 @@ def test_a_reviewer_finds_a_copy_dull_and_a_stranger_new():
     reviewer = RuleReviewer(SPECS["rule_reviewer"], LIBRARY)
 
     class P:
-        design_id, units = "x", REFERENCES["gpt2"].units
+        design_id, units, new_units = "x", REFERENCES["gpt2"].units, ()
 
     copy = reviewer.review(P, brief("gpt2"), Dialog(lambda *e: None))
     new = reviewer.review(P, brief("gpt2", known=[("mamba2", REFERENCES["mamba2"].units)]), Dialog(lambda *e: None))
@@ -114,7 +114,7 @@ def test_ratings_stay_within_their_range_for_odd_structures():
     reviewer = RuleReviewer(SPECS["rule_reviewer"], LIBRARY)
     for seed in range(30):
         class P:
-            design_id, units = "x", propose(brief(seed=seed))[0].units
+            design_id, units, new_units = "x", propose(brief(seed=seed))[0].units, ()
 
         opinion = reviewer.review(P, brief(), Dialog(lambda *e: None))
         assert 0 <= opinion.rating <= 5

@@ -6,6 +6,7 @@ It mends a fault only when the words it is told name it (`Fault.hints`), so that
 from __future__ import annotations
 
 import json
+import random
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -122,7 +123,8 @@ class Researcher:
         revised = "## Its review" in said
         if not revised:
             self.proposed += 1
-        number = self.proposed
+        own = re.search(r"## Your proposal, revision \d+\s+\*\*Gated running mean (\d+)", said)
+        number = int(own.group(1)) if own else self.proposed
         name = f"gated_mean_{number}"
         ids = [int(i) for i in re.findall(r"^- \[(\d+)\]", said, re.MULTILINE)]
         return {
@@ -145,8 +147,8 @@ class Researcher:
         if self.repeats:
             why, points = "A sound idea in need of an ablation.", ["Compare with a plain mean at equal parameters.", "Report the state size against the length."]
         else:
-            why = f"{name}: {', '.join(['the gate of form', 'its scale of', 'tokens in'][self.reviewed % 3:])} number {self.reviewed} {WORDS[self.reviewed % len(WORDS)]}."
-            points = [f"{WORDS[self.reviewed % len(WORDS)].capitalize()} {name} {self.reviewed}."]
+            words = random.Random(self.reviewed).sample(WORDS, 18)
+            why, points = f"{name}: {' '.join(words[:10])}.", [" ".join(words[10:14]), " ".join(words[14:])]
         return {**{axis: {"score": rating, "why": f"{axis}: {why}"} for axis in ("novelty", "soundness", "causality", "efficiency", "scalability")},
                 "nearest": ["gpt2"], "points": points, "forecast": 0.2, "verdict": "accept" if rating >= 3.5 else "revise", "summary": why}
 
@@ -198,7 +200,7 @@ def _value(text: str) -> object:
         return text == "True" if text in ("True", "False") else text
 
 
-WORDS = ("doubtful at long range", "plainly argued", "cheap to run", "short of state", "easy to attribute", "close to pooling", "untested beyond nano")
+WORDS = ["gate", "scale", "recall", "state", "length", "width", "depth", "norm", "cost", "kernel", "memory", "gradient", "decay", "mixing", "tokens", "context", "window", "ablation", "seed", "noise", "baseline", "parameter", "budget", "channel", "head", "key", "value", "query", "phase", "rotation", "prefix", "suffix", "chunk", "scan", "parity", "copy", "induction", "compression", "overflow", "precision", "warmup", "schedule", "residual", "stream", "bias", "init", "spectrum", "rank", "eigenvalue"]
 
 
 def _block(code: str) -> Reply:

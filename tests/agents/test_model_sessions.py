@@ -1,0 +1,356 @@
+"""Design sessions of language models, through the real SDKs, against a scripted researcher behind the stub; blocks are checked in the real sandbox."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeEngine, FakeSystem
+from stub_llm import Chance, StubServer
+from stub_llm.researcher import FAULTS, Researcher
+
+from core.agents.similarity import points_shared, resemblance
+from core.build import BuildSystem
+from core.config import Config
+from core.desk import Desk
+from core.llm.caller import Caller, Policy
+from core.replay import exported
+from core.types import MONEY, TOKENS, JobState, Mode, Session, Status, Verb
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = Policy(first_wait_s=0.02, longest_wait_s=0.05, look_s=0.05, breaker_rest_s=0.2, budget_wait_s=0.3, least_answer=64)
+
+
+@dataclass
+class Lab:
+    server: StubServer
+    system: BuildSystem
+    desk: Desk
+    researcher: Researcher
+
+    def session(self, parents: tuple[str, ...] = ("gpt2",), **options: Any) -> Session:
+        return self.desk.start_session(list(parents), **{"n_proposals": 1, "gate": "auto", "seed": 1, "agents": "default", **options})
+
+    def work(self) -> None:
+        worker = self.system.worker(self.desk.store, "w")
+        while worker.run_one() is not None:
+            pass
+
+    def said(self, session: Session, kind: str) -> list[dict]:
+        return [e.data for e in self.desk.store.events.since(f"session:{session.id}", limit=10_000) if e.kind == kind]
+
+    def left(self, account: str) -> tuple[float, float, float]:
+        found = self.desk.store.ledger.account(account)
+        return found.granted, found.spent, found.reserved
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Callable[..., Lab]]:
+    """`real`: blocks go through the real check; otherwise the fake engine passes them. `tiers`: which of the stub's providers is `strong`."""
+    with ExitStack() as stack:
+
+        def make(researcher: Researcher | None = None, faults: Any = (), real: bool = False, money: float | None = None, engine: FakeEngine | None = None,
+                 first: str = "oai", pause_s: float = 0.0) -> Lab:
+            researcher = researcher or Researcher()
+            server = stack.enter_context(StubServer(researcher, faults, pause_s=pause_s))
+            env = server.environment(tmp_path, stall_s=0.3)
+            if first != "oai":
+                del env["OPENAI_API_KEY"]
+            config = Config.from_env({"DATA_DIR": str(tmp_path / "data"), "THREADS": "1", "NOISE_FILE": str(tmp_path / "noise.yaml"), **env})
+            system = BuildSystem(config, author="tester") if real else FakeSystem(config, engine or FakeEngine())
+            desk = system.open()
+            stack.callback(desk.store.close)
+            system._asking = Caller.open(config, desk.store, QUICK)
+            stack.callback(system._asking.close)
+            if money is not None:
+                desk.set_budget(MONEY, money)
+            return Lab(server, system, desk, researcher)
+
+        yield make
+
+
+# ----------------------------------------------------------------------------------------------------- end to end
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["oai", "ant"])
+def test_a_session_ends_in_a_checked_design(lab, first: str):
+    found = lab(Researcher(faults=[FAULTS[8]]), real=True, first=first)   # its first unit reads ahead
+    session = found.session(n_proposals=2, n_implement=1)
+    found.work()
+    best, other = found.desk.ranking(session.id)
+    assert (best.status, other.status) == (Status.IMPLEMENTED, Status.PROPOSED)
+    made = found.desk.store.implementations.newest(best.id)
+    assert made.check.passed
+    assert "class GatedMean2(GAUBase)" in made.code
+    assert made.units == found.desk.store.proposals.newest(best.id).units
+    review = found.desk.store.reviews.of(best.id)[-1]
+    assert set(review.scores) == {"novelty", "soundness", "causality", "efficiency", "scalability"}
+    assert review.data["forecast"] == 0.2
+    spent = found.desk.store.calls.spent(stream=f"session:{session.id}")
+    assert spent.answers == len(found.server.log)
+    assert found.left(MONEY)[1] == pytest.approx(spent.money)
+    # a child of the new design brings its unit along
+    child = found.session((best.id,), designer="genetic_designer", reviewer="rule_reviewer", n_implement=0)
+    found.work()
+    assert found.desk.store.sessions.get(child.id).closed_at, found.desk.queue.newest(f"session:{child.id}").error
+
+
+def test_a_proposal_is_revised_until_it_is_rated_well_enough(lab):
+    found = lab(Researcher(ratings=(2.0, 3.0, 4.5)))
+    session = found.session(n_implement=0)
+    found.work()
+    (design,) = found.desk.ranking(session.id)
+    revisions = found.desk.store.proposals.revisions(design.id)
+    assert [p.revision for p in revisions] == [1, 2, 3]
+    assert [r.rating for r in found.desk.store.reviews.of(design.id)] == [2.0, 3.0, 4.5]
+    assert "the review was right" in revisions[-1].body
+
+
+@pytest.mark.parametrize(("parents", "mode"), [((), Mode.SCRATCH), (("gpt2", "mamba2"), Mode.CROSSOVER), (("gpt2",), Mode.EXPLORE)])
+def test_every_mode_tells_its_own_task(lab, parents: tuple[str, ...], mode: Mode):
+    found = lab()
+    found.session(parents, mode=mode, instructions="averages instead of attention", n_implement=0)
+    found.work()
+    asked = found.server.log[0].turns[1][1]
+    words = {Mode.SCRATCH: "from **scratch**", Mode.CROSSOVER: "Propose a **crossover**", Mode.EXPLORE: "Explore the researcher's idea"}
+    assert words[mode] in asked
+    assert "averages instead of attention" in asked
+
+
+def test_the_reviewer_is_not_told_who_proposed_and_sees_the_likest_designs_first(lab):
+    found = lab()
+    session = found.session(n_proposals=2, n_implement=0)
+    found.work()
+    reviews = [a for a in found.server.log if "You review proposals" in a.system]
+    asked = reviews[1].turns[1][1]
+    assert "genetic" not in asked
+    assert session.designer not in asked.split()
+    likest = asked.split("## The designs most like it")[1].splitlines()[2]
+    assert f"`{session.id}-1`" in likest
+
+
+# ----------------------------------------------------------------------------------------------------- stuck
+
+
+def test_a_reviewer_that_repeats_itself_is_asked_anew_and_then_a_person(lab):
+    found = lab(Researcher(repeats=True))
+    session = found.session(n_proposals=2)
+    found.work()
+    second = found.desk.store.reviews.of(f"{session.id}-2")[-1]
+    assert second.data["stuck"] == 2
+    again = [a for a in found.server.log if "You are repeating yourself" in a.turns[-1][1]]
+    assert len(again) == 1
+    assert "plain mean at equal parameters" in again[0].turns[-1][1]
+    assert [p["phase"] for p in found.said(session, "phase")][-1] == "waiting"       # though its gate is auto
+    assert [e["times"] for e in found.said(session, "stuck")] == [2]
+    found.desk.release(session.id)
+    found.work()
+    assert found.desk.store.sessions.get(session.id).closed_at
+
+
+def test_real_reviews_differ_and_repeated_ones_do_not():
+    a = "The gate multiplies the running mean, so early tokens see almost nothing of the past; the equations leave the scale at position 1 undefined."
+    b = "Replacing attention by a diagonal recurrence loses exact recall; the proposal does not say how the state is initialised per head."
+    assert resemblance(a, b) < 0.1
+    assert resemblance(a, a.replace("almost", "nearly")) > 0.5
+    assert points_shared(["state the scale at position 1"], ["say how the state is initialised"]) == 0.0
+    assert points_shared(["Compare with a plain mean."], ["it should be compared with a plain mean at equal size"]) == 1.0
+
+
+# ----------------------------------------------------------------------------------------------------- people
+
+
+def test_what_people_said_is_told_shown_as_used_and_can_be_switched_off(lab):
+    found = lab()
+    first = found.session(n_implement=0)
+    found.work()
+    rule = found.desk.guide("no softmax anywhere")
+    refusal = found.desk.refuse(f"{first.id}-1", "averages were tried in 2019")
+    found.session(n_implement=0)
+    found.work()
+    asked = found.server.log[-3 if len(found.server.log) > 3 else 0]
+    told = next(a.turns[1][1] for a in reversed(found.server.log) if "You design blocks" in a.system)
+    assert "no softmax anywhere" in told
+    assert "averages were tried in 2019" in told
+    lessons = {lesson.decision.id: lesson for lesson in found.desk.lessons()}
+    assert [u.how for u in lessons[rule.id].uses] == ["kept to it"]
+    assert len(lessons[refusal.id].uses) == 1
+    found.desk.teach(rule.id, on=False)
+    found.desk.teach(refusal.id, on=True, text="averages: only with a reason")
+    found.session(n_implement=0)
+    found.work()
+    told = next(a.turns[1][1] for a in reversed(found.server.log) if "You design blocks" in a.system)
+    assert "no softmax" not in told
+    assert "averages: only with a reason" in told
+    assert asked.model
+
+
+def test_an_edit_teaches_by_what_it_changed(lab):
+    found = lab()
+    session = found.session(n_implement=0)
+    found.work()
+    proposal = found.desk.store.proposals.newest(f"{session.id}-1")
+    found.desk.edit(proposal.design_id, "A better title", proposal.body + "\nOne more risk.", proposal.units, proposal.revision)
+    (lesson,) = found.desk.lessons()
+    assert lesson.kind == "edited"
+    assert "A better title" in lesson.text
+    assert "+One more risk." in lesson.text
+    newest = found.desk.store.proposals.newest(proposal.design_id)
+    assert newest.new_units == proposal.new_units
+
+
+def test_a_pause_stops_before_the_next_call_and_going_on_pays_nothing_twice(lab):
+    found = lab()
+    session = found.session(n_proposals=2, n_implement=0)
+    found.desk.pause(session.id)
+    found.work()
+    assert found.server.log == []
+    assert found.said(session, "phase")[-1]["phase"] == "paused"
+    found.desk.go_on(session.id)
+    found.work()
+    asked = len(found.server.log)
+    assert found.desk.store.sessions.get(session.id).closed_at
+    assert found.desk.store.calls.spent(stream=f"session:{session.id}").answers == asked
+
+
+def test_a_persons_order_outweighs_the_rankers_and_both_are_kept(lab):
+    found = lab()
+    session = found.session(n_proposals=3, gate="ask")
+    found.work()
+    ids = [f"{session.id}-{n}" for n in (1, 2, 3)]
+    assert [d.id for d in found.desk.ranking(session.id)] == ids[::-1]               # the ranker's
+    found.desk.rerank(session.id, [ids[1], ids[0], ids[2]])
+    assert [d.id for d in found.desk.ranking(session.id)] == [ids[1], ids[0], ids[2]]
+    orders = [d for d in found.desk.store.decisions.of(session_id=session.id) if d.verb is Verb.RERANK]
+    assert [d.author for d in orders] == ["ranker", "tester"]
+
+
+# ----------------------------------------------------------------------------------------------------- code
+
+
+@pytest.mark.slow
+def test_a_coder_that_gives_up_keeps_what_passed_and_goes_on_from_there(lab):
+    researcher = Researcher(faults=[FAULTS[8]], stubborn=["reads ahead"])
+    found = lab(researcher, real=True)
+    session = found.session()
+    found.work()
+    design = found.desk.store.designs.get(f"{session.id}-1")
+    assert design.status is Status.FAILED
+    calls = [a for a in found.server.log if "PyTorch units" in a.system]
+    assert len(calls) == 6                                                            # attempts are limited
+    researcher.stubborn = ()
+    found.desk.implement(design.id)
+    found.work()
+    assert found.desk.store.designs.get(design.id).status is Status.IMPLEMENTED
+
+
+def test_the_observers_remark_is_worked_in_once(lab):
+    researcher = Researcher(remarks={"gated_mean1": "the gate is missing"})
+    found = lab(researcher)
+    found.session()
+    found.work()
+    asked = [a.turns[-1][1] for a in found.server.log if "You write PyTorch units" in a.system]
+    assert len(asked) == 2
+    assert "the gate is missing" in asked[1]
+
+
+# ----------------------------------------------------------------------------------------------------- faults, kills, budgets
+
+
+def test_a_spent_budget_pauses_and_a_top_up_goes_on(lab):
+    found = lab(money=0.02)
+    session = found.session(n_proposals=2, n_implement=0)
+    found.work()
+    assert found.said(session, "phase")[-1]["phase"] == "paused"
+    assert found.desk.queue.all()[0].state is JobState.DONE
+    granted, spent, reserved = found.left(MONEY)
+    assert spent <= granted
+    assert reserved == 0
+    found.desk.set_budget(MONEY, 5.0)
+    found.desk.go_on(session.id)
+    found.work()
+    assert found.desk.store.sessions.get(session.id).closed_at
+
+
+@pytest.mark.slow
+def test_fifty_sessions_under_faults_lose_nothing_and_keep_to_the_budget(lab):
+    found = lab(faults=Chance(0.1, seed=3), money=20.0)
+    sessions = [found.session(n_proposals=1, n_implement=1) for _ in range(50)]
+    for _ in range(8):                                                                # what a fault ended for good is taken up by a person
+        found.work()
+        for job in found.desk.queue.all(states=[JobState.FAILED], limit=100):
+            if not found.desk.store.sessions.get(job.payload["session"]).closed_at:
+                found.desk.go_on(job.payload["session"])
+        if all(found.desk.store.sessions.get(s.id).closed_at for s in sessions):
+            break
+    assert all(found.desk.store.sessions.get(s.id).closed_at for s in sessions)
+    assert all(found.desk.store.designs.get(f"{s.id}-1").status is Status.IMPLEMENTED for s in sessions)
+    assert sum(map(bool, found.server.faults.happened)) > 10
+    for account in (MONEY, TOKENS):
+        granted, spent, reserved = found.left(account)
+        assert 0 < spent <= granted
+        assert reserved == 0
+    answered = [c for s in sessions for c in found.desk.store.calls.of_stream(f"session:{s.id}") if c.answer]
+    assert len({c.key for c in answered}) == len(answered)                            # no step was paid twice once its answer was stored
+
+
+KILLED = """
+import os, sys
+sys.path[:0] = [{root!r}, {tests!r}]
+from core.config import Config
+from fakes import FakeEngine, FakeSystem
+system = FakeSystem(Config.from_env(), FakeEngine())
+desk = system.open()
+print("ready", flush=True)
+system.worker(desk.store, "killed").run_one()
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_killed_in_mid_stream_loses_one_answer_at_most(lab, tmp_path: Path):
+    import os
+    import time
+
+    found = lab(pause_s=0.05)
+    session = found.session(n_proposals=2, n_implement=0)
+    env = {**os.environ, "DATA_DIR": str(tmp_path / "data"), "LEASE_S": "1", **found.server.environment(tmp_path, stall_s=2)}
+    child = subprocess.Popen([sys.executable, "-c", KILLED.format(root=str(ROOT), tests=str(ROOT / "tests"))], env=env, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(found.server.log) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.1)
+    child.kill()
+    child.wait()
+    before = [c.key for c in found.desk.store.calls.of_stream(f"session:{session.id}") if c.answer]
+    assert before
+    found.work()
+    assert found.desk.store.sessions.get(session.id).closed_at
+    after = [c.key for c in found.desk.store.calls.of_stream(f"session:{session.id}") if c.answer]
+    assert len(set(after)) == len(after)
+    assert set(before) <= set(after)
+    ends = [e["message"] for e in found.said(session, "message_end") if not e.get("cut")]
+    assert len(set(ends)) == len(ends)                                                # each message is complete once
+
+
+def test_a_session_is_replayed_from_its_record_without_a_call(lab, tmp_path: Path):
+    found = lab(Researcher(ratings=(2.0, 4.0)))
+    session = found.session(n_proposals=2)
+    found.work()
+    (tmp_path / "session.json").write_text(json.dumps(exported(found.desk.store, session)))
+    asked = len(found.server.log)
+    again = found.system.replay(tmp_path / "session.json")
+    assert len(found.server.log) == asked
+    assert again.closed_at
+    first, second = found.desk.store.designs.of_session(session.id), found.desk.store.designs.of_session(again.id)
+    assert [d.title for d in second] == [d.title for d in first]
+    assert [d.rating for d in second] == [d.rating for d in first]
+    code = [found.desk.store.implementations.newest(d.id).code for d in (first[-1], second[-1]) if found.desk.store.implementations.newest(d.id)]
+    assert len(set(code)) <= 1
