@@ -85,7 +85,6 @@ KNOWN = (
     better(("deltanet",), ("retnet", "gla"), "mad/in_context_recall", "on MAD's in-context recall too", DELTA),
     solves(("attention",), "quick/induction", "attention finds induction", "Olsson et al. 2022, 2209.11895"),
     better(("attention",), ("gla", "mamba2"), "mad/in_context_recall", "attention recalls better than fixed states of this size", "Poli et al. 2024, 2403.17844"),
-    better(("attention",), ("gla", "mamba2"), "mad/noisy_recall", "among noise as well", "Poli et al. 2024, 2403.17844"),
     better(("attention",), ("gla", "mamba2"), "mad/fuzzy_recall", "and of keys that are several tokens long", "Poli et al. 2024, 2403.17844"),
     better(("mamba2",), ("retnet",), "mad/selective_copying", "selective copying needs decays that see the input", "Gu & Dao 2023, 2312.00752, section 4.1.1"),
     better(("attention",), ("one a channel", "window 8"), "quick/induction", "induction needs recall over the whole sequence", "Olsson et al. 2022, 2209.11895"),

@@ -20,6 +20,7 @@ from core.agents.coder import ModelCoder
 from core.agents.compose import ComposeCoder
 from core.agents.designer import ModelDesigner
 from core.agents.genetic import GeneticDesigner
+from core.agents.librarian import Librarian
 from core.agents.observer import Observer
 from core.agents.ranker import ModelRanker
 from core.agents.reviewer import ModelReviewer
@@ -143,7 +144,8 @@ class BuildSystem:
             observer = Observer(found(members["observer"], "observer", ENGINES), setting) if "observer" in members else None
             return ModelCoder(spec, desk.units, setting, debugger, observer)
 
-        return Team(designer, reviewer, coder, lambda name, setting: ModelRanker(found(name, "ranker", ENGINES), setting), lambda session: self.asking(desk.store, session),
+        return Team(designer, reviewer, coder, lambda name, setting: ModelRanker(found(name, "ranker", ENGINES), setting),
+                    lambda name, setting: Librarian(found(name, "librarian", ENGINES), setting), lambda session: self.asking(desk.store, session),
                     partial(self._toolbox, desk), lambda scale: desk.noise(scale).paired.sd, desk.units)
 
     def asking(self, store: Store, session: Session | None = None) -> Asking:

@@ -61,6 +61,14 @@ class Directing:
         """What people taught the agents, newest first, and where it was used."""
         return Lessons(self.store).all()
 
+    def repeating(self) -> dict[str, tuple[int, int]]:
+        """Reviewer → (reviews in which it repeated itself, all of its reviews)."""
+        found: dict[str, tuple[int, int]] = {}
+        for name, stuck in self.store.reviews.stuck():
+            again, total = found.get(name, (0, 0))
+            found[name] = (again + bool(stuck), total + 1)
+        return found
+
     def teach(self, decision_id: int, on: bool, text: str = "") -> Decision:
         """Switch a record that teaches off or on, or put it in other words; the decision itself stays as it was."""
         if not any(lesson.decision.id == decision_id for lesson in self.lessons()):

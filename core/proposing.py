@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from core.agents.base import Brief, Coder, Designer, Draft, Guidance, Measured, Parent, Reviewer, Sibling, Task, Written
 from core.agents.coder import own_units
 from core.agents.dialog import Dialog
+from core.agents.librarian import Librarian
 from core.agents.ranker import ModelRanker
 from core.agents.reviewer import said
 from core.agents.similarity import Known
@@ -49,6 +50,7 @@ class Team:
     reviewer: Callable[[str, Setting], Reviewer]
     coder: Callable[[str, Setting, Mapping[str, str]], Coder]           # the last: other members by role
     ranker: Callable[[str, Setting], ModelRanker]
+    librarian: Callable[[str, Setting], Librarian]
     asking: Callable[[Session | None], Asking]
     toolbox: Callable[[str], Toolbox]                                    # by the name of the scale at which it checks
     noise: Callable[[str], float]                                        # one standard deviation of a difference at a scale
@@ -119,8 +121,8 @@ class Proposing:
         self.progress.progress(0.05 + 0.3 * k / session.n_proposals, f"proposal {k + 1} of {session.n_proposals}")
         dialog = self.dialog(session)
         dialog.phase("proposing", f"{k + 1} of {session.n_proposals}")
-        brief = self.brief(session, k, design_id)
         setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
+        brief = self._with_papers(session, self.brief(session, k, design_id), setting)
         draft = self.team.designer(session.designer, setting).propose(brief, dialog, design_id)
         with self.progress.guard():
             self.store.designs.add(id=design_id, title=draft.title, kind=Kind.AGENT, mode=session.mode, parents=session.parents,
@@ -134,6 +136,11 @@ class Proposing:
             self.store.guidance.heeded({i: how for i, how in draft.heeded.items() if i in ids}, key)
         return self.store.proposals.add(design_id, session.designer, False, draft.title, draft.body, draft.units, draft.new_units)
 
+    def _with_papers(self, session: Session, brief: Brief, setting: Setting) -> Brief:
+        """The librarian is asked once a session; later its answer is the stored one."""
+        name = session.team.get("librarian")
+        return replace(brief, papers=self.team.librarian(name, setting).notes(brief)) if name else brief
+
     def reviewed(self, session: Session, proposal: Proposal) -> Proposal:
         """The proposal in its newest revision, reviewed; revised by its designer until it is accepted, or out of rounds. A person's edit is not revised."""
         rounds = int(session.team.get("rounds", 1))
@@ -144,8 +151,8 @@ class Proposing:
                 return proposal
             index, dialog = _index(proposal), self.dialog(session)
             dialog.phase("revising", proposal.title)
-            brief = self.brief(session, index, proposal.design_id)
             setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
+            brief = self._with_papers(session, self.brief(session, index, proposal.design_id), setting)
             draft = self.team.designer(session.designer, setting).revise(proposal, review, brief, dialog, proposal.revision)
             if draft is None:
                 return proposal

@@ -76,6 +76,7 @@ class Brief:
     own: tuple[UnitInfo, ...] = ()   # units that the parents brought along
     past: tuple[Said, ...] = ()      # the reviewer's last reviews, newest last
     scale: str = "nano"              # where it will be built first
+    papers: str = ""                 # the librarian's notes
 
 
 @dataclass(frozen=True)

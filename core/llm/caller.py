@@ -16,6 +16,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from core.config import Config
@@ -90,9 +91,9 @@ class Caller:
         for n, name in enumerate(names):
             try:
                 return self._of_one(step, name, is_last=n == len(names) - 1)
-            except BudgetPaused:
-                raise
             except LanguageModelError as fault:
+                if isinstance(fault, Paused) and not isinstance(fault, ProviderPaused):
+                    raise          # our own budget, or a person: another model changes nothing
                 if error is None or (not isinstance(error, Paused) and not isinstance(fault, PriceUnknown)):
                     error = fault  # one that asks for patience outweighs what became of the models behind it
                 if n < len(names) - 1:
@@ -164,7 +165,8 @@ class Caller:
         try:
             for item in stream:
                 if self._clock() - looked >= self.policy.look_s:
-                    step.check_cancel()
+                    with suppress(Paused):  # a person's pause waits for the end of an answer that is paid for
+                        step.check_cancel()
                     looked = self._clock()
                 if isinstance(item, Answer):
                     for delta in seen.rest():

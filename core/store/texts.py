@@ -59,6 +59,11 @@ class Reviews(_Table):
             return [_review(r) for r in c.execute(_REVIEWS.where(ProposalRow.design_id == design_id).order_by(ReviewRow.id))]
 
 
+    def stuck(self) -> list[tuple[str, int]]:
+        """(reviewer, how often it had to be asked anew) of every review, oldest first."""
+        with self._db.read() as c:
+            return [(r.reviewer, int(r.data.get("stuck", 0))) for r in c.execute(select(ReviewRow.reviewer, ReviewRow.data).order_by(ReviewRow.id))]
+
     def by(self, reviewer: str, limit: int) -> list[Review]:
         """A reviewer's own last ones, oldest first."""
         with self._db.read() as c:

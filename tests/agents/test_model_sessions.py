@@ -119,7 +119,8 @@ def test_every_mode_tells_its_own_task(lab, parents: tuple[str, ...], mode: Mode
     found = lab()
     found.session(parents, mode=mode, instructions="averages instead of attention", n_implement=0)
     found.work()
-    asked = found.server.log[0].turns[1][1]
+    asked = next(a for a in found.server.log if "You design blocks" in a.system).turns[1][1]
+    assert "Averages: the library knows none." in asked                               # the librarian's notes
     words = {Mode.SCRATCH: "from **scratch**", Mode.CROSSOVER: "Propose a **crossover**", Mode.EXPLORE: "Explore the researcher's idea"}
     assert words[mode] in asked
     assert "averages instead of attention" in asked
@@ -151,6 +152,7 @@ def test_a_reviewer_that_repeats_itself_is_asked_anew_and_then_a_person(lab):
     assert "plain mean at equal parameters" in again[0].turns[-1][1]
     assert [p["phase"] for p in found.said(session, "phase")][-1] == "waiting"       # though its gate is auto
     assert [e["times"] for e in found.said(session, "stuck")] == [2]
+    assert found.desk.repeating() == {"reviewer": (1, 2)}
     found.desk.release(session.id)
     found.work()
     assert found.desk.store.sessions.get(session.id).closed_at
@@ -298,6 +300,8 @@ def test_fifty_sessions_under_faults_lose_nothing_and_keep_to_the_budget(lab):
         granted, spent, reserved = found.left(account)
         assert 0 < spent <= granted
         assert reserved == 0
+    written = b"".join(p.read_bytes() for p in found.system.config.data_dir.rglob("*") if p.is_file())
+    assert not [key for key in found.system.config.keys.values() if str.__str__(key).encode() in written]
     answered = [c for s in sessions for c in found.desk.store.calls.of_stream(f"session:{s.id}") if c.answer]
     assert len({c.key for c in answered}) == len(answered)                            # no step was paid twice once its answer was stored
 

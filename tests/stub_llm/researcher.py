@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stub_llm.words import Asked, Reply
+from stub_llm.words import Asked, Call, Reply
 
 RIGHT = '''
 import torch
@@ -111,6 +111,8 @@ class Researcher:
                 return self._code(asked)
             if "You compare code" in system:
                 return Reply(json.dumps(self._observation(asked)))
+            if "You look for papers" in system:
+                return Reply("", (Call("search_papers", json.dumps({"query": "linear attention"})),)) if asked.turns[-1][0] != "tool" else Reply("Averages: the library knows none.")
             if "You order proposals" in system:
                 ids = re.findall(r"^## `([^`]+)`", asked.last, re.MULTILINE)
                 return Reply(json.dumps({"order": ids[::-1], "why": "The later ones differ more."}))
