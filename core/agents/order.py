@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 PERSON = 20.0
 PRIOR = 0.1          # of a win against, and a loss to, an average proposal: keeps strengths finite
 STEPS = 200
@@ -16,23 +18,20 @@ STEPS = 200
 def strengths(orders: Sequence[tuple[Sequence[str], float]]) -> dict[str, float]:
     """(order, best first, and its weight)… → strength of each, 1 on average: the chance that a beats b is s_a / (s_a + s_b)."""
     names = list(dict.fromkeys(name for order, _ in orders for name in order))
-    wins = dict.fromkeys(names, 0.0)
-    met: dict[tuple[str, str], float] = {}
+    if not names:
+        return {}
+    place = {name: i for i, name in enumerate(names)}
+    beats = np.zeros((len(names), len(names)))       # [better, worse]
     for order, weight in orders:
-        for i, better in enumerate(order):
-            for worse in order[i + 1 :]:
-                wins[better] += weight
-                pair = (min(better, worse), max(better, worse))
-                met[pair] = met.get(pair, 0.0) + weight
-    found = dict.fromkeys(names, 1.0)
+        at = [place[name] for name in order]
+        for i, better in enumerate(at):
+            beats[better, at[i + 1 :]] += weight
+    wins, met = beats.sum(1) + PRIOR, beats + beats.T
+    found = np.ones(len(names))
     for _ in range(STEPS):
-        new = {}
-        for name in names:
-            against = sum(n / (found[a] + found[b]) for (a, b), n in met.items() if name in (a, b)) + 2 * PRIOR / (found[name] + 1.0)
-            new[name] = (wins[name] + PRIOR) / against
-        mean = sum(new.values()) / len(new) if new else 1.0
-        found = {name: s / mean for name, s in new.items()}
-    return found
+        found = wins / ((met / (found[:, None] + found)).sum(1) + 2 * PRIOR / (found + 1))
+        found /= found.mean()
+    return dict(zip(names, found.tolist(), strict=True))
 
 
 def together(person: Sequence[str] | None, model: Sequence[str] | None, ratings: Mapping[str, float]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from core.agents.compose import ComposeCoder
 from core.agents.designer import ModelDesigner
 from core.agents.dialog import Dialog
 from core.agents.genetic import GeneticDesigner
+from core.agents.librarian import Librarian
 from core.agents.observer import Observer
 from core.agents.ranker import ModelRanker
 from core.agents.reviewer import ModelReviewer, said
@@ -146,8 +147,7 @@ def _composing(spec: AgentSpec, brief: Brief, library: UnitLibrary, _: AgentSpec
 
 
 def _searching(spec: AgentSpec, brief: Brief, library: UnitLibrary, _: AgentSpec) -> None:
-    spec.render("system", about=spec.about)
-    spec.render("search", brief=brief)
+    Librarian(spec, _setting()).notes(brief)
 
 
 REHEARSALS: Mapping[tuple[str, str], Callable[[Any, Brief, UnitLibrary, AgentSpec], None]] = {

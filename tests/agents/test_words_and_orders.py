@@ -1,0 +1,212 @@
+"""Pure parts of the language-model agents: edits, orders, drafts, declared units, specs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.agents.base import Brief, Parent
+from core.agents.drafts import changed, draft_of, nodes_of, tree_of
+from core.agents.order import strengths, together
+from core.agents.patches import apply, code_in, edits_in
+from core.agents.similarity import Known, nearest
+from core.agents.spec import get_team, load_specs, load_teams, read_spec
+from core.errors import ConfigError, UnitError, UsageError
+from core.gab.declared import class_name, normal_name, read_written, standing_in, with_declared
+from core.gab.references import load_references
+from core.gab.units import UnitLibrary
+from core.types import Mode, NewUnit, UnitTree
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = UnitLibrary(ROOT / "library" / "units")
+REFERENCES = {r.slug: r for r in load_references(ROOT / "library")}
+GPT2 = REFERENCES["gpt2"].units
+
+
+# ------------------------------------------------------------------------------------------------------ edits
+
+
+def test_edits_apply_exactly_or_not_at_all():
+    code = "a = 1\nb = 2\nc = 3\n"
+    answer = "First this.\n<<<<<<< SEARCH\na = 1\n=======\na = 10\n>>>>>>> REPLACE\nand\n<<<<<<< SEARCH\nc = 3\n=======\nc = 30\nd = 4\n>>>>>>> REPLACE\n"
+    assert apply(code, edits_in(answer)) == "a = 10\nb = 2\nc = 30\nd = 4\n"
+    with pytest.raises(UsageError, match=r"edit 2 of 2: its SEARCH part is not in the code; nearest is:\nc = 3"):
+        apply(code, edits_in(answer.replace("SEARCH\nc = 3", "SEARCH\nc = 4")))
+    with pytest.raises(UsageError, match="2 times"):
+        apply("x = 1\ny = 1\nx = 1\n", edits_in("<<<<<<< SEARCH\nx = 1\n=======\nx = 2\n>>>>>>> REPLACE"))
+    with pytest.raises(UsageError, match="empty"):
+        apply(code, edits_in("<<<<<<< SEARCH\n\n=======\nx = 2\n>>>>>>> REPLACE"))
+
+
+@given(st.lists(st.text("abc =\n", max_size=12), min_size=1, max_size=8, unique=True))
+def test_an_edit_of_one_whole_line_changes_that_line_alone(lines: list[str]):
+    lines = [str(i) + re.sub(r"\s", "_", line) for i, line in enumerate(lines)]
+    code = "\n".join(lines) + "\n"
+    wanted = lines[len(lines) // 2]
+    answer = f"<<<<<<< SEARCH\n{wanted}\n=======\nnew\n>>>>>>> REPLACE"
+    assert apply(code, edits_in(answer)).splitlines() == ["new" if line == wanted else line for line in lines]
+
+
+def test_code_is_found_in_an_answer():
+    assert code_in("text\n```python\nclass A:\n    pass\n```\nmore") == "class A:\n    pass\n"
+    assert code_in("```\nx\n```\n```python\nclass Longer:\n    pass\n```") == "class Longer:\n    pass\n"
+    assert code_in("class A:\n    pass\n") == "class A:\n    pass\n"
+    assert code_in("I cannot write that.") is None
+    assert code_in("```python\nclass Cut:\n    x = 1\n").startswith("class Cut")
+
+
+# ------------------------------------------------------------------------------------------------------ orders
+
+
+def test_a_persons_order_outweighs_all_others():
+    person, model = ["c", "a", "b"], ["b", "a", "c"]
+    found = together(person, model, {"a": 5.0, "b": 4.0, "c": 0.0})
+    assert sorted(found, key=lambda n: -found[n]) == person
+    found = together(None, model, {"a": 5.0, "b": 4.9, "c": 0.0})
+    assert sorted(found, key=lambda n: -found[n]) == model
+
+
+@given(st.permutations(list("abcdef")))
+def test_one_order_gives_itself_back_and_strengths_average_to_one(order: list[str]):
+    found = strengths([(order, 1.0)])
+    assert sorted(found, key=lambda n: -found[n]) == order
+    assert sum(found.values()) / len(found) == pytest.approx(1.0)
+
+
+def test_pairs_that_are_even_are_even():
+    found = strengths([(["a", "b"], 1.0), (["b", "a"], 1.0)])
+    assert found["a"] == pytest.approx(found["b"])
+    assert strengths([]) == {}
+
+
+# ------------------------------------------------------------------------------------------------------ drafts
+
+
+def brief(mode: Mode = Mode.MUTATION, known: tuple = ()) -> Brief:
+    return Brief(mode, (Parent("gpt2", "GPT-2", "", GPT2, None),) if mode is Mode.MUTATION else (), 0, 0, "", known)
+
+
+def data(tree: UnitTree, *new: dict, **more: object) -> dict:
+    return {"title": "A title", "summary": "s", "motivation": "m", "change": "c", "effect": "e", "risks": "r", "nodes": nodes_of(tree), "new_units": list(new), "heeded": [], **more}
+
+
+NEW = {"name": "mean_2", "kind": "mixer", "about": "the mean so far", "slots": [], "config": [{"name": "share", "default": 1.0}]}
+
+
+@pytest.mark.parametrize("slug", sorted(REFERENCES))
+def test_nodes_say_the_whole_tree(slug: str):
+    assert tree_of(nodes_of(REFERENCES[slug].units)) == REFERENCES[slug].units
+
+
+def test_a_draft_becomes_a_tree_with_its_new_units_declared():
+    draft = draft_of(data(GPT2.replace(("mixer",), UnitTree("mean_2", {"share": 2})), NEW), brief(), LIBRARY)
+    assert draft.units.at(("mixer",)) == UnitTree("mean2", {"share": 2})              # the name under which its class is read back
+    assert [u.name for u in draft.new_units] == ["mean2"]
+    assert "**`mean2`** (mixer): the mean so far" in draft.body
+
+
+@pytest.mark.parametrize(("tree", "new", "known", "words"), [
+    (GPT2.replace(("mixer",), UnitTree("mean_2")), (), (), "there is no unit 'mean_2'"),
+    (GPT2, (NEW,), (), "nowhere in the tree"),
+    (GPT2.replace(("mixer",), UnitTree("mean_2")), ({**NEW, "kind": "channel"},), (), "mean2 is a channel, a mixer belongs here"),
+    (GPT2.replace(("mixer",), UnitTree("mean_2")), ({**NEW, "about": " "},), (), "does not say what it computes"),
+    (GPT2, (), (("gpt2", GPT2),), "this is the structure of gpt2"),
+    (REFERENCES["mamba2"].units, (), (), None),
+    (REFERENCES["llama"].units, (), (), "a mutation changes one place"),
+])
+def test_drafts_that_are_none_say_why(tree: UnitTree, new: tuple, known: tuple, words: str | None):
+    if words is None:
+        assert changed(GPT2, tree) == [()]
+        return
+    with pytest.raises(UnitError, match=words):
+        draft_of(data(tree, *new), brief(known=known), LIBRARY)
+
+
+@pytest.mark.parametrize(("nodes", "words"), [
+    ([{"path": "mixer", "unit": "gla", "config": []}], "no node has the path ''"),
+    ([{"path": "", "unit": "pre_norm", "config": []}, {"path": "mixer.norm", "unit": "rms_norm", "config": []}], "hangs on nothing"),
+    ([{"path": "", "unit": "pre_norm", "config": []}, {"path": "block", "unit": "gla", "config": []}], "two nodes"),
+])
+def test_lists_of_nodes_that_are_no_tree_are_refused(nodes: list[dict], words: str):
+    with pytest.raises(UnitError, match=words):
+        tree_of(nodes)
+
+
+def test_duplicates_lead_the_list_of_relatives():
+    known = [Known(r.slug, r.title, r.summary, r.units) for r in REFERENCES.values()]
+    found = nearest(REFERENCES["gla"].units, REFERENCES["gla"].summary, known)
+    assert (found[0].id, found[0].same) == ("gla", True)
+    assert [r.likeness for r in found] == sorted((r.likeness for r in found), reverse=True)
+
+
+# ------------------------------------------------------------------------------------------------------ declared units
+
+
+UNIT = NewUnit("mean2", "mixer", "the mean so far", {}, {"share": 1.0})
+WRITTEN = 'class Mean2(GAUBase):\n    """Mean."""\n    kind = "mixer"\n    def __init__(self, embed_dim, block_loc, device=None, dtype=None, *, share: float = 1.0):\n        super().__init__(embed_dim, block_loc)\n'
+
+
+def test_what_is_written_is_held_against_what_was_declared():
+    assert class_name("mean2") == "Mean2"
+    assert normal_name("Gated-Mean 3") == "gated_mean3"
+    assert read_written(WRITTEN, UNIT).name == "mean2"
+    for wrong, words in ((WRITTEN.replace("Mean2", "Other"), "no class Mean2"), (WRITTEN.replace('"mixer"', '"gate"'), "its kind is 'gate'"),
+                         (WRITTEN.replace("share: float = 1.0", "other: int = 1"), "no hyperparameter share"), (WRITTEN.replace("):", ":", 1), r"mean2\.py:1:"),
+                         (WRITTEN.replace('kind = "mixer"', 'kind = "mixer"\n    slots = {"norm": Slot("norm")}'), "its slots are")):
+        with pytest.raises(UnitError, match=words):
+            read_written(wrong, UNIT)
+
+
+def test_known_units_stand_in_for_those_that_are_not_written():
+    library = with_declared(LIBRARY, [UNIT])
+    tree = GPT2.replace(("mixer",), UnitTree("mean2"))
+    library.validate(tree)
+    standing = standing_in(tree, ["mean2"], library)
+    LIBRARY.validate(standing)
+    assert standing.at(("mixer",)).unit != "mean2"
+    with pytest.raises(UnitError, match="the library has one of that name"):
+        with_declared(LIBRARY, [NewUnit("gla", "mixer", "x")])
+
+
+# ------------------------------------------------------------------------------------------------------ specs
+
+
+def test_the_shipped_agents_and_teams_are_whole():
+    specs, teams = load_specs(ROOT / "agent_specs"), load_teams(ROOT / "agent_specs")
+    for team in teams.values():
+        assert all(specs[name].role == role for role, name in team.members.items())
+    assert len({spec.revision for spec in specs.values()}) == len(specs)
+    with pytest.raises(UsageError, match="there is no team 'x'"):
+        get_team(teams, "x")
+
+
+@pytest.mark.parametrize(("before", "after", "words"), [
+    ("role: reviewer", "role: critic", "role 'critic' is unknown"),
+    ("parameters:", "parametres:", "did you mean parameters"),
+    ("{tier: fast}", "{teir: fast}", "did you mean tier"),
+    ("max_tokens: 6000", "max_tokens: many", "max_tokens is 'many'"),
+    ("tool_calls: 4", "tool_calls: -1", "tool_calls is -1"),
+    ("name: reviewer", "name: rev", "name the file rev.yaml"),
+    ("model: {tier: fast}\n", "", "engine model without a model"),
+    ("about: A strict", "about: [A strict", r"reviewer\.yaml:\d+"),
+])
+def test_a_spec_that_is_wrong_names_file_and_key(tmp_path: Path, before: str, after: str, words: str):
+    shutil.copytree(ROOT / "agent_specs", tmp_path / "specs")
+    path = tmp_path / "specs" / "reviewer.yaml"
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after, 1))
+    with pytest.raises(ConfigError, match=words) as caught:
+        read_spec(path)
+    assert "reviewer.yaml" in str(caught.value)
+
+
+def test_a_broken_prompt_is_told_when_the_agent_is_read(tmp_path: Path):
+    shutil.copytree(ROOT / "agent_specs", tmp_path / "specs")
+    (tmp_path / "specs" / "prompts" / "ranker" / "rank.md").write_text("ok\n{% for x in %}\n")
+    with pytest.raises(ConfigError, match=r"rank\.md:2"):
+        read_spec(tmp_path / "specs" / "ranker.yaml")
