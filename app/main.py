@@ -10,6 +10,7 @@ st.set_page_config(page_title="Model Discovery", page_icon=str(shell.ICON), layo
 page = st.navigation([
     st.Page(shell.PAGES["tree"], title="Tree", icon=":material/account_tree:", default=True),
     st.Page(shell.PAGES["design"], title="Design", icon=":material/edit_note:"),
+    st.Page(shell.PAGES["agents"], title="Agents", icon=":material/smart_toy:"),
     st.Page(shell.PAGES["verify"], title="Verify", icon=":material/science:"),
     st.Page(shell.PAGES["report"], title="Report", icon=":material/lab_profile:"),
     st.Page(shell.PAGES["library"], title="Library", icon=":material/menu_book:"),

@@ -14,7 +14,7 @@ from core.errors import ModelDiscoveryError
 from core.types import Design, JobState, Status
 
 ICON = ROOT / "app" / "icon.svg"  # served by the app: nothing comes from elsewhere
-PAGES: dict[str, Path] = {name: ROOT / "pages" / f"{name}.py" for name in ("tree", "design", "verify", "report", "library", "jobs")}
+PAGES: dict[str, Path] = {name: ROOT / "pages" / f"{name}.py" for name in ("tree", "design", "agents", "verify", "report", "library", "jobs")}
 LIVE = (JobState.QUEUED, JobState.RUNNING)
 
 # Okabe & Ito's palette: told apart by colour-blind eyes. `badge` is the nearest of Streamlit's names.
@@ -31,6 +31,8 @@ CSS = """<style>
 [data-testid="stMarkdownContainer"] pre {white-space: pre-wrap;}
 [data-testid="stMarkdownContainer"] {overflow-wrap: anywhere;}
 .st-key-own-code textarea, [class*="st-key-code-debug"] textarea {font-family: ui-monospace, monospace; font-size: 0.85rem; line-height: 1.45; white-space: pre; overflow-x: auto;}
+[class*="st-key-spec-"] textarea {font-family: ui-monospace, monospace; font-size: 0.82rem; line-height: 1.45;}
+[class*="st-key-review-"] td:nth-child(-n+2), [class*="st-key-review-"] th {white-space: nowrap;}
 [class*="st-key-pairs-"] thead {display: none;} [class*="st-key-pairs-"] td {border-width: 0 0 1px !important; padding: .25rem .9rem .25rem 0 !important;}
 [class*="st-key-pairs-"] td:first-child {white-space: nowrap; opacity: .7; vertical-align: top;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 4.1rem 0.7rem 2rem;} h1 {font-size: 1.5rem !important;}}

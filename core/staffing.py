@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -224,7 +224,7 @@ class _Briefs(Proposing):
 
     def __init__(self, store: Store, scales: dict[str, Scale], units: UnitLibrary, noise: Any) -> None:
         self.store, self.scales = store, scales
-        self.team = Team(_nobody, _nobody, _nobody, _nobody, _nobody, _nobody, noise, units)
+        self.team = Team(**{member.name: _nobody for member in fields(Team)} | {"noise": noise, "library": units})
 
 
 def _nobody(*_: Any) -> Any:

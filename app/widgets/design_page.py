@@ -9,7 +9,7 @@ from app.widgets.code import difference, draw_code, draw_report, draw_units
 from app.widgets.curves import curve_figure
 from app.widgets.debug_desk import draw_debug_desk
 from app.widgets.design_card import draw_judgement
-from app.widgets.session_page import draw_editor
+from app.widgets.proposal_editor import draw_editor, draw_review
 from core.desk import Desk
 from core.dossier import Dossier, dossier
 from core.types import Job, Kind, Status
@@ -27,6 +27,7 @@ def draw_design(desk: Desk, design_id: str) -> None:
             shell.link("design", "Its session", ":material/forum:", session=design.session_id)
         shell.link("verify", "Verify", ":material/science:", designs=design.id)
     shell.live(lambda: _draw_work(desk, design_id), bool(_work(desk, design_id)))
+    _draw_partial(desk, found)
     _draw_actions(desk, found)
     proposal, code, checks, debug, scores, story = st.tabs(["Proposal", "Code", "Check", "Debug", "Verifications", "Story"],
                                                            default="Debug" if st.query_params.get("job") else None)
@@ -56,6 +57,16 @@ def _draw_work(desk: Desk, design_id: str) -> bool:
     return bool(running)
 
 
+def _draw_partial(desk: Desk, found: Dossier) -> None:
+    """Code of which some units are not right yet: what is kept, what is lacking, and that one can go on."""
+    last = desk.store.events.last(f"design:{found.design.id}", "written")
+    if last is None or not last.data["note"] or not found.proposals or last.data["proposal"] != found.proposals[-1].id:
+        return
+    kept = ", ".join(last.data["kept"]) or "none of its new units"
+    st.warning(f"Not all of the code came right: {shell.plain(last.data['note'])}\n\nKept: {shell.plain(kept)}. *Implement* goes on from there; or mend it yourself under Debug.",
+               icon=":material/incomplete_circle:")
+
+
 def _draw_actions(desk: Desk, found: Dossier) -> None:
     design = found.design
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -79,15 +90,17 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
     with left:
         st.markdown(newest.body)
         for review in reversed(found.reviews):
-            with st.expander(f"{review.reviewer} rated {review.rating:.1f} of 5"):
-                st.markdown(review.text)
+            with st.expander(f"{review.reviewer} rated {review.rating:.1f} of 5", icon=":material/replay:" if review.data.get("stuck") else None):
+                draw_review(review)
     with right:
         if newest.units:
             st.caption("Units")
             draw_units(newest.units)
+        for unit in newest.new_units:
+            st.markdown(f"**New unit `{unit.name}`** ({unit.kind}): {shell.plain(unit.about)}")
         if found.design.kind is not Kind.REFERENCE:
             with st.expander("Edit", icon=":material/edit:"):
-                draw_editor(desk, newest)
+                draw_editor(desk, newest, bool(newest.new_units))
     if len(found.proposals) > 1:
         with st.expander(f"{len(found.proposals)} revisions"):
             for old, new in zip(found.proposals, found.proposals[1:], strict=False):

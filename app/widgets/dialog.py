@@ -1,70 +1,83 @@
-"""A session's dialog, as the agents write it."""
+"""A session's dialog on the screen: who said what with which model at what cost, what they thought, were told, and looked up."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import streamlit as st
 
-from core.store import Store
-from core.types import Event
+from app import shell
+from app.widgets.conversation import Conversation, Message, ToolUse
+from app.widgets.said import readable
+from core.types import Json, Spent
 
-ICONS = {"designer": ":material/draw:", "reviewer": ":material/rate_review:", "coder": ":material/code:", "system": ":material/rule:",
-         "person": ":material/person:"}
-PHASES = {"proposing": "Proposing", "reviewing": "Reviewing", "waiting": "Waiting for you", "implementing": "Implementing", "closed": "Closed"}
-
-
-@dataclass
-class Message:
-    author: str
-    role: str
-    design: str | None
-    parts: list[str] = field(default_factory=list)
-    open: bool = True
-
-    @property
-    def text(self) -> str:
-        return "".join(self.parts)
+ICONS = {"designer": ":material/draw:", "reviewer": ":material/rate_review:", "coder": ":material/code:", "debugger": ":material/build:", "observer": ":material/visibility:",
+         "ranker": ":material/format_list_numbered:", "librarian": ":material/local_library:", "system": ":material/rule:", "person": ":material/person:"}
+PHASES = {"proposing": "Proposing", "reviewing": "Reviewing", "revising": "Revising", "ranking": "Ranking", "waiting": "Waiting for you", "paused": "Paused",
+          "implementing": "Implementing", "closed": "Closed"}
+SHOWN = 80           # messages, the newest
 
 
-@dataclass
-class Dialog:
-    messages: list[Message]
-    phase: str
-    note: str
-
-
-def read(store: Store, session_id: str) -> Dialog:
-    """Everything said so far."""
-    messages: dict[int, Message] = {}
-    phase, note, after = "", "", 0
-    while events := store.events.since(f"session:{session_id}", after):
-        for event in events:
-            phase, note = _take(event, messages, phase, note)
-        after = events[-1].id
-    return Dialog(list(messages.values()), phase, note)
-
-
-def _take(event: Event, messages: dict[int, Message], phase: str, note: str) -> tuple[str, str]:
-    if event.kind == "phase":
-        return event.data["phase"], event.data["note"]
-    number = event.data["message"]
-    if event.kind == "message":
-        messages[number] = Message(event.author, event.data["role"], event.data["design"])
-    elif number in messages and event.kind == "delta":
-        messages[number].parts.append(event.data["text"])
-    elif number in messages:
-        messages[number].open = False
-    return phase, note
-
-
-def draw(dialog: Dialog, height: int = 520) -> None:
+def draw(dialog: Conversation, height: int = 520) -> None:
     if not dialog.messages:
         st.caption("Nothing was said yet.")
         return
+    messages = list(dialog.messages.values())
     with st.container(height=height, border=True, autoscroll=True):
-        for message in dialog.messages:
+        if len(messages) > SHOWN and not st.toggle(f"{len(messages) - SHOWN} earlier messages", key=f"all-{dialog.stream}"):
+            messages = messages[-SHOWN:]
+        for message in messages:
             with st.chat_message(message.role, avatar=ICONS.get(message.role, ":material/smart_toy:")):
-                about = f" · {message.design}" if message.design else ""
-                st.caption(f"{message.author}{about}")
-                st.markdown(message.text + (" ▌" if message.open else ""))
+                _draw_message(dialog, message)
+
+
+def _draw_message(dialog: Conversation, message: Message) -> None:
+    st.caption(" · ".join(filter(None, [shell.plain(message.author), message.design, *_facts(message.facts)])))
+    if message.reasoning:
+        with st.expander("What it thought", icon=":material/psychology:", key=f"thought-{message.number}"):
+            st.markdown(message.reasoning)
+    for why in message.restarts[-3:]:
+        st.caption(f":material/replay: begun again: {shell.plain(why)}")
+    if message.text or message.open:
+        st.markdown((readable(message.text) if message.key else message.text) + (" ▌" if message.open else ""))
+    if message.cut:
+        st.caption(":material/content_cut: cut off here; it is said again when the session goes on" if message.parts or message.restarts
+                   else ":material/hourglass_empty: it has not spoken yet, and does when the session goes on")
+    for n, tool in enumerate(message.tools):
+        _draw_tool(tool, f"{message.number}-{n}")
+    told = dialog.told(message)
+    if told:
+        _draw_told(told, message)
+
+
+def _facts(facts: Json) -> list[str]:
+    if not facts.get("model"):
+        return []
+    usage = facts.get("usage") or {}
+    tokens = int(usage.get("input", 0)) + int(usage.get("output", 0))
+    cached = f", {usage['cached']:,} cached" if usage.get("cached") else ""
+    return [shell.plain(str(facts["model"])), f"{tokens:,} tokens{cached}", money(facts.get("money"))]
+
+
+def money(amount: float | None) -> str:
+    """An unknown price is no 0."""
+    return "price unknown" if amount is None else shell.plain(Spent(money=amount).dollars)
+
+
+def _draw_tool(tool: ToolUse, key: str) -> None:
+    with st.expander(f"{shell.plain(tool.name)} {shell.plain(tool.arguments[:60])}" + ("" if tool.result is not None else " …"), icon=":material/handyman:", key=f"tool-{key}", on_change="rerun") as folded:
+        if folded.open:
+            st.code(tool.arguments, language="json", wrap_lines=True)
+            st.code(tool.result or "it runs", language=None, wrap_lines=True, height=240 if len(tool.result or "") > 900 else "content")
+
+
+def _draw_told(told: Json, message: Message) -> None:
+    """Long, so it is sent only to who opens it."""
+    size = sum(len(turn["text"]) for turn in told["turns"])
+    with st.expander(f"What it was told: {size:,} characters", icon=":material/hearing:", key=f"told-{message.number}", on_change="rerun") as folded:
+        if not folded.open:
+            return
+        shell.link("agents", f"{told['spec']}, revision {told['revision']}", ":material/smart_toy:", agent=told["spec"], revision=told["revision"])
+        if told.get("guidance"):
+            shell.link("agents", f"It carried {len(told['guidance'])} of what you taught", ":material/school:", tab="taught")
+        for turn in told["turns"]:
+            st.caption(turn["role"])
+            st.code(turn["text"], language="markdown", wrap_lines=True, height=320 if len(turn["text"]) > 1200 else "content")

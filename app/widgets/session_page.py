@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import streamlit as st
-import yaml
 
 from app import shell
-from app.widgets import dialog
+from app.widgets import conversation, dialog
 from app.widgets.design_card import draw_judgement
+from app.widgets.proposal_editor import draw_editor, draw_review
 from core.desk import Desk
-from core.errors import UnitError
-from core.types import Design, JobState, Proposal, Session, Status, UnitTree
+from core.types import DESIGN_BUDGET, Design, JobState, Session, Status, Verb
 
 
 def draw_session(desk: Desk, session_id: str) -> None:
@@ -18,8 +17,7 @@ def draw_session(desk: Desk, session_id: str) -> None:
     st.subheader(f"Session {session.id}: {session.mode} of {', '.join(session.parents) or 'nothing'}", anchor=False)
     running = _running(desk, session)
     shell.live(lambda: _draw_dialog(desk, session), running)
-    if running:
-        _draw_steering(desk, session)
+    _draw_direction(desk, session, running)
     ranked = desk.ranking(session.id)
     if ranked and not running:
         _draw_gate(desk, session, ranked)
@@ -37,11 +35,15 @@ def _running(desk: Desk, session: Session) -> bool:
 def _draw_dialog(desk: Desk, session: Session) -> bool:
     """Whether the session still works."""
     running = _running(desk, session)
-    said = dialog.read(desk.store, session.id)
+    said = _said(desk, session)
     words = dialog.PHASES.get(said.phase, "Queued" if running else "Not started")
+    if running and said.phase in ("waiting", "paused"):
+        words = "Going on"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(words, color="orange" if said.phase == "waiting" else "blue" if running else "green", icon=":material/forum:")
-        st.caption(said.note, width="content")
+        st.badge(words, color="orange" if words in ("Waiting for you", "Paused") else "blue" if running else "green", icon=":material/forum:")
+        if said.note and said.phase != "paused" and words != "Going on":
+            st.caption(said.note, width="content")
+        st.caption(spent_words(desk, session), width="content")
     dialog.draw(said, 460 if running or not desk.ranking(session.id) else 300)
     failed = [j for j in desk.queue.all(limit=50) if j.subject == f"session:{session.id}"][:1]
     if failed and failed[0].state is JobState.FAILED:
@@ -51,24 +53,84 @@ def _draw_dialog(desk: Desk, session: Session) -> bool:
     return running
 
 
-def _draw_steering(desk: Desk, session: Session) -> None:
-    words = st.chat_input("Steer the agents' next proposal", key=f"steer-{session.id}")
-    if words and shell.act(lambda: desk.steer(session.id, words)):
+def _said(desk: Desk, session: Session) -> conversation.Conversation:
+    """Read on from where this visitor's last look ended."""
+    key = f"said-{desk.store.database.path}-{session.id}"
+    st.session_state[key] = conversation.read(desk.store, f"session:{session.id}", st.session_state.get(key))
+    return st.session_state[key]
+
+
+def spent_words(desk: Desk, session: Session) -> str:
+    spent = desk.spent(session.id)
+    team = session.team.get("name", "builtin")
+    if not spent.tries:
+        return f"team {team} · no calls to language models"
+    return f"team {team} · {spent.tries} call{'s' if spent.tries > 1 else ''} · {spent.tokens:,} tokens · {shell.plain(spent.dollars)}"
+
+
+# ------------------------------------------------------------------------------------------------ directing
+
+
+def _draw_direction(desk: Desk, session: Session, running: bool) -> None:
+    """Pause, go on, and a word to the agents."""
+    if session.closed_at:
+        return
+    phase, note = desk.standing(session.id)
+    stopped = _paused_by_person(desk, session)
+    with st.container(horizontal=True, vertical_alignment="center", key="direction"):
+        if running and not stopped:
+            if st.button("Pause", icon=":material/pause:", key="pause", help="the agents stop before their next call; what they said stays") and shell.act(
+                    lambda: desk.pause(session.id), "they stop before their next call"):
+                st.rerun()
+        elif running:
+            st.caption("Pausing: the agents finish what they are saying.", width="content")
+        words = st.chat_input("Say something to the agents", key=f"steer-{session.id}")
+    if words and shell.act(lambda: desk.steer(session.id, words), "said"):
         st.rerun()
+    if not running and (phase == "paused" or stopped):
+        _draw_pause(desk, session, note if phase == "paused" else "")
+
+
+def _paused_by_person(desk: Desk, session: Session) -> bool:
+    words = [d for d in desk.store.decisions.of(session_id=session.id) if d.verb is Verb.PAUSE]
+    return bool(words and words[-1].data.get("on"))
+
+
+def _draw_pause(desk: Desk, session: Session, note: str) -> None:
+    """Why the session waits, what mends it right here, and Go on."""
+    account = _said(desk, session).account
+    with st.container(border=True, key="paused"):
+        st.markdown(f":material/pause_circle: **Paused.** {shell.plain(note)}")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            if account and (now := next((a for a in desk.store.ledger.accounts() if a.name == account), None)):
+                coin, step = ("tokens", 1_000_000.0) if account.endswith("tokens") else ("US dollars", 1.0)
+                total = st.number_input(f"Budget {account}, {coin} in all", 0.0, 1e12, float(now.granted) + step, step=step, format="%.0f" if coin == "tokens" else "%.2f", key="top-up",
+                                        width=260, help=f"{now.spent:g} are spent, {now.left:g} left")
+                if st.button("Top up and go on", type="primary", icon=":material/play_arrow:", key="top-up-go") and shell.act(
+                        lambda: (desk.set_budget(account, total), desk.go_on(session.id)), "going on"):
+                    st.rerun()
+            if st.button("Go on", icon=":material/play_arrow:", key="go-on", type="secondary" if account else "primary") and shell.act(lambda: desk.go_on(session.id), "going on"):
+                st.rerun()
 
 
 def _draw_gate(desk: Desk, session: Session, ranked: list[Design]) -> None:
     """The button that opens the gate, saying what it costs."""
-    if session.closed_at or session.gate != "ask":
+    phase, _ = desk.standing(session.id)
+    if session.closed_at or phase == "paused" or (session.gate != "ask" and phase != "waiting"):
         return
     best = [d for d in ranked if d.status is not Status.REFUSED][: session.n_implement]
-    left = desk.store.ledger.account("design").left
+    left = desk.store.ledger.account(DESIGN_BUDGET).left
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         names = ", ".join(d.id for d in best) or "nothing"
         if st.button(f"Implement the best {len(best)}", type="primary", icon=":material/code:", disabled=not best, key="release") and shell.act(
                 lambda: desk.release(session.id), "implementing"):
             st.rerun()
-        st.caption(f"{names} · about 5 s of processor time each · one of {left:g} design sessions left", width="content")
+        new = [unit.name for d in best if (proposal := desk.store.proposals.newest(d.id)) for unit in proposal.new_units]
+        work = f"{len(new)} new unit{'s' if len(new) > 1 else ''} to write by {session.team.get('coder')}" if new else "about 5 s of processor time each"
+        st.caption(f"{names} · {work} · one of {left:g} design sessions left", width="content")
+
+
+# ------------------------------------------------------------------------------------------------ proposals
 
 
 def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, design: Design) -> None:
@@ -94,38 +156,9 @@ def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, d
             st.markdown(proposal.body)
         with review.container(height=340, border=False):
             for r in reversed(desk.store.reviews.of(design.id)):
-                st.markdown(r.text)
+                draw_review(r)
         with st.expander("Edit", icon=":material/edit:"):
-            draw_editor(desk, proposal)
+            draw_editor(desk, proposal, session.team.get("coder", "compose_coder") != "compose_coder")
         with st.container(horizontal=True, vertical_alignment="center"):
             draw_judgement(desk, design)
             shell.link("design", "Open", ":material/open_in_new:", design=design.id)
-
-
-def draw_editor(desk: Desk, proposal: Proposal) -> None:
-    """A form; what is saved is a new revision, the old ones stay."""
-    with st.form(f"edit-{proposal.design_id}-{proposal.revision}", border=False):
-        title = st.text_input("Title", proposal.title)
-        left, right = st.columns([1.6, 1], gap="medium")
-        body = left.text_area("Proposal (Markdown)", proposal.body, height=300)
-        units = right.text_area("Units (YAML): what gets implemented", _yaml(proposal.units), height=300) if proposal.units else ""
-        saved = st.form_submit_button("Save as a new revision", icon=":material/save:")
-    if saved and shell.act(lambda: desk.edit(proposal.design_id, title, body, _tree(units), proposal.revision), "saved"):
-        st.rerun()
-
-
-def _yaml(tree: UnitTree | None) -> str:
-    return yaml.safe_dump(tree.to_dict(), sort_keys=False) if tree else ""
-
-
-def _tree(text: str) -> UnitTree | None:
-    """Raises UnitError naming the line."""
-    if not text.strip():
-        return None
-    try:
-        return UnitTree.from_dict(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise UnitError(f"the units' YAML, line {mark.line + 1 if mark else '?'}: {getattr(error, 'problem', error)}", "mend the line") from None
-    except (KeyError, TypeError, AttributeError):
-        raise UnitError("the units are no tree", "each node has `unit`, and where they apply `config` and `children`") from None

@@ -1,0 +1,99 @@
+"""One agent: what it is, its YAML and prompts to edit, and its revisions."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import shell
+from app.widgets.code import difference
+from core.desk import Desk
+from core.errors import NotFound
+
+
+def draw_agent(desk: Desk, name: str, revision: str) -> None:
+    specs = desk.agents()
+    if name not in specs:
+        raise NotFound(f"there is no agent {name!r}", f"there are {', '.join(specs)}")
+    spec, kept = specs[name], desk.revisions(name)
+    st.subheader(f"Agent {shell.plain(name)}", anchor=False)
+    reach = desk.reach(spec)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(spec.role, color="blue")
+        st.badge("your version" if desk.is_own(name) else "as shipped", color="violet" if desk.is_own(name) else "gray")
+        models = "a program, asks no model" if spec.engine != "model" else f"asks {', then '.join(reach.models)}" if reach.ok else f"{', then '.join(spec.models)}: no key"
+        st.caption(f"{shell.plain(models)} · revision {spec.revision}", width="content")
+        shell.link("agents", "All agents", ":material/arrow_back:")
+    if not reach.ok:
+        st.warning(shell.plain(reach.lacking), icon=":material/key_off:")
+    st.markdown(shell.plain(spec.about))
+    facts = [*(f"{key} {value}" for key, value in spec.parameters.items()), f"tools: {', '.join(spec.tools) or 'none'}",
+             *(f"{key.replace('_', ' ')} at most {value}" for key, value in spec.limits.items())] if spec.engine == "model" else []
+    if facts:
+        st.caption(" · ".join(facts))
+    edit, seen, revisions = st.tabs(["Edit", "What it is told", f"Revisions ({len(kept)})"], default=f"Revisions ({len(kept)})" if revision else None)
+    with edit:
+        draw_editor(desk, name)
+    with seen:
+        draw_trial(desk, name)
+    with revisions:
+        draw_revisions(desk, name, revision)
+
+
+def draw_editor(desk: Desk, name: str) -> None:
+    """What was typed stays in the form until it is saved; an error names file, line and key."""
+    spec = desk.agents()[name]
+    files = spec.files()
+    yaml, *prompts = files
+    with st.form(f"spec-form-{spec.revision}", border=False):
+        left, right = st.columns([1, 1.6], gap="medium")
+        with left:
+            typed = {yaml: st.text_area(f"{yaml}: model, parameters, tools, limits", files[yaml], height=380, key=f"spec-{spec.revision}-yaml",
+                                        help="model: {tier: strong}, {tier: fast} or {name: 'provider:model'}, with fallback: [models]")}
+        with right:
+            for tab, path in zip(st.tabs([p.rpartition("/")[2] for p in prompts]), prompts, strict=True) if prompts else ():
+                typed[path] = tab.text_area(f"{path} (Markdown with Jinja)", files[path], height=330, key=f"spec-{spec.revision}-{path}", label_visibility="collapsed")
+        saved = st.form_submit_button("Save as my version", icon=":material/save:", type="primary")
+    st.caption("Before it counts, it is read and every prompt is tried over a real brief. Conversations under way keep to what they began with.")
+    if saved and shell.act(lambda: desk.save_agent(name, {path: text if text.endswith("\n") else f"{text}\n" for path, text in typed.items()}), "saved"):
+        st.rerun()
+    if desk.is_own(name) and desk.shipped(name) and st.button("Back to the shipped one", icon=":material/undo:", key="drop-own") and shell.act(
+            lambda: desk.drop_agent(name), "back; your version is among the revisions"):
+        st.rerun()
+
+
+def draw_trial(desk: Desk, name: str) -> None:
+    """The prompts as they would read now; nobody is asked."""
+    st.caption("Its prompts over a crossover of two references, as they would be sent now. Nobody is asked.")
+    if not st.toggle("Show them", key=f"trial-{name}"):
+        return
+    tried = desk.try_agent(desk.agents()[name])
+    for step, text in tried.rendered.items():
+        st.markdown(f"**{step}** · {len(text):,} characters")
+        st.code(text, language="markdown", wrap_lines=True, height=420 if len(text) > 1500 else "content")
+    if tried.untried:
+        st.caption(f"Not needed here: {', '.join(tried.untried)}.")
+
+
+def draw_revisions(desk: Desk, name: str, revision: str) -> None:
+    """Each that was used or saved, what differs from the one in use, and a way back to it."""
+    spec, kept = desk.agents()[name], desk.revisions(name)
+    if not kept:
+        st.caption("None yet: a revision is kept when it is first used in a session, or saved.")
+        return
+    if revision and revision not in {r.revision for r in kept}:
+        st.warning(f"There is no revision {shell.plain(revision)} of {shell.plain(name)}.")
+    now = spec.files()
+    for r in kept:
+        own = r.revision == spec.revision
+        with st.expander(f"{r.revision} · {shell.plain(r.author) or 'shipped'} · {shell.ago(r.created_at)}" + (" · in use" if own else ""), expanded=r.revision == revision):
+            if own:
+                for path, text in r.files.items():
+                    st.caption(path)
+                    st.code(text, language="yaml" if path.endswith(".yaml") else "markdown", wrap_lines=True, height=260 if len(text) > 900 else "content")
+                continue
+            for path in dict.fromkeys([*r.files, *now]):
+                if r.files.get(path) != now.get(path):
+                    st.caption(f"{path}: what it said then (−) and says now (+)")
+                    st.code(difference(r.files.get(path, ""), now.get(path, ""), r.revision, spec.revision), language="diff", wrap_lines=True)
+            if st.button("Restore this one", key=f"restore-{r.revision}", icon=":material/history:") and shell.act(lambda r=r: desk.restore_agent(name, r.revision), "restored"):
+                st.rerun()
