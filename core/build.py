@@ -120,9 +120,12 @@ class BuildSystem:
         return Lab(desk.store, self.engine(), self.team(desk), desk.scales, progress, selector, run)
 
     def team(self, desk: Desk) -> Team:
-        """Makes agents by the names of their specs; each revision that is used is kept in the store."""
+        """Makes agents by the names of their specs, as they are when the first one is needed; each revision that is used is kept in the store."""
+        specs: dict[str, AgentSpec] = {}
+
         def found(name: str, role: str, engines: Mapping[str, Callable]) -> AgentSpec:
-            spec = get_spec(desk.agents(), name, role)
+            specs.update({} if specs else desk.agents())
+            spec = get_spec(specs, name, role)
             if spec.engine not in engines:
                 raise ConfigError(f"agent {name}: engine {spec.engine!r} is unknown", f"use one of {', '.join(engines)}")
             desk.store.specs.keep(spec.revision, spec.name, spec.files(), "")

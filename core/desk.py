@@ -393,7 +393,7 @@ class Desk(Judging, Directing, Staffing):
     def _vocabulary(self, design_id: str, declared: Sequence[NewUnit]) -> UnitLibrary:
         """The library, what the design's parents brought along, and the new units of a proposal."""
         own = [info for parent in self.store.designs.get(design_id).parents if (made := self.store.implementations.newest(parent)) for info in own_units(made.code, self.units)]
-        library = UnitLibrary(self.units.folder, own)
+        library = self.units.extended(own)
         return with_declared(library, declared)
 
     def _decide(self, verb: Verb, design_id: str, reason: str) -> Decision:

@@ -309,6 +309,8 @@ class Proposing:
         """Units that the parents brought along, the first of a name."""
         found: dict[str, UnitInfo] = {}
         for parent in parents:
+            if self.store.designs.get(parent).kind is Kind.REFERENCE:    # made of the library's own units
+                continue
             made = self.store.implementations.newest(parent)
             for info in own_units(made.code, self.team.library) if made else ():
                 found.setdefault(info.name, info)

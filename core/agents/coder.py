@@ -57,7 +57,7 @@ class ModelCoder:
         proposal = task.proposal
         if proposal.units is None:
             raise UnitError(f"{proposal.design_id} has no unit tree", "edit the proposal's units, or put its gab.py in by hand")
-        self.library = UnitLibrary(self.library.folder, [*self.library.own, *task.brief.own])
+        self.library = self.library.extended(task.brief.own)
         new = {unit.name: unit for unit in proposal.new_units}
         done: dict[str, UnitInfo] = {}
         for name, source in task.kept.items():
@@ -146,7 +146,7 @@ class ModelCoder:
     def _code(self, task: Task, done: Mapping[str, UnitInfo], new: Mapping[str, NewUnit]) -> str:
         """gab.py of the tree with what is written, known units standing in for the rest."""
         unwritten = [name for name in new if name not in done]
-        library = UnitLibrary(self.library.folder, [*with_declared(self.library, [new[n] for n in unwritten]).own, *done.values()])
+        library = with_declared(self.library, [new[n] for n in unwritten]).extended(done.values())
         tree = standing_in(task.proposal.units, unwritten, library)
         return library.compose(tree, task.proposal.title, f"Proposed by {task.proposal.author}.")
 

@@ -22,7 +22,7 @@ class ComposeCoder:
             raise UnitError(f"{proposal.design_id} needs {', '.join(u.name for u in proposal.new_units)} written", "choose a coder that is a language model, or write the gab.py yourself")
         if proposal.units is None:
             raise UnitError(f"{proposal.design_id} has no unit tree", "edit the proposal's units, or put its gab.py in by hand")
-        library = UnitLibrary(self.library.folder, [*self.library.own, *task.brief.own])
+        library = self.library.extended(task.brief.own)
         library.validate(proposal.units)
         names = [node.unit for _, node in proposal.units.walk()]
         with dialog.message(self.name, "coder", proposal.design_id) as message:

@@ -39,7 +39,7 @@ class ModelDesigner:
         return talk.object(PROPOSAL, lambda data: draft_of(data, brief, library))
 
     def _library(self, brief: Brief) -> UnitLibrary:
-        return UnitLibrary(self.library.folder, [*self.library.own, *brief.own])
+        return self.library.extended(brief.own)
 
     def _opening(self, brief: Brief, library: UnitLibrary, step: str) -> Opening:
         system = self.spec.render("system", about=self.spec.about, units=vocabulary(library))

@@ -28,7 +28,7 @@ class GeneticDesigner:
 
     def propose(self, brief: Brief, dialog: Dialog, design_id: str) -> Draft:
         if brief.own:  # units that a parent brought along
-            return GeneticDesigner(self.spec, UnitLibrary(self.library.folder, [*self.library.own, *brief.own])).propose(replace(brief, own=()), dialog, design_id)
+            return GeneticDesigner(self.spec, self.library.extended(brief.own)).propose(replace(brief, own=()), dialog, design_id)
         rng = Random(derive_seed(brief.seed, "genetic"))
         words, unread = self._vocabulary(brief.instructions)
         with dialog.message(self.name, "designer", design_id) as message:

@@ -30,7 +30,7 @@ class RuleReviewer:
 
     def review(self, proposal: Proposal, brief: Brief, dialog: Dialog) -> Opinion:
         if brief.own or proposal.new_units:  # what the library does not know
-            known = with_declared(UnitLibrary(self.library.folder, [*self.library.own, *brief.own]), proposal.new_units)
+            known = with_declared(self.library.extended(brief.own), proposal.new_units)
             return RuleReviewer(self.spec, known).review(replace(proposal, new_units=()), replace(brief, own=()), dialog)
         if proposal.units is None:
             lines = [Line("plausibility", 2.5, "a flat block: there is no structure that my rules could read")]

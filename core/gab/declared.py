@@ -44,7 +44,7 @@ def with_declared(library: UnitLibrary, units: Iterable[NewUnit]) -> UnitLibrary
         if not unit.about.strip():
             raise UnitError(f"new unit {unit.name}: it does not say what it computes", "give its equations and shapes")
         made.append(declared(unit))
-    return UnitLibrary(library.folder, [*library.own, *made])
+    return library.extended(made)
 
 
 def read_written(text: str, unit: NewUnit) -> UnitInfo:

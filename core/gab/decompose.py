@@ -54,7 +54,7 @@ class _Reader:
         if not composed or tree is None:
             return self._flat()
         found = self._configured(self._node(tree, "block"))
-        extended = UnitLibrary(self.library.folder, [*self.library.own, *self.own.values()])
+        extended = self.library.extended(self.own.values())
         extended.validate(found)
         return Block(found, extended)
 

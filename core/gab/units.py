@@ -53,6 +53,13 @@ class UnitLibrary:
         self.folder = folder
         self.own = tuple(own)
 
+    def extended(self, own: Iterable[UnitInfo]) -> UnitLibrary:
+        """With further units beside these; the folder is not read again."""
+        more = tuple(own)
+        other = UnitLibrary(self.folder, [*self.own, *more])
+        other.__dict__["_units"] = {**self._units, **{info.name: info for info in more}}
+        return other
+
     @cached_property
     def _units(self) -> dict[str, UnitInfo]:
         if not self.folder.is_dir():
