@@ -12,7 +12,7 @@ from core.errors import Conflict, UsageError
 from core.types import CurvePoint, Kind, Mode, Status
 
 
-@pytest.mark.parametrize("page", ["tree", "design", "verify", "report", "library", "jobs"])
+@pytest.mark.parametrize("page", ["tree", "design", "agents", "verify", "report", "library", "jobs"])
 def test_each_page_opens_on_a_new_tree_and_says_that_no_worker_runs(open_page, page: str):
     test = open_page(page)
     assert "No worker is running" in said(test)
