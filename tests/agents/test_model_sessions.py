@@ -25,6 +25,7 @@ from core.replay import exported
 from core.types import MONEY, TOKENS, JobState, Mode, Session, Status, Verb
 
 ROOT = Path(__file__).resolve().parents[2]
+TINY = "nano: {n_layers: 2, d_model: 64, context: 128, vocab_size: 512, tokens: 8192, batch_tokens: 1024, lr: 3.0e-3, tolerance: 0.3, eval_tokens: 4096, minutes: 0.1}\n"
 QUICK = Policy(first_wait_s=0.02, longest_wait_s=0.05, look_s=0.05, breaker_rest_s=0.2, budget_wait_s=0.3, least_answer=64)
 
 
@@ -63,7 +64,8 @@ def lab(tmp_path: Path) -> Iterator[Callable[..., Lab]]:
             env = server.environment(tmp_path, stall_s=0.3)
             if first != "oai":
                 del env["OPENAI_API_KEY"]
-            config = Config.from_env({"DATA_DIR": str(tmp_path / "data"), "THREADS": "1", "NOISE_FILE": str(tmp_path / "noise.yaml"), **env})
+            (tmp_path / "scales.yaml").write_text(TINY)
+            config = Config.from_env({"DATA_DIR": str(tmp_path / "data"), "THREADS": "1", "NOISE_FILE": str(tmp_path / "noise.yaml"), "SCALES_FILE": str(tmp_path / "scales.yaml"), **env})
             system = BuildSystem(config, author="tester") if real else FakeSystem(config, engine or FakeEngine())
             desk = system.open()
             stack.callback(desk.store.close)
@@ -81,7 +83,7 @@ def lab(tmp_path: Path) -> Iterator[Callable[..., Lab]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", ["oai", "ant"])
-def test_a_session_ends_in_a_checked_design(lab, first: str):
+def test_a_session_ends_in_a_verified_design(lab, first: str, tmp_path: Path):
     found = lab(Researcher(faults=[FAULTS[8]]), real=True, first=first)   # its first unit reads ahead
     session = found.session(n_proposals=2, n_implement=1)
     found.work()
@@ -97,6 +99,12 @@ def test_a_session_ends_in_a_checked_design(lab, first: str):
     spent = found.desk.store.calls.spent(stream=f"session:{session.id}")
     assert spent.answers == len(found.server.log)
     assert found.left(MONEY)[1] == pytest.approx(spent.money)
+    from pydoc_data.topics import topics
+
+    (tmp_path / "text.txt").write_text("\n\n".join(topics.values())[:150_000])
+    found.desk.verify([best.id], "nano", [0], str(tmp_path / "text.txt"))
+    found.work()
+    assert found.desk.store.designs.get(best.id).status is Status.VERIFIED
     # a child of the new design brings its unit along
     child = found.session((best.id,), designer="genetic_designer", reviewer="rule_reviewer", n_implement=0)
     found.work()
