@@ -351,6 +351,7 @@ def parser() -> argparse.ArgumentParser:
     command(cli_agents.pause, "Stop a session's agents before their next call.", *cli_agents.PAUSE)
     command(cli_agents.resume, "Let a session go on: after a pause, or when a budget was topped up.", *cli_agents.RESUME)
     command(cli_agents.steer, "Say something to a session's agents.", *cli_agents.STEER)
+    command(cli_agents.replay, "Rerun an exported session from its record, without a call.", *cli_agents.REPLAY)
     command(cli_agents.guide, "Give all agents a standing rule.", *cli_agents.GUIDE)
     command(cli_llm.ask, "Ask a language model, within the budgets.", *cli_llm.ASK)
     command(cli_llm.models, "List the providers of language models, whether there is a key, and prices.", *cli_llm.MODELS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 
 from core import cli_text as text
 from core.agents.spec import AgentSpec, get_spec
@@ -12,6 +14,7 @@ from core.desk import Desk
 from core.directing import Lesson
 from core.errors import UsageError
 from core.llm.base import Request, Turn
+from core.replay import exported
 from core.talk import BuildModel
 from core.types import Session, Spent
 
@@ -22,8 +25,9 @@ WORDS = {"nargs": "+", "metavar": "WORDS"}
 PAUSE, RESUME = (SESSION,), (SESSION,)
 STEER = (SESSION, ("words", WORDS))
 GUIDE = (("words", WORDS),)
-AGENTS = (("action", {"nargs": "?", "choices": ["list", "show", "test", "lessons"], "default": "list"}),
-          ("name", {"nargs": "?", "default": "", "metavar": "NAME", "help": "an agent's"}),
+REPLAY = (("file", {"help": "what `agents export SESSION` printed"}),)
+AGENTS = (("action", {"nargs": "?", "choices": ["list", "show", "test", "lessons", "export"], "default": "list"}),
+          ("name", {"nargs": "?", "default": "", "metavar": "NAME", "help": "an agent's; export: a session"}),
           ("--ask", {"action": "store_true", "help": "test: also send one short call to its model"}),
           ("--revision", {"default": "", "metavar": "REVISION", "help": "show: as it was then"}),
           ("--off", {"type": int, "metavar": "ID", "help": "lessons: no prompt carries it any more"}),
@@ -35,6 +39,9 @@ SHORT = 300          # tokens of an answer to --ask, at most
 def agents(args: argparse.Namespace) -> Answer:
     """List agents; show or try one; list what was taught to them."""
     desk = BuildSystem().open()
+    if args.action == "export":
+        data = exported(desk.store, desk.store.sessions.get(args.name))
+        return data, json.dumps(data, indent=1), 0
     if args.action in ("show", "test") and not args.name:
         raise UsageError(f"agents {args.action} needs a name", f"python -m core agents {args.action} {next(iter(desk.agents()), 'NAME')}")
     if args.action == "show":
@@ -57,7 +64,9 @@ def _list(desk: Desk) -> Answer:
     words = [text.table(("name", "role", "engine", "model", "reachable", "revision"), rows), "",
              *(f"team {t['name']}{' (chosen where none is named on the Design page)' if t['name'] == desk.default_team() else ''}: "
                + ", ".join(f"{role} {name}" for role, name in t["members"].items()) for t in teams), *([lacking] if lacking else [])]
-    return {"agents": data, "teams": teams, "default": desk.default_team()}, "\n".join(words), 0
+    repeating = desk.repeating()
+    words += [f"{name} repeated itself in {again} of {total} reviews" for name, (again, total) in repeating.items() if again]
+    return {"agents": data, "teams": teams, "default": desk.default_team(), "repeating": repeating}, "\n".join(words), 0
 
 
 def _show(desk: Desk, name: str, revision: str) -> Answer:
@@ -156,6 +165,13 @@ def steer(args: argparse.Namespace) -> Answer:
 def guide(args: argparse.Namespace) -> Answer:
     made = BuildSystem().open().guide(" ".join(args.words))
     return {"id": made.id, "text": made.reason}, f"rule {made.id}: in every prompt from now on; python -m core agents lessons --off {made.id} ends it", 0
+
+
+def replay(args: argparse.Namespace) -> Answer:
+    """An exported session once more, from its record: nothing is called."""
+    system = BuildSystem()
+    session = system.replay(Path(args.file))
+    return session_answer(system.open(), session)
 
 
 def session_answer(desk: Desk, session: Session) -> Answer:

@@ -30,6 +30,8 @@ from core.statistics.stopping import hopeless
 from core.store import Store
 from core.store.curves import CurveWriter
 from core.types import (
+    MONEY,
+    TOKENS,
     CheckReport,
     Costs,
     CurvePoint,
@@ -226,7 +228,8 @@ class Lab(Vetting, Proposing):
     def budgets(self) -> dict[str, float]:
         """What the run may still begin. Its own reservations count as left: what was begun and interrupted goes on."""
         prefix = f"{self.run.id}/"
-        return {a.name.removeprefix(prefix): a.granted - a.spent for a in self.store.ledger.accounts() if a.name.startswith(prefix)}
+        own = {a.name.removeprefix(prefix): a.granted - a.spent for a in self.store.ledger.accounts() if a.name.startswith(prefix)}
+        return {name: left for name, left in own.items() if name not in (MONEY, TOKENS)}
 
     def gates(self) -> Gates:
         return Gates(proposal=self.run.gate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from core.agents.base import Brief
-from core.agents.editing import remove_spec, write_spec
+from core.agents.editing import remove_spec, write_spec, write_team
 from core.agents.spec import AgentSpec, TeamSpec, get_spec, get_team, load_specs
 from core.agents.trial import Tried, trial
 from core.config import KEYS
@@ -153,10 +154,37 @@ class Staffing:
         self.store.specs.keep(spec.revision, spec.name, spec.files(), self.author)
         return spec
 
+    def copy_agent(self, name: str, new: str, files: Mapping[str, str]) -> AgentSpec:
+        """`files` of `name` as an agent of another name, for a team to choose."""
+        if new in self.agents():
+            raise UsageError(f"there is an agent {new} already", "choose another name")
+        renamed = {path.replace(f"{name}.yaml", f"{new}.yaml").replace(f"prompts/{name}/", f"prompts/{new}/"):
+                   re.sub(r"(?m)^name:.*$", f"name: {new}", text, count=1) if path.endswith(".yaml") else text for path, text in files.items()}
+        return self.save_agent(new, renamed)
+
+    def save_team(self, name: str, about: str, members: Mapping[str, str], rounds: int = 1, accept: float = 3.0) -> TeamSpec:
+        """A person's team, or their version of a shipped one."""
+        specs = self.agents()
+        for role, member in members.items():
+            get_spec(specs, member, role)
+        return write_team(self.config.own_specs_dir, name, {"about": about, "members": dict(members), "rounds": rounds, "accept": accept})
+
+    def is_own_team(self, name: str) -> bool:
+        return (self.config.own_specs_dir / "teams" / f"{name}.yaml").is_file()
+
+    def drop_team(self, name: str) -> None:
+        """A person's team goes; a shipped one of that name counts again. Sessions keep the members that they began with."""
+        if not self.is_own_team(name):
+            raise UsageError(f"team {name} is none of yours", "there is nothing to take away")
+        (self.config.own_specs_dir / "teams" / f"{name}.yaml").unlink(missing_ok=True)
+
     def drop_agent(self, name: str) -> None:
         """Back to the shipped one; what was written stays among the revisions."""
         if not self.is_own(name):
             raise UsageError(f"{name} is as it was shipped", "there is nothing to take back")
+        using = [team.name for team in self.teams().values() if name in team.members.values()]
+        if using and not self.shipped(name):
+            raise UsageError(f"team {using[0]} has {name} among its members", "change the team first")
         remove_spec(self.config.own_specs_dir, name)
 
     def restore_agent(self, name: str, revision: str) -> AgentSpec:

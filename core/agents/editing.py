@@ -13,8 +13,11 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from core.agents.spec import AgentSpec, read_spec
+import yaml
+
+from core.agents.spec import AgentSpec, TeamSpec, load_teams, read_spec
 from core.errors import ConfigError, ModelDiscoveryError, UsageError
+from core.types import Json
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 LARGEST = 200_000    # characters of one file
@@ -39,6 +42,24 @@ def write_spec(folder: Path, name: str, files: Mapping[str, str], accept: Callab
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror or error}", "make DATA_DIR writable, or free some space; what you wrote is still in the form") from error
     return read_spec(folder / f"{name}.yaml")
+
+
+def write_team(folder: Path, name: str, data: Json) -> TeamSpec:
+    """Put a team into `folder`/teams. Raises ConfigError naming file and key, and changes nothing then."""
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name of a team", "use small letters, digits and underscores, a letter first")
+    text = yaml.safe_dump({"name": name, **data}, sort_keys=False, allow_unicode=True)
+    with tempfile.TemporaryDirectory(prefix="team-") as scratch:
+        _put(Path(scratch), {f"teams/{name}.yaml": text})
+        try:
+            team = load_teams(Path(scratch))[name]
+        except ConfigError as error:
+            raise ConfigError(error.what.replace(f"{scratch}{os.sep}", ""), error.mend) from None
+    try:
+        _put(folder, {f"teams/{name}.yaml": text})
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written: {error.strerror or error}", "make DATA_DIR writable, or free some space") from error
+    return team
 
 
 def remove_spec(folder: Path, name: str) -> bool:
