@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -39,7 +38,6 @@ from core.types import (
 
 SIBLINGS = 12        # shown to a designer, the newest ones
 REVIEWS = 2          # of each parent
-LOOK_S = 1.0         # between looks at whether a person paused the session
 
 
 @dataclass(frozen=True)
@@ -81,21 +79,11 @@ class Proposing:
     def setting(self, session: Session | None, stream: str, dialog: Dialog, scale: str) -> Setting:
         """What a session's agents share."""
         run = self.current.id if self.current else ""
-        return Setting(self.team.asking(session), dialog, stream, self.team.toolbox(scale), self._may_go_on(session), lambda: self._steering(session), run)
+        return Setting(self.team.asking(session), dialog, stream, self.team.toolbox(scale), self.progress.check_cancel,
+                       lambda: self.refuse_paused(session) if session else None, lambda: self._steering(session), run)
 
     def _steering(self, session: Session | None) -> list[tuple[int, str]]:
         return [(d.id, d.reason) for d in self.store.decisions.of(session_id=session.id) if d.verb is Verb.STEER] if session else []
-
-    def _may_go_on(self, session: Session | None) -> Callable[[], None]:
-        looked = [0.0]
-
-        def check() -> None:
-            self.progress.check_cancel()
-            if session is not None and time.monotonic() - looked[0] > LOOK_S:
-                looked[0] = time.monotonic()
-                self.refuse_paused(session)
-
-        return check
 
     def refuse_paused(self, session: Session) -> None:
         """Raises Paused where a person has stopped the session's agents."""

@@ -48,6 +48,7 @@ class Setting:
     stream: str                      # the session's, e.g. "session:ab12cd"
     tools: Toolbox
     check_cancel: Callable[[], None]
+    may_speak: Callable[[], None]    # asked before each call, never in the middle of one: raises Paused where a person has stopped the session
     words: Callable[[], Sequence[tuple[int, str]]]   # what a person said to the session so far: (id of the decision, words)
     run: str = ""
 
@@ -120,6 +121,7 @@ class Conversation:
 
     def _ask(self, key: str, request: Request, calls_left: int) -> Answer:
         asking, dialog = self.setting.asking, self.setting.dialog
+        self.setting.may_speak()
         with dialog.message(self.spec.name, self.spec.role, self.design, key) as message:
             answer = asking.ask(self._models, request, key=key, stream=self.setting.stream, author=self.spec.name, on_delta=lambda d: _show(message, d),
                                 check_cancel=self.setting.check_cancel, revision=self.spec.revision, design=self.design, run=self.setting.run)
