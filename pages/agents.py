@@ -8,6 +8,7 @@ from app import shell
 from app.widgets.agent_page import draw_agent
 from app.widgets.model_budget import draw_models
 from app.widgets.taught import draw_taught
+from app.widgets.teams import draw_teams
 from core.desk import Desk
 from core.errors import ModelDiscoveryError
 
@@ -59,14 +60,7 @@ def draw_agents(desk: Desk) -> None:
                     st.caption(f"in {', '.join(used[spec.name])}" if used[spec.name] else "in no team", width="content")
                 st.markdown(shell.plain(spec.about))
     with right:
-        chosen = desk.default_team()
-        for team in desk.teams().values():
-            with st.container(border=True):
-                st.markdown(f"**Team {shell.plain(team.name)}**" + (" · chosen where you name none" if team.name == chosen else ""))
-                st.markdown(shell.plain(team.about))
-                rounds = f"Up to {team.rounds} rounds of review; a proposal rated {team.accept:g} is taken as it is." if team.rounds > 1 else "One review, no revision."
-                st.caption("  \n".join([*(f"{role}: {member}" for role, member in team.members.items()), rounds]))
-        st.caption(f"A team is a file in `agent_specs/teams`; one of your own lies in `{desk.config.own_specs_dir / 'teams'}`.")
+        draw_teams(desk)
 
 
 def draw_broken(desk: Desk, error: ModelDiscoveryError) -> None:

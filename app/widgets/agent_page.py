@@ -52,13 +52,19 @@ def draw_editor(desk: Desk, name: str) -> None:
         with right:
             for tab, path in zip(st.tabs([p.rpartition("/")[2] for p in prompts]), prompts, strict=True) if prompts else ():
                 typed[path] = tab.text_area(f"{path} (Markdown with Jinja)", files[path], height=330, key=f"spec-{spec.revision}-{path}", label_visibility="collapsed")
-        saved = st.form_submit_button("Save as my version", icon=":material/save:", type="primary")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            saved = st.form_submit_button("Save as my version", icon=":material/save:", type="primary")
+            new = st.text_input("or as an agent of another name", key=f"spec-new-{spec.revision}", width=260, placeholder="for instance bold_designer")
+            copied = st.form_submit_button("Save as a new agent", icon=":material/content_copy:")
     st.caption("Before it counts, it is read and every prompt is tried over a real brief. Conversations under way keep to what they began with.")
-    if saved and shell.act(lambda: desk.save_agent(name, {path: text if text.endswith("\n") else f"{text}\n" for path, text in typed.items()}), "saved"):
+    written = {path: text if text.endswith("\n") else f"{text}\n" for path, text in typed.items()}
+    if saved and shell.act(lambda: desk.save_agent(name, written), "saved"):
         st.rerun()
-    if desk.is_own(name) and desk.shipped(name) and st.button("Back to the shipped one", icon=":material/undo:", key="drop-own") and shell.act(
-            lambda: desk.drop_agent(name), "back; your version is among the revisions"):
-        st.rerun()
+    if copied and shell.act(lambda: desk.copy_agent(name, new.strip(), written), "saved; put it into a team"):
+        shell.go("agents", agent=new.strip())
+    if desk.is_own(name) and st.button("Back to the shipped one" if desk.shipped(name) else "Remove this agent", icon=":material/undo:", key="drop-own") and shell.act(
+            lambda: desk.drop_agent(name), "your version is among the revisions"):
+        st.rerun() if desk.shipped(name) else shell.go("agents")
 
 
 def draw_trial(desk: Desk, name: str) -> None:

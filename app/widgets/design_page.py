@@ -12,7 +12,7 @@ from app.widgets.design_card import draw_judgement
 from app.widgets.proposal_editor import draw_editor, draw_review
 from core.desk import Desk
 from core.dossier import Dossier, dossier
-from core.types import Job, Kind, Status
+from core.types import Job, JobKind, JobState, Kind, Status
 
 
 def draw_design(desk: Desk, design_id: str) -> None:
@@ -54,6 +54,12 @@ def _draw_work(desk: Desk, design_id: str) -> bool:
     running = _work(desk, design_id)
     for job in running:
         st.progress(job.progress, f"{job.kind}: {job.note or job.state}")
+    last = next((j for j in desk.queue.all(limit=50) if j.kind is JobKind.IMPLEMENT and j.payload.get("design") == design_id), None)
+    if not running and last and last.state is JobState.FAILED:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.error(f"Its code was not written: {shell.plain(last.error)}", icon=":material/error:")
+            if st.button("Try again", key="retry-implement", icon=":material/replay:") and shell.act(lambda: desk.retry(last.id), "queued"):
+                st.rerun()
     return bool(running)
 
 

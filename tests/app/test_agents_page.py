@@ -235,3 +235,47 @@ def test_answers_are_readable_while_they_are_written(text):
     assert "mixer: `gla` (heads=4)" in readable(whole)
     for end in range(len(whole)):
         readable(whole[:end])
+
+
+def test_a_new_agent_and_a_team_of_ones_own(open_page, desk: Desk):
+    test = open_page("agents", agent="rule_reviewer")
+    next(t for t in test.text_input if t.key.startswith("spec-new-")).set_value("Bad Name")
+    assert "is no name of an agent" in said(press(test, "Save as a new agent"))
+    desk.copy_agent("rule_reviewer", "strict_rules", desk.agents()["rule_reviewer"].files())
+    test = open_page("agents")
+    next(t for t in test.text_input if t.key == "team-name").set_value("mine")
+    for role, name in (("designer", "genetic_designer"), ("reviewer", "strict_rules"), ("coder", "compose_coder")):
+        next(s for s in test.selectbox if s.key == f"team-{role}").set_value(name)
+    press(test, "Save the team")
+    assert desk.start_session(["gpt2"], agents="mine", enqueue=False).reviewer == "strict_rules"
+    with pytest.raises(UsageError, match="among its members"):
+        desk.drop_agent("strict_rules")
+    next(b for b in open_page("agents").button if b.key == "drop-team-mine").click().run()
+    desk.drop_agent("strict_rules")
+    assert "mine" not in desk.teams()
+    assert "strict_rules" not in desk.agents()
+    with pytest.raises(UsageError, match="no team"):
+        desk.start_session(["gpt2"], agents="mine")
+
+
+def test_a_version_that_was_broken_by_hand_is_told_and_taken_away(open_page, desk: Desk):
+    desk.config.own_specs_dir.mkdir()
+    (desk.config.own_specs_dir / "designer.yaml").write_text("name: designer\nrole: [")
+    assert "cannot be read" in said(open_page("agents"))
+    assert open_page("design").error, "said in words there, too"
+    press(open_page("agents"), "Take your version of designer away")
+    assert desk.agents()["designer"].engine == "model"
+
+
+def test_code_that_could_not_be_written_is_told_on_the_designs_page(open_page, desk: Desk, work):
+    session = desk.start_session(["gpt2"], n_proposals=1, seed=1)
+    work()
+    design = f"{session.id}-1"
+    tree = desk.store.proposals.newest("gpt2").units
+    desk.edit(design, "Mean", "text", UnitTree(tree.unit, tree.config, {**tree.children, "mixer": UnitTree("my_mean", {}, {})}), new_units=[NewUnit("my_mean", "mixer", "the mean so far")])
+    desk.implement(design)
+    work()
+    test = open_page("design", design=design)
+    assert "needs my_mean written" in said(test).replace("\\", "")
+    press(test, "Try again")
+    assert [j.subject for j in desk.queue.all(states=[JobState.QUEUED])] == [f"implement:{design}"]
