@@ -247,13 +247,16 @@ def evolve(args: argparse.Namespace) -> Answer:
     desk = system.open()
     before = len(desk.store.designs.all())
     job = desk.evolve(args.design_budget, _amounts(args.verify_budget), args.seed, "ask" if args.ask else "auto", args.n,
-                      min(args.implement, args.n), args.corpus, args.selector, args.instructions, args.agents)
+                      min(args.implement, args.n), args.corpus, args.selector, args.instructions, args.agents, args.money, args.tokens)
     done = _work(desk, job)
     found = system.found(desk.store, job.subject)
     accounts = {a.name.split("/")[1]: a.spent for a in desk.store.ledger.accounts() if a.name.startswith(f"{job.subject}/")}
     data = {"run": job.subject, "outcome": done.result["outcome"], "new_designs": len(desk.store.designs.all()) - before, "spent": accounts,
             "best": found.best, "scale": found.scale, "reference": found.reference, "cost": cli_agents.cost_dict(cost := desk.store.calls.spent(run=job.subject))}
-    return data, f"{found}\nspent: {', '.join(f'{name} {amount:g}' for name, amount in accounts.items())}\n{cli_agents.cost_words(cost)}", 0
+    open_ = desk.store.sessions.open(job.subject)
+    data["waiting"] = [{"session": s.id, "why": desk.standing(s.id)[1]} for s in open_]
+    waits = "".join(f"\nsession {s.id} waits: {desk.standing(s.id)[1]}\nnext: python -m core {'resume' if desk.standing(s.id)[0] == 'paused' else 'release'} {s.id}" for s in open_)
+    return data, f"{found}\nspent: {', '.join(f'{name} {amount:g}' for name, amount in accounts.items())}\n{cli_agents.cost_words(cost)}{waits}", 0
 
 
 def _amounts(texts: Sequence[str]) -> dict[str, int]:
@@ -345,6 +348,8 @@ def parser() -> argparse.ArgumentParser:
             ("--design-budget", {"type": int, "default": 4, "help": "design sessions"}),
             ("--verify-budget", {"action": "append", "default": [], "metavar": "SCALE=N", "help": "verifications at a scale"}),
             seed, (*n[:-1], {**n[-1], "default": 2}), ni, corpus, words, agents, ("--selector", {"default": "greedy", "help": "greedy or random"}),
+            ("--money", {"type": float, "metavar": "DOLLARS", "help": "what its language models may cost"}),
+            ("--tokens", {"type": float, "help": "that they may take"}),
             ("--ask", {"action": "store_true", "help": "wait for a person before anything is implemented"}))
     command(cli_data.data, "List corpora, show one, or make one ready; stopped at any time, it goes on where it was.", *cli_data.OPTIONS)
     command(cli_agents.agents, "List agents and teams, show one, try one, or list what people taught them.", *cli_agents.AGENTS)

@@ -296,8 +296,10 @@ class Desk(Judging, Directing, Staffing):
     def evolve(
         self, design_budget: int, verify_budget: dict[str, int], seed: int = 0, gate: str = "auto",
         n_proposals: int = 2, n_implement: int = 1, corpus: str | None = None, selector: str = "greedy", instructions: str = "", agents: str = "",
+        money: float | None = None, tokens: float | None = None,
     ) -> Job:
-        """Run ALG 1 until its own budgets are spent: `design_budget` design sessions of the team `agents`, and so many verifications a scale."""
+        """Run ALG 1 until its own budgets are spent: `design_budget` design sessions of the team `agents`, and so many verifications a scale. `money` (US dollars) and
+        `tokens` limit its language models beside the budgets that limit all."""
         _within("the design budget", design_budget, 0, 100_000)
         for scale, amount in verify_budget.items():
             get_scale(self.scales, scale)
@@ -306,6 +308,9 @@ class Desk(Judging, Directing, Staffing):
             raise UsageError(f"gate {gate!r} is unknown", "use ask or auto")
         crew = self.crew(agents)
         run_id = f"run-{secrets.token_hex(3)}"
+        for account, most in ((MONEY, money), (TOKENS, tokens)):
+            if most is not None:
+                self.set_budget(f"{run_id}/{account}", most)
         for account, amount in {DESIGN_BUDGET: design_budget, **verify_budget}.items():
             self.store.ledger.set(f"{run_id}/{account}", amount, self.author)
         payload = {

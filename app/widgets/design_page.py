@@ -58,6 +58,8 @@ def _draw_work(desk: Desk, design_id: str) -> bool:
     if not running and last and last.state is JobState.FAILED:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.error(f"Its code was not written: {shell.plain(last.error)}", icon=":material/error:")
+            if "budget" in last.error:
+                shell.link("agents", "Budgets", ":material/savings:", tab="models")
             if st.button("Try again", key="retry-implement", icon=":material/replay:") and shell.act(lambda: desk.retry(last.id), "queued"):
                 st.rerun()
     return bool(running)

@@ -100,10 +100,16 @@ def test_a_run_works_with_the_team_that_it_was_given(server: StubServer, tmp_pat
     env = {"DATA_DIR": str(tmp_path / "data"), "THREADS": "1", "NOISE_FILE": str(tmp_path / "noise.yaml"), **server.environment(tmp_path)}
     system = FakeSystem(Config.from_env(env), FakeEngine())
     desk = system.open()
-    job = desk.evolve(1, {"nano": 1}, n_proposals=1, agents="default")
-    system.worker(desk.store, "w").run_one(only=job.id)
-    assert desk.queue.get(job.id).state is JobState.DONE, desk.queue.get(job.id).error
+    job = desk.evolve(1, {"nano": 1}, n_proposals=1, agents="default", money=0.001, tokens=10**6)
+    worker = system.worker(desk.store, "w")
+    worker.run_one(only=job.id)
     (session,) = desk.store.sessions.all()
+    assert desk.standing(session.id)[0] == "paused"
+    assert f"budget {job.subject}/money" in desk.standing(session.id)[1]
+    desk.set_budget(f"{job.subject}/money", 2)
+    worker.run_one(only=desk.go_on(session.id).id)
+    assert desk.queue.newest(job.subject).state is JobState.DONE, desk.queue.newest(job.subject).error
+    assert desk.store.sessions.get(session.id).closed_at
     assert (session.designer, session.reviewer, session.team["name"], session.team["coder"]) == ("designer", "reviewer", "default", "coder")
     assert desk.store.calls.spent(run=job.subject).answers >= 3
     desk.store.close()
