@@ -118,6 +118,11 @@ def plain(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-!|$~:" else c for c in text)
 
 
+def prose(text: str) -> str:
+    """Markdown of an agent or a person without its pictures, which a browser would fetch from wherever they say."""
+    return text.replace("![", "!\\[")
+
+
 def price() -> float:
     """What an hour of the machine costs, as this visitor said; 0 when they did not."""
     return float(st.session_state.get("price-an-hour", 0.0))

@@ -96,7 +96,7 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
     newest = found.proposals[-1]
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
-        st.markdown(newest.body)
+        st.markdown(shell.prose(newest.body))
         for review in reversed(found.reviews):
             with st.expander(f"{review.reviewer} rated {review.rating:.1f} of 5", icon=":material/replay:" if review.data.get("stuck") else None):
                 draw_review(review)

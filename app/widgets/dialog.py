@@ -33,11 +33,11 @@ def _draw_message(dialog: Conversation, message: Message) -> None:
     st.caption(" · ".join(filter(None, [shell.plain(message.author), message.design, *_facts(message.facts)])))
     if message.reasoning:
         with st.expander("What it thought", icon=":material/psychology:", key=f"thought-{message.number}"):
-            st.markdown(message.reasoning)
+            st.markdown(shell.prose(message.reasoning))
     for why in message.restarts[-3:]:
         st.caption(f":material/replay: begun again: {shell.plain(why)}")
     if message.text or message.open:
-        st.markdown((readable(message.text) if message.key else message.text) + (" ▌" if message.open else ""))
+        st.markdown(shell.prose(readable(message.text) if message.key else message.text) + (" ▌" if message.open else ""))
     if message.cut:
         st.caption(":material/content_cut: cut off here; it is said again when the session goes on" if message.parts or message.restarts
                    else ":material/hourglass_empty: it has not spoken yet, and does when the session goes on")

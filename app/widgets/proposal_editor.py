@@ -20,7 +20,7 @@ def draw_review(review: Review) -> None:
             st.warning(f"This reviewer repeats itself: {shell.plain(str(review.data.get('repeats', '')))}." + (" Judge this one yourself." if review.data["stuck"] == 2 else ""),
                        icon=":material/replay:")
         st.caption(f"{review.reviewer} · {review.rating:.1f} of 5" + (f" · {review.data['forecast']:.0%} to beat the reference" if "forecast" in review.data else ""))
-        st.markdown(review.text)
+        st.markdown(shell.prose(review.text))
         if review.data.get("nearest"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.caption("Nearest relatives", width="content")

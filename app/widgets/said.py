@@ -75,7 +75,7 @@ def _plain(value: Any) -> str:
             return f"`{value['name']}` ({value.get('kind', '')}): {value['about']}"
         if {"score", "why"} <= set(value):
             return f"**{value['score']}**: {value['why']}"
-        return ", ".join(f"{k}: {_plain(v)}" for k, v in value.items())
+        return ", ".join(f"{k}: {_plain(v)}" for k, v in value.items() if v not in ("", [], {}, None))
     if isinstance(value, list):
         return ", ".join(map(_plain, value))
     return str(value)

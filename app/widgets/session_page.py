@@ -153,7 +153,7 @@ def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, d
                         st.rerun()
         read, review = st.columns([1.6, 1], gap="medium")
         with read.container(height=340, border=False):
-            st.markdown(proposal.body)
+            st.markdown(shell.prose(proposal.body))
         with review.container(height=340, border=False):
             for r in reversed(desk.store.reviews.of(design.id)):
                 draw_review(r)

@@ -145,7 +145,7 @@ def test_a_session_shows_models_money_thoughts_tools_and_what_was_cut(open_page,
     with dialog.message("designer", "designer", f"{session.id}-1", key) as message:
         message.say("what was lost")
         message.restart("the line was cut; tried again")
-        message.say("hm, " + HOSTILE, "reasoning")
+        message.say("hm, ![seen](http://elsewhere/x.png) " + HOSTILE, "reasoning")
         message.say('{"title": "A new mixer", "nodes": [{"path": "", "unit": "pre_norm", "config": []}]}')
         message.call("scores", '{"scale": "nano"}')
         message.result(key, "c1", "1.9 gpt2")
@@ -159,6 +159,7 @@ def test_a_session_shows_models_money_thoughts_tools_and_what_was_cut(open_page,
     assert "the line was cut" in words
     assert "**A new mixer**" in words
     assert "repeats itself" in words
+    assert "![seen]" not in said(test), "no picture is fetched from elsewhere"
     assert {"What it thought"} < {e.label for e in test.expander}
     next(n for n in test.number_input if n.key == "top-up").set_value(25.0)
     press(test, "Top up and go on")
