@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from core.agents.base import Brief
-from core.agents.editing import remove_spec, write_spec, write_team
+from core.agents.editing import remove_spec, remove_team, write_spec, write_team
 from core.agents.spec import AgentSpec, TeamSpec, get_spec, get_team, load_specs
 from core.agents.trial import Tried, trial
 from core.config import KEYS
@@ -176,7 +176,7 @@ class Staffing:
         """A person's team goes; a shipped one of that name counts again. Sessions keep the members that they began with."""
         if not self.is_own_team(name):
             raise UsageError(f"team {name} is none of yours", "there is nothing to take away")
-        (self.config.own_specs_dir / "teams" / f"{name}.yaml").unlink(missing_ok=True)
+        remove_team(self.config.own_specs_dir, name)
 
     def drop_agent(self, name: str) -> None:
         """Back to the shipped one; what was written stays among the revisions."""

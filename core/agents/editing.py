@@ -65,10 +65,23 @@ def write_team(folder: Path, name: str, data: Json) -> TeamSpec:
 def remove_spec(folder: Path, name: str) -> bool:
     """Take the person's version away, so that the shipped one counts again. Whether there was one."""
     _refuse_paths(name, {f"{name}.yaml": ""})
-    path = folder / f"{name}.yaml"
-    there = path.is_file()
-    path.unlink(missing_ok=True)
+    there = _unlink(folder / f"{name}.yaml")
     shutil.rmtree(folder / "prompts" / name, ignore_errors=True)
+    return there
+
+
+def remove_team(folder: Path, name: str) -> bool:
+    """Take the person's team away. Whether there was one."""
+    _refuse_paths(name, {f"{name}.yaml": ""})
+    return _unlink(folder / "teams" / f"{name}.yaml")
+
+
+def _unlink(path: Path) -> bool:
+    there = path.is_file()
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be removed: {error.strerror or error}", "make DATA_DIR writable, or remove it by hand") from error
     return there
 
 
