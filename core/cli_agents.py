@@ -179,12 +179,12 @@ def session_answer(desk: Desk, session: Session) -> Answer:
     ranked, spent = desk.ranking(session.id), desk.spent(session.id)
     phase, note = desk.standing(session.id)
     waits = session.closed_at is None
-    data = {"session": session.id, "waiting": waits, "phase": phase, "note": note if waits else "", "team": session.team.get("name", "builtin"), "designs": ranked, "cost": cost_dict(spent)}
+    data = {"session": session.id, "waiting": waits, "phase": phase if waits else "closed", "note": note if waits else "", "team": session.team.get("name", "builtin"), "designs": ranked, "cost": cost_dict(spent)}
     hint = ""
     if waits and phase == "paused":
         hint = f"\npaused: {note}\nnext: python -m core resume {session.id}"
     elif waits:
-        hint = f"\nnext: python -m core approve ID, then python -m core release {session.id}"
+        hint = (f"\nwaiting: {note}" if phase == "waiting" else "") + f"\nnext: python -m core approve ID, then python -m core release {session.id}"
     return data, f"session {session.id}\n{text.designs(ranked)}\n{cost_words(spent)}{hint}", 0
 
 
@@ -197,4 +197,4 @@ def cost_words(spent: Spent) -> str:
     if not spent.tries:
         return "cost: no calls to language models"
     cached = f" ({spent.cached:,} of them from a cache)" if spent.cached else ""
-    return f"cost: {spent.tries} call{'' if spent.tries == 1 else 's'}, {spent.tokens:,} tokens{cached}, {spent.dollars}"
+    return f"cost: {spent.tries} call{'' if spent.tries == 1 else 's'}, {spent.tokens:,} tokens{cached}, {'their price is unknown' if spent.dollars == 'unknown' else spent.dollars}"

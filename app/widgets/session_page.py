@@ -9,7 +9,7 @@ from app.widgets import conversation, dialog
 from app.widgets.design_card import draw_judgement
 from app.widgets.proposal_editor import draw_editor, draw_review
 from core.desk import Desk
-from core.types import DESIGN_BUDGET, Design, JobState, Session, Status, Verb
+from core.types import DESIGN_BUDGET, Design, JobKind, JobState, Session, Status, Verb
 
 
 def draw_session(desk: Desk, session_id: str) -> None:
@@ -29,7 +29,7 @@ def draw_session(desk: Desk, session_id: str) -> None:
 
 def _running(desk: Desk, session: Session) -> bool:
     subjects = {f"session:{session.id}", session.run_id}
-    return any(j.subject in subjects for j in desk.queue.all(states=shell.LIVE))
+    return any(j.subject in subjects or (j.kind is JobKind.IMPLEMENT and j.payload["design"].startswith(f"{session.id}-")) for j in desk.queue.all(states=shell.LIVE))
 
 
 def _draw_dialog(desk: Desk, session: Session) -> bool:
@@ -39,9 +39,11 @@ def _draw_dialog(desk: Desk, session: Session) -> bool:
     words = dialog.PHASES.get(said.phase, "Queued" if running else "Not started")
     if running and said.phase in ("waiting", "paused"):
         words = "Going on"
+    elif session.closed_at and not running:
+        words = dialog.PHASES["closed"]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(words, color="orange" if words in ("Waiting for you", "Paused") else "blue" if running else "green", icon=":material/forum:")
-        if said.note and said.phase != "paused" and words != "Going on":
+        if said.note and words not in ("Paused", "Going on", "Closed"):
             st.caption(said.note, width="content")
         st.caption(spent_words(desk, session), width="content")
     dialog.draw(said, 460 if running or not desk.ranking(session.id) else 300)
@@ -65,7 +67,7 @@ def spent_words(desk: Desk, session: Session) -> str:
     team = session.team.get("name", "builtin")
     if not spent.tries:
         return f"team {team} · no calls to language models"
-    return f"team {team} · {spent.tries} call{'s' if spent.tries > 1 else ''} · {spent.tokens:,} tokens · {shell.plain(spent.dollars)}"
+    return f"team {team} · {spent.tries} call{'s' if spent.tries > 1 else ''} · {spent.tokens:,} tokens · {'price unknown' if spent.dollars == 'unknown' else shell.plain(spent.dollars)}"
 
 
 # ------------------------------------------------------------------------------------------------ directing
