@@ -47,7 +47,7 @@ def verify(lab: Lab) -> Outcome:
 def sample(lab: Lab, session: Session, cost: Reservation) -> Outcome:
     """ALG 4: propose many, review and rank them, implement the best. Proposing is cheap, implementing dear, verifying dearest."""
     try:
-        proposals = [lab.proposal(session, k) for k in range(session.n_proposals)]
+        proposals = [p for k in range(session.n_proposals) if (p := lab.proposal(session, k)) is not None]
         ranked = lab.ranked(session, [lab.reviewed(session, p) for p in proposals])
         if lab.gate_closed(session):
             lab.wait(session)

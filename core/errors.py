@@ -155,6 +155,10 @@ class LanguageModelError(ModelDiscoveryError):
         self.unpaid = self.unpaid_by_nature if unpaid is None else unpaid
 
 
+class Unusable(LanguageModelError):
+    """It answered, but nothing that could be used, however often it was told why."""
+
+
 class KeyRefused(LanguageModelError):
     unpaid_by_nature = True
 

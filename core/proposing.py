@@ -14,7 +14,7 @@ from core.agents.reviewer import said
 from core.agents.similarity import Known
 from core.agents.speaker import Asking, Setting, Toolbox
 from core.agents.stuck import LAST, Said
-from core.errors import BudgetPaused, DesignError, NotFound, Paused
+from core.errors import BudgetPaused, DesignError, NotFound, Paused, Unusable
 from core.gab.units import UnitInfo, UnitLibrary
 from core.guidance import Lessons
 from core.selection.ranking import ranking
@@ -98,12 +98,16 @@ class Proposing:
 
     # ------------------------------------------------------------------------------------------ proposals
 
-    def proposal(self, session: Session, k: int) -> Proposal:
-        """The session's k-th proposal; it enters the tree at once."""
+    def proposal(self, session: Session, k: int) -> Proposal | None:
+        """The session's k-th proposal; it enters the tree at once. None where its designer gave nothing usable: the others go on. Raises Unusable where that was the last hope."""
         design_id = f"{session.id}-{k + 1}"
         stored = self._stored_proposal(design_id)
         if stored:
             return stored
+        stream = f"session:{session.id}"
+        given_up = {e.data["design"] for e in self._events(stream) if e.kind == "passed_over"}
+        if design_id in given_up:
+            return None
         self.progress.check_cancel()
         self.refuse_paused(session)
         self.progress.progress(0.05 + 0.3 * k / session.n_proposals, f"proposal {k + 1} of {session.n_proposals}")
@@ -111,7 +115,14 @@ class Proposing:
         dialog.phase("proposing", f"{k + 1} of {session.n_proposals}")
         setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
         brief = self._with_papers(session, self.brief(session, k, design_id), setting)
-        draft = self.team.designer(session.designer, setting).propose(brief, dialog, design_id)
+        try:
+            draft = self.team.designer(session.designer, setting).propose(brief, dialog, design_id)
+        except Unusable as error:
+            if k + 1 == session.n_proposals and not self.store.designs.of_session(session.id):
+                raise
+            with self.progress.guard():
+                self.store.events.append(stream, "passed_over", session.designer, {"design": design_id, "why": str(error)})
+            return None
         with self.progress.guard():
             self.store.designs.add(id=design_id, title=draft.title, kind=Kind.AGENT, mode=session.mode, parents=session.parents,
                                    author=session.designer, session_id=session.id, index=k, summary=draft.summary)
@@ -141,7 +152,10 @@ class Proposing:
             dialog.phase("revising", proposal.title)
             setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
             brief = self._with_papers(session, self.brief(session, index, proposal.design_id), setting)
-            draft = self.team.designer(session.designer, setting).revise(proposal, review, brief, dialog, proposal.revision)
+            try:
+                draft = self.team.designer(session.designer, setting).revise(proposal, review, brief, dialog, proposal.revision)
+            except Unusable:  # said in its dialog; the revision that was reviewed stands
+                draft = None
             if draft is None:
                 return proposal
             with self.progress.guard():

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from core.agents.dialog import Dialog, Message
 from core.agents.spec import AgentSpec
-from core.errors import LanguageModelError, ModelDiscoveryError
+from core.errors import LanguageModelError, ModelDiscoveryError, Unusable
 from core.llm.base import Answer, Delta, Finish, Request, Schema, Tool, ToolCall, Turn
 from core.llm.structured import parse_json
 from core.types import Json
@@ -93,7 +93,7 @@ class Conversation:
             except ModelDiscoveryError as error:
                 refused = error
                 more = self._refusal(error, repair)
-        raise LanguageModelError(f"{self.spec.name} gave no usable {schema.name} in {self.spec.limits['repairs'] + 1} answers: {refused.what}",
+        raise Unusable(f"{self.spec.name} gave no usable {schema.name} in {self.spec.limits['repairs'] + 1} answers: {refused.what}",
                                  "try again, take another model, or mend its prompt on the Agents page")
 
     # ------------------------------------------------------------------------------------------------ inside

@@ -175,6 +175,23 @@ def test_real_reviews_differ_and_repeated_ones_do_not():
     assert points_shared(["Compare with a plain mean."], ["it should be compared with a plain mean at equal size"]) == 1.0
 
 
+def test_a_draft_that_stays_unusable_stops_neither_its_session_nor_its_siblings(lab):
+    class Stubborn(Researcher):
+        def _proposal(self, asked):
+            found = super()._proposal(asked)
+            revising = "## Your proposal" in asked.turns[1][1]
+            broken = "This is proposal 2 of" in asked.turns[1][1] or (revising and "This is proposal 1 of" in asked.turns[1][1])
+            return {**found, "title": ""} if broken else found
+
+    found = lab(Stubborn(ratings=(2.0, 2.0)))
+    session = found.session(n_proposals=3)
+    found.work()
+    assert found.desk.store.sessions.get(session.id).closed_at, found.desk.queue.newest(f"session:{session.id}").error
+    assert sorted(d.id for d in found.desk.store.designs.of_session(session.id)) == [f"{session.id}-1", f"{session.id}-3"]
+    assert [e["design"] for e in found.said(session, "passed_over")] == [f"{session.id}-2"]
+    assert len(found.desk.store.proposals.revisions(f"{session.id}-1")) == 1           # what was reviewed stands
+
+
 # ----------------------------------------------------------------------------------------------------- people
 
 
