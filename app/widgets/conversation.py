@@ -74,6 +74,9 @@ def _take(event: Event, into: Conversation) -> None:
     elif event.kind == "stuck":
         words = f"**The reviewer repeats itself** ({'again, after it was shown that it does: judge this one yourself' if data['times'] == 2 else 'it was asked again'}): {data['why']}."
         into.messages[-event.id] = Message(-event.id, "system", "system", data["design"], parts=[("text", words)], open=False)
+    elif event.kind == "passed_over":
+        words = f"**No usable proposal here**; the session goes on with the others: {data['why']}"
+        into.messages[-event.id] = Message(-event.id, "system", "system", data["design"], parts=[("text", words)], open=False)
     elif event.kind == "message":
         before = into.messages.get(data["message"])
         kept = [tool for tool in before.tools if tool.result is not None] if before else []
