@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from core.config import Config
 from core.errors import BudgetExceeded, BudgetPaused, Conflict, LanguageModelError, Overloaded, Paused, PriceUnknown, ProviderPaused
 from core.jobs.process import is_dead, process_id
-from core.llm.base import Answer, Delta, Provider, Request, Usage
+from core.llm.base import Answer, Delta, Finish, Provider, Request, Usage
 from core.llm.breaker import Breaker
 from core.llm.catalogue import Catalogue, Entry, load_catalogue
 from core.llm.price import PriceTable, load_prices
@@ -44,7 +44,7 @@ class Policy:
     total_s: float = 3600.0          # of one ask, all its tries
     breaker_faults: int = 5
     breaker_rest_s: float = 60.0
-    least_answer: int = 512          # tokens; where the budget leaves fewer, nothing is asked
+    least_answer: int = 512          # tokens; where the budget leaves fewer, or less than half of what is wished for, nothing is asked
     budget_wait_s: float = 300.0     # for calls in flight to give back what they do not need
     sweep_s: float = 60.0            # between looks for what killed processes still hold of the budgets
     look_s: float = 0.2              # between looks at whether somebody wants to stop
@@ -157,6 +157,10 @@ class Caller:
         except BaseException as error:
             self._end(call, held, seen, error, self._clock() - start)
             raise
+        if held.shortened and answer.finish is Finish.LENGTH:  # cut by the budget, not by its asker: paid, and asked again once all of it fits
+            paused = _paused(held.shortened, name, "too little for the whole answer")
+            self._end(call, held, answer, paused, self._clock() - start)
+            raise paused
         self._end(call, held, answer, None, self._clock() - start)
         return answer
 
@@ -208,7 +212,7 @@ class Caller:
 
     def _end(self, call: Call, held: Held, got: Answer | Seen, error: BaseException | None, seconds: float) -> None:
         if isinstance(got, Answer):
-            usage, state = got.usage, CallState.ANSWERED
+            usage, state = got.usage, CallState.CUT if error else CallState.ANSWERED
             money = held.price.of(usage) if held.price else None
         elif isinstance(error, LanguageModelError) and error.unpaid:
             usage, state, money = Usage(), CallState.FAILED, 0.0
@@ -217,7 +221,7 @@ class Caller:
             money = held.price.most(usage.input, usage.output) if held.price else None
         words = error.what if isinstance(error, LanguageModelError) else f"stopped: {type(error).__name__}" if error else ""
         self._store.calls.finish(call, state, usage=vars(usage), money=money, charges=self._purse.charges(call.held, usage, money), seconds=seconds,
-                                 answer=got.to_dict() if isinstance(got, Answer) else None, error=self._reach.scrub(words))
+                                 answer=got.to_dict() if isinstance(got, Answer) and not error else None, error=self._reach.scrub(words))
 
     def _buried(self, call: Call) -> bool:
         """Whether an open try has lost its process; it is charged with all that was held, since it may have been paid."""
@@ -269,11 +273,11 @@ def _answer(call: Call) -> Answer:
     return Answer.from_dict(call.answer)
 
 
-def _paused(short: Short, name: str) -> BudgetPaused:
+def _paused(short: Short, name: str, how: str = "used up") -> BudgetPaused:
     unit = "tokens" if short.account.endswith("tokens") else "US dollars"
-    more = short.granted + max(short.needed - short.left, 0.0)
+    more = short.granted + max(short.wanted - short.left, 0.0)
     total = f"{more:.0f}" if unit == "tokens" else f"{more + 0.005:.2f}"
-    return BudgetPaused(f"the budget {short.account} is used up: {short.left:.6g} {unit} left, up to {short.needed:.6g} needed to ask {name}",
+    return BudgetPaused(f"the budget {short.account} is {how}: {short.left:.6g} {unit} left, up to {short.wanted:.6g} needed to ask {name}",
                         f"python -m core budget {short.account} {total} or more, and it goes on", short.account)
 
 

@@ -22,20 +22,24 @@ OVERHEAD, PER_PIECE = 1024, 64  # tokens: of a provider's own words around a pro
 
 @dataclass(frozen=True)
 class Held:
-    """What is set aside for one try. `request` is the one that is sent: its answer may be shorter than was wished for."""
+    """What is set aside for one try. `request` is the one that is sent: its answer may be shorter than was wished for, by no more than half;
+    `shortened` is what the whole would have taken then."""
 
     request: Request
     price: Price | None
     input_bound: int
     amounts: Mapping[str, float]
+    shortened: Short | None = None
 
 
 @dataclass(frozen=True)
 class Short:
-    """An account that has not enough left; `in_flight` would come back from other calls at best."""
+    """An account that has not enough left; `in_flight` would come back from other calls at best. `needed` pays for an answer of half the length that was
+    wished for, `wanted` for all of it."""
 
     account: str
     needed: float
+    wanted: float
     left: float
     in_flight: float
     granted: float
@@ -65,22 +69,25 @@ class Purse:
         if price is None and any(_is_money(a) for a in accounts) and not self._prices.allow_unknown:
             raise PriceUnknown(f"there is a budget in money, and the price of {name} is not known",
                                f"add it to {self._prices.path}, or set allow_unknown: true there (the budget in tokens still holds)")
-        answer = request.max_tokens
+        answer, shortened = request.max_tokens, None
+        least = max(min(self._least, answer), math.ceil(answer / 2))  # a plan that is cut off in the middle is money thrown away
         for account in accounts:
             base, each = self._costs(account, price, bound)
             now = self._store.ledger.account(account)
             if each <= 0:
                 continue
             fits = math.floor((now.left - base) / each)
-            if fits < min(self._least, request.max_tokens):
-                return Short(account, base + each * min(self._least, request.max_tokens), now.left, now.reserved, now.granted)
-            answer = min(answer, fits)
+            short = Short(account, base + each * least, base + each * request.max_tokens, now.left, now.reserved, now.granted)
+            if fits < least:
+                return short
+            if fits < answer:
+                answer, shortened = fits, short
         amounts = {}
         for account in accounts:
             base, each = self._costs(account, price, bound)
             if base + each * answer > 0:
                 amounts[account] = up(base + each * answer)
-        return Held(replace(request, max_tokens=answer), price, bound, amounts)
+        return Held(replace(request, max_tokens=answer), price, bound, amounts, shortened)
 
     def charges(self, held: Mapping[str, float], usage: Usage, money: float | None) -> dict[str, float]:
         return {account: up(money or 0.0) if _is_money(account) else float(usage.input + usage.output) for account in held}

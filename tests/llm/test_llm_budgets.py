@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from llm_setting import QUICK, request
+from llm_setting import QUICK, WIRES, request
 from stub_llm import Chance, Reply
 
 from core.errors import BudgetPaused, LanguageModelError, PriceUnknown
-from core.llm.base import Request, Turn
+from core.llm.base import Finish, Request, Turn
 from core.llm.purse import input_bound
 from core.types import MONEY, TOKENS, CallState
 
@@ -70,12 +70,43 @@ def test_the_named_total_is_enough_to_go_on(serve):
     assert served.ask().text
 
 
-def test_what_is_left_shortens_the_answer_as_long_as_it_makes_sense(serve):
-    served = serve(tokens=input_bound(request()) + 100)
+def test_what_is_left_shortens_the_answer_by_no_more_than_half(serve):
+    served = serve(tokens=input_bound(request()) + 300)
     served.ask()
-    assert served.server.log[0].max_tokens == 100
+    assert served.server.log[0].max_tokens == 300
     with pytest.raises(BudgetPaused):
         served.ask(key="2", words="x" * 1000)
+
+
+def test_where_less_than_half_of_the_answer_fits_it_pauses_before_it_is_asked(serve):
+    served = serve(tokens=input_bound(request()) + 240)
+    with pytest.raises(BudgetPaused) as raised:
+        served.ask()
+    assert served.server.log == []
+    served.store.ledger.set(TOKENS, float(raised.value.mend.split()[5]), "person")
+    served.ask()
+    assert served.server.log[0].max_tokens == 500
+
+
+@pytest.mark.parametrize("model", WIRES)
+def test_an_answer_that_the_budget_cut_short_is_paid_and_asked_again_when_all_of_it_fits(serve, model):
+    served = serve(lambda asked: Reply('{"plan": "wh', finish="length") if asked.max_tokens < 500 else Reply('{"plan": "whole"}'),
+                   tokens=input_bound(request()) + 300)
+    with pytest.raises(BudgetPaused, match="too little for the whole answer") as raised:
+        served.ask(model)
+    cut = served.store.calls.of_key("k")[0]
+    assert (cut.state, cut.answer) == (CallState.CUT, None)
+    assert served.left(TOKENS) == (cut.usage["input"] + cut.usage["output"], 0.0), "it is paid as it was counted"
+    served.store.ledger.set(TOKENS, float(raised.value.mend.split()[5]) + 500, "person")
+    assert served.ask(model).text == '{"plan": "whole"}'
+    assert served.server.log[1].max_tokens == 500
+
+
+def test_an_answer_that_its_asker_cut_short_is_its_answer(serve):
+    served = serve(lambda asked: Reply("a beginning", finish="length"))
+    assert served.ask().finish is Finish.LENGTH
+    assert served.ask().text == "a beginning"
+    assert len(served.server.log) == 1
 
 
 def test_a_run_can_have_accounts_of_its_own(serve):
