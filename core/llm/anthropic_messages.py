@@ -34,6 +34,8 @@ class MessagesWire(Wire):
             body["system"] = [{"type": "text", "text": system} | (MARK if card.cache else {})]
         if request.tools:
             body["tools"] = [{"name": t.name, "description": t.about, "input_schema": dict(t.parameters)} for t in request.tools]
+            if request.tool_choice == "none":
+                body["tool_choice"] = {"type": "none"}
         if card.cache and len(body["messages"]) > 1:
             body["messages"][-1]["content"][-1] |= MARK  # the next turn of this conversation begins with all of this
         config = {"effort": request.effort} if request.effort else {}

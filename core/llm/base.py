@@ -66,6 +66,7 @@ class Request:
     temperature: float | None = None # left out where a model does not take one
     effort: str = ""                 # of reasoning: "", low, medium or high
     deadline_s: float = 600.0        # for the whole answer, pings or not
+    tool_choice: str = "auto"        # none: the tools are told, since turns hold calls of them, and no more of them may be called
 
     def to_dict(self) -> Json:
         return asdict(self)
@@ -77,8 +78,8 @@ class Request:
 
     @property
     def hash(self) -> str:
-        """Of what the answer depends on: how long one waits for it does not."""
-        return sha256_text(json.dumps({k: v for k, v in self.to_dict().items() if k != "deadline_s"}, sort_keys=True))
+        """Of what the answer depends on: how long one waits for it does not, and a choice that was left open is not named."""
+        return sha256_text(json.dumps({k: v for k, v in self.to_dict().items() if k != "deadline_s" and (k, v) != ("tool_choice", "auto")}, sort_keys=True))
 
 
 @dataclass(frozen=True)

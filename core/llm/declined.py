@@ -30,6 +30,7 @@ PARTS = (
     Part("temperature", re.compile(r"temperature", re.I), lambda r, c: r.temperature is not None, lambda r, c: (replace(r, temperature=None), c)),
     Part("max_tokens", re.compile(r"max_completion_tokens", re.I), lambda r, c: c.limit_name == "max_tokens", lambda r, c: (r, replace(c, limit_name="max_completion_tokens"))),
     Part("summary", re.compile(r"thinking|summary|summaries", re.I), lambda r, c: c.summary, lambda r, c: (r, replace(c, summary=False))),
+    Part("tool_choice", re.compile(r"tool_choice", re.I), lambda r, c: r.tool_choice != "auto", lambda r, c: (replace(r, tool_choice="auto"), c)),
     Part("effort", re.compile(r"effort", re.I), lambda r, c: bool(r.effort), lambda r, c: (replace(r, effort=""), c)),
     Part("schema", re.compile(r"response_format|json_schema|output_config|text\.format|structured output|grammar|schema", re.I), lambda r, c: r.schema is not None,
          lambda r, c: (in_words(r), c)),

@@ -35,6 +35,8 @@ class ChatWire(Wire):
             body["reasoning_effort"] = request.effort
         if request.tools:
             body["tools"] = [{"type": "function", "function": {"name": t.name, "description": t.about, "parameters": dict(t.parameters)}} for t in request.tools]
+            if request.tool_choice == "none":
+                body["tool_choice"] = "none"
         if request.schema:
             schema = closed(request.schema.schema)
             body["response_format"] = {"type": "json_schema", "json_schema": {"name": safe_name(request.schema), "schema": schema, "strict": is_strict(schema)}}

@@ -37,6 +37,8 @@ class ResponsesWire(Wire):
             body["reasoning"] = ({"effort": request.effort} if request.effort else {}) | ({"summary": "auto"} if card.summary else {})
         if request.tools:
             body["tools"] = [{"type": "function", "name": t.name, "description": t.about, "parameters": dict(t.parameters), "strict": False} for t in request.tools]
+            if request.tool_choice == "none":
+                body["tool_choice"] = "none"
         if request.schema:
             schema = closed(request.schema.schema)
             body["text"] = {"format": {"type": "json_schema", "name": safe_name(request.schema), "schema": schema, "strict": is_strict(schema)}}

@@ -62,7 +62,7 @@ def fitted(request: Request, card: Card) -> Request:
     if request.schema and not card.schema:
         request = in_words(request)
     if request.tools and not card.tools:
-        request = replace(request, tools=())
+        request = replace(request, tools=(), tool_choice="auto")
     turns = tuple(replace(t, text=_utf8(t.text), calls=tuple(replace(c, arguments=_utf8(c.arguments)) for c in t.calls)) for t in request.turns)
     most = request.max_tokens
     if card.max_output:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from llm_setting import WIRES
@@ -20,6 +21,7 @@ from core.llm.openai_chat import ChatWire
 from core.llm.schemas import closed, is_strict
 from core.llm.scrub import Scrubber
 from core.llm.wire import Gathering
+from core.types import sha256_text
 
 LOOK = Tool("look", "Looks at a design.", {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]})
 VERDICT = Schema("verdict", {"type": "object", "properties": {"ok": {"type": "boolean"}, "rating": {"type": "number", "minimum": 0, "maximum": 5}},
@@ -59,6 +61,25 @@ def test_tools_are_called_and_their_results_go_back(serve, model):
     sent = json.dumps(served.server.log[1].body)
     assert all(c.id in sent for c in first.calls)
     assert ("sealed" in sent or "signed" in sent) == (model != "chat:known"), "reasoning that a provider sealed goes back to it as it was"
+
+
+@pytest.mark.parametrize("model", WIRES)
+def test_after_the_last_call_the_tools_are_still_named_and_may_not_be_called(serve, model):
+    served = serve(lambda asked: Reply("", (Call("look", '{"id": "gpt2"}'),)) if asked.tools else Reply("it has 12 layers"))
+    asking = Request((Turn("user", "how large?"),), tools=(LOOK,), max_tokens=400)
+    first = served.caller.ask(model, asking, key="1")
+    turns = (*asking.turns, first.turn(), Turn("tool", "12 layers", call_id=first.calls[0].id))
+    with pytest.raises(LanguageModelError, match="must define tools"):
+        served.caller.ask(model, Request(turns, max_tokens=400), key="2")
+    assert served.caller.ask(model, Request(turns, tools=(LOOK,), tool_choice="none", max_tokens=400), key="3").text == "it has 12 layers"
+    assert served.server.log[-1].body["tool_choice"] == ({"type": "none"} if model.startswith("ant") else "none")
+
+
+def test_a_choice_that_is_open_leaves_the_hash_of_a_request_as_it_was():
+    asking = Request((Turn("user", "how large?"),), tools=(LOOK,))
+    older = {k: v for k, v in asking.to_dict().items() if k != "tool_choice"}
+    assert Request.from_dict(older).hash == asking.hash == sha256_text(json.dumps({k: v for k, v in older.items() if k != "deadline_s"}, sort_keys=True))
+    assert replace(asking, tool_choice="none").hash != asking.hash
 
 
 def test_another_provider_is_not_given_reasoning_that_is_not_its_own(serve):

@@ -14,6 +14,7 @@ STATUS = {
     "unknown_model": (404, "model_not_found", "The model does not exist."),
     "too_long": (400, "context_length_exceeded", "This model's maximum context length is 8192 tokens, you asked for 9000."),
     "bad_request": (400, "invalid_request_error", "Unsupported parameter: 'temperature'."),
+    "no_tools": (400, "invalid_request_error", "Requests which include `tool_use` or `tool_result` blocks must define tools"),
     "rate_limit": (429, "rate_limit_exceeded", "Rate limit reached for requests."),
     "retry_after": (429, "rate_limit_exceeded", "Rate limit reached for the day."),
     "quota": (429, "insufficient_quota", "You exceeded your current quota, please check your plan and billing details."),

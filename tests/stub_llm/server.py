@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from stub_llm.faults import STATUS, Chance, Faults
-from stub_llm.wires import asked, events, sse
+from stub_llm.wires import asked, events, orphaned, sse
 from stub_llm.words import Asked, Call, Reply, Tally
 
 Script = Callable[[Asked], Reply]
@@ -116,6 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, one: Asked, fault: str | None) -> None:
         if fault in STATUS:
             self._refuse(one, fault)
+        elif orphaned(one.body):
+            self._refuse(one, "no_tools")
         elif fault == "html":
             self._whole(200, "text/html; charset=utf-8", HTML)
         elif fault == "not_streamed":

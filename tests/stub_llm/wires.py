@@ -15,9 +15,15 @@ PIECE = 16                           # characters
 
 def asked(wire: str, body: Body, key: str, number: int) -> Asked:
     turns, schema = {"chat": _chat, "responses": _responses, "messages": _messages}[wire](body)
-    tools = tuple(t["function"]["name"] if wire == "chat" else t["name"] for t in body.get("tools", []))
+    tools = tuple(t["function"]["name"] if wire == "chat" else t["name"] for t in body.get("tools", []) if body.get("tool_choice", "auto") == "auto")
     most = body.get("max_tokens") or body.get("max_completion_tokens") or body.get("max_output_tokens") or 0
     return Asked(wire, body["model"], turns, tools, schema, most, body.get("temperature"), key, bool(body.get("stream")), body, number)
+
+
+def orphaned(body: Body) -> bool:
+    """Whether the turns hold calls of tools, or their results, and no tool is defined."""
+    turns = [item for turn in [*body.get("messages", []), *body.get("input", [])] for item in [turn, *(turn["content"] if isinstance(turn.get("content"), list) else [])]]
+    return not body.get("tools") and any(t.get("tool_calls") or t.get("role") == "tool" or t.get("type") in ("tool_use", "tool_result", "function_call", "function_call_output") for t in turns)
 
 
 def events(asked: Asked, reply: Reply) -> Iterator[Event]:

@@ -13,7 +13,7 @@ class Asked:
     wire: str                            # chat, responses or messages
     model: str
     turns: tuple[tuple[str, str], ...]   # (role, text); a tool's result has the role tool
-    tools: tuple[str, ...]
+    tools: tuple[str, ...]               # that may be called
     schema: dict[str, Any] | None
     max_tokens: int
     temperature: float | None
