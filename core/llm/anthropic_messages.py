@@ -143,6 +143,6 @@ def _object(arguments: str) -> Json:
     """This wire takes objects only: arguments that are none go back under a name of their own."""
     try:
         value = json.loads(arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"not_json": arguments}
     return value if isinstance(value, dict) else {"not_an_object": value}

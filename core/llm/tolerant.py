@@ -12,7 +12,7 @@ from typing import Any
 WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None, "NaN": None, "nan": None, "undefined": None,
          "Infinity": None, "-Infinity": None, "inf": None}
 FENCE = re.compile(r"```[ \t]*(?:json5?|JSON|jsonc)?[ \t]*\n(.*?)(?:```|\Z)", re.S)
-THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.S)
+THOUGHT = re.compile(r"<(/?)think(?:ing)?>")
 NUMBER = re.compile(r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 BARE = re.compile(r"[-+]?[A-Za-z_$][\w$.-]*")
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "/": "/", "\\": "\\", '"': '"', "'": "'", "0": "\0", "\n": "", "v": "\v"}
@@ -21,7 +21,7 @@ DEEPEST, STARTS = 100, 200  # of nesting; of braces at which reading is begun
 
 def read_object(text: str) -> dict[str, Any]:
     """The JSON object in a text: the one that reads whole, the largest where there are several. Raises ValueError, in words for whoever wrote it."""
-    text = THOUGHT.sub("", text)
+    text = _spoken(text)
     candidates = [text.strip(), *(m.strip() for m in FENCE.findall(text))]
     for candidate in candidates:
         try:
@@ -51,6 +51,18 @@ def read_object(text: str) -> dict[str, Any]:
     if best is None:
         raise ValueError(trouble)
     return best[2]
+
+
+def _spoken(text: str) -> str:
+    """Without what stands between <think> and </think>; a thought that does not end may hold the answer, and stays."""
+    kept, behind, opened = [], 0, -1
+    for mark in THOUGHT.finditer(text):
+        if not mark[1] and opened < 0:
+            opened = mark.start()
+        elif mark[1] and opened >= 0:
+            kept.append(text[behind:opened])
+            behind, opened = mark.end(), -1
+    return "".join([*kept, text[behind:]])
 
 
 class _Reader:

@@ -177,16 +177,17 @@ class Gathering:
         self._teller = teller
 
     def say(self, text: str) -> Iterator[Delta]:
-        if text:
+        if self._words(text):
             self.text.append(text)
             yield Delta("text", text)
 
     def think(self, text: str) -> Iterator[Delta]:
-        if text:
+        if self._words(text):
             self.reasoning.append(text)
             yield Delta("reasoning", text)
 
     def call(self, at: Any, ident: str = "", name: str = "", arguments: str = "") -> Iterator[Delta]:
+        ident, name, arguments = self._words(str(ident) if isinstance(ident, int) else ident), self._words(name), self._words(arguments)
         call = self.calls.setdefault(at, {"id": "", "name": "", "arguments": ""})
         first = not call["name"] and bool(name)
         call["id"] = call["id"] or ident
@@ -194,6 +195,12 @@ class Gathering:
         call["arguments"] += arguments
         if first or arguments:
             yield Delta("call", arguments, call["name"] if first else "")
+
+    def _words(self, text: Any) -> str:
+        """Servers that are only nearly compatible send lists and objects where a text belongs."""
+        if not isinstance(text, str):
+            raise self._teller.cut(f"holds {str(text)[:60]!r} where a text belongs")
+        return text
 
     def answer(self) -> Answer:
         """Raises StreamCut for one that is not whole, or says nothing at all."""
@@ -210,7 +217,7 @@ class Gathering:
             ident = c["id"] if c["id"] and c["id"] not in {other.id for other in calls} else f"{c['id'] or 'call'}_{n}"
             calls += (ToolCall(ident, c["name"], c["arguments"] or "{}"),)
         finish = Finish.CALLS if calls and self.finish is Finish.STOP else self.finish
-        return Answer(text, finish, usage, self.model, reasoning, calls, tuple(self.opaque))
+        return Answer(text, finish, usage, str(self.model), reasoning, calls, tuple(self.opaque))
 
 
 def count(value: Any) -> int:

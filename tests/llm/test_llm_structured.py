@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from stub_llm import Reply
 
@@ -37,6 +39,8 @@ READ = {
     "three quotes": ('{"code": """def f():\n  return "x"\n"""}', {"code": 'def f():\n  return "x"\n'}),
     "unknown escapes": (r'{"a": "\alpha \d \u00e9 \ud83d\ude42"}', {"a": r"\alpha \d é 🙂"}),
     "numbers of all kinds": ('{"a": +1, "b": .5, "c": 1_000, "d": -2e-3, "e": 4.}', {"a": 1, "b": 0.5, "c": 1000, "d": -0.002, "e": 4.0}),
+    "a thought about thoughts": ('<think><think>{"a": 0}</thinking>{"a": 1}</think>', {"a": 1}),
+    "a thought that does not end": ('<think>so it is {"a": 1}', {"a": 1}),
     "thoughts before": ('<think>{"a": 0}? no</think>{"a": 1}', {"a": 1}),
     "the larger of two": ('{"a": 1} or rather {"a": 1, "b": 2}', {"a": 1, "b": 2}),
 }
@@ -57,6 +61,12 @@ def test_what_cannot_be_read_is_told(text):
 def test_a_long_text_without_json_is_refused_quickly():
     with pytest.raises(ValueError, match="JSON"):
         read_object("a word " * 50_000)
+
+
+def test_thoughts_that_do_not_end_are_read_in_linear_time():
+    start = time.monotonic()
+    assert read_object("<think>" * 100_000 + '{"a": 1}') == {"a": 1}
+    assert time.monotonic() - start < 2.0
 
 
 def test_it_is_checked_against_its_schema_in_words_for_the_model():

@@ -225,6 +225,19 @@ def test_calls_without_a_name_of_their_own_get_one_each():
     assert answer.calls[1].arguments == "{}"
 
 
+@pytest.mark.parametrize("delta", [{"content": [{"type": "text", "text": "hi"}]}, {"content": 5}, {"reasoning": {"text": "x"}}, {"reasoning_content": ["x"]},
+                                   {"tool_calls": [call("a", "look", {"id": 1})]}, {"tool_calls": [call("a", ["look"], "{}")]}, {"tool_calls": [call(["x"], "look", "{}")]}])
+def test_what_is_no_text_where_one_belongs_is_a_fault_that_may_pass(delta):
+    with pytest.raises(StreamCut, match="where a text belongs") as raised:
+        chat(piece(**delta), piece("stop", content="hello"))
+    assert raised.value.again
+
+
+def test_numbers_that_some_servers_take_for_names_are_taken_as_text():
+    answer = chat({"model": 7, **piece(tool_calls=[call(5, "look", "{}")])}, piece("stop"))
+    assert (answer.calls[0].id, answer.model) == ("5", "7")
+
+
 def test_what_is_not_counted_is_estimated_and_nonsense_is_not_believed():
     assert chat(piece(content="hello"), piece("stop")).usage.estimated
     assert chat(piece("stop", content="hello"), {"choices": None, "usage": {"prompt_tokens": 0, "completion_tokens": 0}}).usage.output == 5
