@@ -32,6 +32,7 @@ from core.desk import Desk
 from core.engine import Measuring
 from core.errors import ConfigError, JobError, UsageError
 from core.gab.references import load_references
+from core.gab.scales import get_scale
 from core.jobs import JobContext, Worker
 from core.lab import BUILTIN, Engine, Lab, Progress, Run
 from core.llm.caller import Caller
@@ -160,11 +161,17 @@ class BuildSystem:
         return self._asking
 
     def _toolbox(self, desk: Desk, scale: str) -> Tools:
+        from core.checker.costs import ONE, measure_costs
         from core.checker.trace import trace
 
         rung = desk.scales[scale]
+
+        def count(code: str) -> tuple[str, Costs]:
+            [(_, costs)] = measure_costs(code, [rung], self._reference_code(), limits=ONE)
+            return scale, costs
+
         return Tools(desk.store, self.config.library_dir, list(desk.scales), lambda code: self.engine().check(code, rung),
-                     lambda code: trace(code, rung, self._reference_code(), 2, 64), desk.costs)
+                     lambda code: trace(code, rung, self._reference_code(), 2, 64), desk.costs, count)
 
     def engine(self) -> Engine:
         measuring = Measuring(self.config, self._reference_code)
@@ -191,13 +198,13 @@ class BuildSystem:
         """Rerun an exported session here and now, without a call. It waits where the recorded one's gate did."""
         data = read_export(path)
         desk, settings = self.open(), data["settings"]
+        get_scale(desk.scales, settings["scale"])
+        for parent in settings["parents"]:
+            desk.store.designs.get(parent)
         kept = self.config.data_dir / "replays" / f"{secrets.token_hex(3)}.json"
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(data))
-        try:
-            session = desk.store.sessions.add(id=kept.stem, author=self.author, **{**settings, "team": {**settings["team"], "replay": str(kept)}})
-        except TypeError as error:
-            raise UsageError(f"{path} lacks what a session needs: {error}", "export it again") from None
+        session = desk.store.sessions.add(id=kept.stem, author=self.author, **{**settings, "team": {**settings["team"], "replay": str(kept)}})
         job = desk.go_on(session.id)
         done = self.worker(desk.store).run_one(only=job.id) or desk.queue.get(job.id)
         if done.state is not JobState.DONE:

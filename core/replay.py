@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,25 @@ from typing import Any
 from core.errors import UsageError
 from core.llm.base import Answer, Delta, Request
 from core.store import Store
-from core.types import CallState, Json, Session
+from core.types import CallState, Json, Mode, Session
 
 FORMAT = 1
-KEPT = ("mode", "parents", "n_proposals", "n_implement", "instructions", "seed", "gate", "scale", "designer", "reviewer", "team")
+TEXT = (lambda value: isinstance(value, str), "a text")
+NUMBER = (lambda value: type(value) is int and value >= 0, "a whole number")
+FORM: Mapping[str, tuple[Callable[[Any], bool], str]] = {   # of a session that is kept: each setting, and what it may be
+    "mode": (lambda value: value in list(Mode), "one of " + ", ".join(Mode)),
+    "parents": (lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value), "a list of designs"),
+    "n_proposals": (lambda value: NUMBER[0](value) and value > 0, "a positive whole number"), "n_implement": NUMBER, "instructions": TEXT, "seed": NUMBER,
+    "gate": (lambda value: value in ("ask", "auto"), "ask or auto"), "scale": TEXT, "designer": TEXT, "reviewer": TEXT,
+    "team": (lambda value: isinstance(value, dict), "a mapping from roles to agents"),
+}
 
 
 def exported(store: Store, session: Session) -> Json:
     """Everything that a rerun needs: the session's settings, each stored answer by its step, and what tools said."""
     stream = f"session:{session.id}"
     answers = {step_of(call.key, session.id): call.answer for call in store.calls.of_stream(stream) if call.state is CallState.ANSWERED}
-    settings = {name: getattr(session, name) for name in KEPT}
+    settings = {name: getattr(session, name) for name in FORM}
     return {"format": FORMAT, "session": session.id, "settings": {**settings, "mode": str(session.mode), "parents": list(session.parents)}, "answers": answers}
 
 
@@ -41,7 +49,26 @@ def read_export(path: Path) -> Json:
         raise UsageError(f"{path} is no exported session: {error}", "python -m core agents export SESSION > FILE") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("answers"), dict) or not isinstance(data.get("settings"), dict) or not isinstance(data.get("session"), str):
         raise UsageError(f"{path} is no exported session of this format", "export it again with this version")
+    wrong = next(_wrong(data), "")
+    if wrong:
+        raise UsageError(f"{path} is damaged: {wrong}", "export it again")
     return data
+
+
+def _wrong(data: Json) -> Iterator[str]:
+    settings = data["settings"]
+    for name, (fits, words) in FORM.items():
+        if name not in settings:
+            yield f"settings.{name} is missing"
+        elif not fits(settings[name]):
+            yield f"settings.{name} is {str(settings[name])[:60]!r}, not {words}"
+    for name in set(settings) - set(FORM):
+        yield f"settings.{name} is not known"
+    for step, answer in data["answers"].items():
+        try:
+            Answer.from_dict(answer)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            yield f"the answer to {step} is none ({type(error).__name__}: {error})"
 
 
 class Replayed:

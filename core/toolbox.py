@@ -27,19 +27,21 @@ TOOLS = (
     Tool("search_papers", "The papers behind the library's designs and units that have these words.", object_of(QUERY)),
     Tool("check_code", "Check a gab.py in the sandbox: does it build, run, learn, and is it causal?", object_of(CODE)),
     Tool("shape_trace", "One forward pass of a gab.py, module by module, with shapes.", object_of(CODE)),
+    Tool("count_costs", "Count the parameters, FLOPs and memory of a gab.py at this session's scale.", object_of(CODE)),
     Tool("costs", "Parameters, FLOPs and memory of a design at every scale where they were counted.", object_of(ID)),
 )
 NAMES = tuple(tool.name for tool in TOOLS)
 
 
 class Tools:
-    """`check` and `trace` run in the sandbox; what they cost in time is the session's."""
+    """`check`, `trace` and `count` (scale and costs of a code) run in the sandbox; what they cost in time is the session's."""
 
-    def __init__(self, store: Store, library_dir: Path, scales: Sequence[str], check: Callable[[str], CheckReport], trace: Callable[[str], Json], costs: Callable[[str], dict[str, Costs]]) -> None:
+    def __init__(self, store: Store, library_dir: Path, scales: Sequence[str], check: Callable[[str], CheckReport], trace: Callable[[str], Json], costs: Callable[[str], dict[str, Costs]],
+                 count: Callable[[str], tuple[str, Costs]]) -> None:
         self._store = store
         self._library = library_dir
         self._scales = tuple(scales)
-        self._check, self._trace, self._counted = check, trace, costs
+        self._check, self._trace, self._counted, self._count = check, trace, costs, count
 
     def offered(self, names: Sequence[str]) -> tuple[Tool, ...]:
         return tuple(tool for tool in TOOLS if tool.name in names)
@@ -54,7 +56,7 @@ class Tools:
             if not isinstance(given, dict) or any(not isinstance(given.get(key), str) for key in wanted):
                 return f"{name} takes {', '.join(wanted)}, each a text"
             text = getattr(self, f"_{name}")(*(given[key] for key in wanted))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return f"the arguments are no JSON: {error}"
         except ModelDiscoveryError as error:
             return f"error: {error}"
@@ -94,10 +96,16 @@ class Tools:
     def _shape_trace(self, code: str) -> str:
         return json.dumps(self._trace(code))
 
+    def _count_costs(self, code: str) -> str:
+        return _counted(*self._count(code))
+
     def _costs(self, id: str) -> str:
         self._store.designs.get(id)
-        found = self._counted(id)
-        return "\n".join(f"{scale}: {c.params:,} parameters, {c.flops_train:.3g} FLOPs a trained token, {c.peak_mb:,.0f} MB" for scale, c in found.items()) or "not counted yet"
+        return "\n".join(_counted(scale, costs) for scale, costs in self._counted(id).items()) or "not counted yet"
+
+
+def _counted(scale: str, c: Costs) -> str:
+    return f"{scale}: {c.params:,} parameters, {c.flops_train:.3g} FLOPs a trained token, {c.peak_mb:,.0f} MB"
 
 
 def _line(design: Design) -> str:

@@ -19,16 +19,17 @@ from core.sandbox.run import Limits, Sandbox
 from core.types import Costs, Scale, sha256_text
 
 LIMITS = Limits(seconds=900, memory_mb=6144, output_kb=64)
+ONE = Limits(seconds=120, memory_mb=6144, output_kb=64)    # of a single scale, for an agent that asks
 ON_CPU = ("nano", "micro")           # scales that are trained on a processor; the others are counted as on a GPU
 FILE = "costs.json"
 
 
 def measure_costs(code: str, scales: Sequence[Scale], reference_code: str, on_scale: Callable[[str], None] = lambda _: None,
-                  device: str = "") -> Iterator[tuple[Scale, Costs]]:
+                  device: str = "", limits: Limits = LIMITS) -> Iterator[tuple[Scale, Costs]]:
     """One scale after the other, as they are counted. Raises DesignError where the block does not fit or its shapes depend on numbers."""
     devices = [device or ("cpu" if scale.name in ON_CPU else "cuda") for scale in scales]
     payload = {"code": code, "scales": [asdict(s) for s in scales], "devices": devices, "reference_code": reference_code}
-    with Sandbox(LIMITS).open("core.checker.costs_child", payload) as child:
+    with Sandbox(limits).open("core.checker.costs_child", payload) as child:
         named = {s.name: s for s in scales}
         for header, _ in child.frames():
             if "counting" in header:
