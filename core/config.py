@@ -14,11 +14,13 @@
 | THREADS | processor threads of one training | the cores this process may use |
 | RANKS | GPUs of one training, by torchrun | 1 |
 | MY_OPENAI_KEY or OPENAI_API_KEY, ANTHROPIC_API_KEY, TOGETHER_API_KEY, OPENROUTER_API_KEY, HF_KEY, S2_API_KEY, WANDB_API_KEY | keys, all optional | |
+| whatever the providers file names in capitals, `key: GROQ_API_KEY` | keys of its own | |
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +42,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "semantic_scholar": ("S2_API_KEY",),
     "wandb": ("WANDB_API_KEY",),
 }
+
+
+NAMED = re.compile(r"""\bkey:[ \t]*["']?([A-Z][A-Z0-9_]+)\b""")   # in a providers file: the variable that holds an entry's key
 
 
 class Secret(str):
@@ -76,7 +81,9 @@ class Config:
         env = os.environ if env is None else env
         data = Path(env.get("DATA_DIR") or "data").expanduser().absolute()
         library = Path(env.get("LIBRARY_DIR") or ROOT / "library").expanduser().absolute()
-        found = {name: next((v for v in names if env.get(v)), "") for name, names in KEYS.items()}
+        providers = Path(env.get("PROVIDERS_FILE") or library / "providers.yaml").expanduser().absolute()
+        known = {**KEYS, **{name: (name,) for name in _named(providers)}}
+        found = {name: next((v for v in names if env.get(v)), "") for name, names in known.items()}
         return cls(
             data_dir=data,
             ckpt_dir=Path(env.get("CKPT_DIR") or data / "checkpoints").expanduser().absolute(),
@@ -85,7 +92,7 @@ class Config:
             specs_dir=Path(env.get("SPECS_DIR") or ROOT / "agent_specs").expanduser().absolute(),
             scales_file=Path(env.get("SCALES_FILE") or library / "scales.yaml").expanduser().absolute(),
             noise_file=Path(env.get("NOISE_FILE") or library / "noise.yaml").expanduser().absolute(),
-            providers_file=Path(env.get("PROVIDERS_FILE") or library / "providers.yaml").expanduser().absolute(),
+            providers_file=providers,
             prices_file=Path(env.get("PRICES_FILE") or library / "prices.yaml").expanduser().absolute(),
             device=env.get("DEVICE", ""),
             threads=_number(env, "THREADS", int, 0),
@@ -114,6 +121,14 @@ class Config:
                     f"{name} {path} cannot be written: {error.strerror or error}",
                     f"make it writable, or set {name} to a directory that is",
                 ) from error
+
+
+def _named(providers: Path) -> list[str]:
+    """Variables that a providers file names; a file that cannot be read is told by whoever needs it (core/llm/catalogue.py)."""
+    try:
+        return NAMED.findall(providers.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return []
 
 
 def _number(env: Mapping[str, str], name: str, kind: Callable[[str], T], default: T) -> T:

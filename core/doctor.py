@@ -107,7 +107,7 @@ def _sandbox(config: Config) -> list[Finding]:
 
 
 def _keys(config: Config) -> list[Finding]:
-    have = [name for name in KEYS if name in config.keys]
+    have = list(config.keys)
     missing = [name for name in KEYS if name not in config.keys]
     return [Finding("keys", "ok", f"present: {', '.join(have) or 'none'}; absent, all optional: {', '.join(missing) or 'none'}")]
 
@@ -119,6 +119,7 @@ def _models(config: Config) -> list[Finding]:
     catalogue = load_catalogue(config.providers_file)
     load_prices(config.prices_file)
     found = [f"{e.label} ({config.key_variables[e.key]})" for e in catalogue.entries.values() if e.key in config.keys]
+    lacking = [f"{e.label} (set {e.key})" for e in catalogue.entries.values() if e.key and e.key not in KEYS and e.key not in config.keys]
     if found:
-        return [Finding("language models", "ok", ", ".join(found))]
-    return [Finding("language models", "ok", "no key: the built-in agents work without one", catalogue.how_to_get_one())]
+        return [Finding("language models", "ok", ", ".join(found) + (f"; without a key: {', '.join(lacking)}" if lacking else ""))]
+    return [Finding("language models", "ok", f"no key{': ' + ', '.join(lacking) if lacking else ''}: the built-in agents work without one", catalogue.how_to_get_one())]

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from core.config import KEYS, NAMED
 from core.errors import ConfigError, UsageError
 
 WIRES = ("chat", "responses", "messages", "local", "replay")
@@ -37,7 +38,7 @@ class Entry:
     wire: str
     label: str = ""                  # as a person calls it
     base_url: str = ""
-    key: str = ""                    # of Config.keys; "" needs none
+    key: str = ""                    # of Config.keys, or the variable that holds it; "" needs none
     free: bool = False               # runs on one's own machine: money is 0, not unknown
     stall_s: float = 300.0           # silence on the line that means it is dead
     connect_s: float = 10.0
@@ -87,9 +88,7 @@ class Catalogue:
         return list(dict.fromkeys(found))
 
     def how_to_get_one(self) -> str:
-        from core.config import KEYS
-
-        keys = [KEYS[e.key][-1] for e in self.entries.values() if e.key in KEYS and e.tiers]
+        keys = list(dict.fromkeys(KEYS.get(e.key, (e.key,))[-1] for e in self.entries.values() if e.key and e.tiers))
         servers = [e.name for e in self.entries.values() if not e.key and e.base_url]
         return (f"set {' or '.join(keys)}, or start a local server and name it ({', '.join(f'{s}:MODEL' for s in servers)}); "
                 "docs/models.md tells how")
@@ -140,6 +139,8 @@ def _entry(path: Path, name: str, body: Any) -> Entry:
         raise ConfigError(f"{where}.wire {own.get('wire')!r} is unknown", f"use one of {', '.join(WIRES)}")
     if own["wire"] in ("chat", "responses", "messages") and not str(own.get("base_url", "")).startswith(("http://", "https://")):
         raise ConfigError(f"{where}.base_url is missing, or no http address", "give the server's address")
+    if own.get("key") and own["key"] not in KEYS and not NAMED.fullmatch(f"key: {own['key']}"):
+        raise ConfigError(f"{where}.key {own['key']!r} is unknown", f"use one of {', '.join(KEYS)}, or name an environment variable in capitals that holds it")
     return Entry(name, **{"label": name, **own}, card=Card(**card), models=_models(where, body.get("models", {}), cards), tiers=_tiers(where, body.get("tiers", {})))
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from core import doctor
+from core.cli import main
 from core.config import KEYS, ROOT, Config, Secret
-from core.errors import ConfigError, UsageError
+from core.errors import ConfigError, KeyRefused, UsageError
 from core.llm.base import Usage
 from core.llm.catalogue import load_catalogue
 from core.llm.price import Price, load_prices
+from core.llm.reach import Reach
 
 SHIPPED = Config.from_env({})
 OPENAI, ANTHROPIC = {"openai": Secret("k")}, {"anthropic": Secret("k")}
@@ -21,6 +24,7 @@ WRONG_PROVIDERS = {
     "providers: {x: {wire: chat, base_url: 'http://x', context: true}}": r"providers.x.context True is no int",
     "providers: {x: {wire: chat, base_url: 'http://x', models: {'a*': {colour: red}}}}": r"providers.x.models.a\* holds something",
     "providers: {x: {wire: chat, base_url: 'http://x', tiers: [a]}}": r"providers.x.tiers is no mapping",
+    "providers: {x: {wire: chat, base_url: 'http://x', key: groq}}": r"providers.x.key 'groq' is unknown",
     "providers: {x: 3}": r"providers.x is no mapping",
     "providers: {}": r"one key, providers",
     "provider: {}": r"one key, providers",
@@ -47,6 +51,38 @@ def test_a_wrong_price_is_told_with_its_place(tmp_path, row):
     path.write_text(f"prices: {{'a:b': {row}}}")
     with pytest.raises(ConfigError, match=r"prices.yaml: prices.a:b"):
         load_prices(path)
+
+
+@pytest.mark.parametrize("text", ["providers:\n  groq: {wire: chat, base_url: 'http://127.0.0.1:1/v1', key: GROQ_API_KEY, tiers: {strong: big}}\n",
+                                  'providers:\n  groq:\n    label: Groq\n    wire: chat\n    base_url: http://127.0.0.1:1/v1\n    key: "GROQ_API_KEY"   # mine\n    tiers: {strong: big}\n'])
+def test_a_provider_may_name_the_variable_that_holds_its_key(tmp_path, text, monkeypatch, capsys):
+    path = tmp_path / "providers.yaml"
+    path.write_text(text)
+    env = {"PROVIDERS_FILE": str(path), "DATA_DIR": str(tmp_path / "data")}
+    without, config = Config.from_env(env), Config.from_env({**env, "GROQ_API_KEY": "gsk_0123456789abcdef\n"})
+    catalogue = load_catalogue(path)
+    with pytest.raises(ConfigError, match="no key") as raised:
+        catalogue.resolve("tier:strong", without.keys)
+    assert "set GROQ_API_KEY" in raised.value.mend
+    with pytest.raises(KeyRefused, match="needs a key") as raised:
+        Reach(without).provider(catalogue.entries["groq"])
+    assert "set GROQ_API_KEY" in raised.value.mend
+    assert catalogue.resolve("tier:strong", config.keys) == ["groq:big"]
+    reach = Reach(config)
+    reach.provider(catalogue.entries["groq"])
+    assert reach.scrub("refused: gsk_0123456789abcdef") == "refused: [key]"
+    reach.close()
+    assert "gsk_" not in repr(config)
+    for name, value in {**env, "GROQ_API_KEY": "gsk_0123456789abcdef"}.items():
+        monkeypatch.setenv(name, value)
+    assert main(["models"]) == 0
+    assert "in GROQ_API_KEY" in capsys.readouterr().out
+    monkeypatch.delenv("GROQ_API_KEY")
+    assert main(["models"]) == 0
+    assert "missing: GROQ_API_KEY" in capsys.readouterr().out
+    (lacking,), (found,) = doctor._models(without), doctor._models(config)
+    assert "set GROQ_API_KEY" in lacking.words
+    assert "(GROQ_API_KEY)" in found.words
 
 
 def test_a_missing_file_is_told(tmp_path):
