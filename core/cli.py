@@ -110,13 +110,13 @@ def jobs(args: argparse.Namespace) -> Answer:
 
 
 def budget(args: argparse.Namespace) -> Answer:
-    desk = _desk()
+    desk, woken = _desk(), []
     if args.account:
         if args.total is None:
             raise UsageError("no total given", f"python -m core budget {args.account} 20")
-        desk.set_budget(args.account, args.total)
+        woken = desk.set_budget(args.account, args.total)
     accounts = [a for a in desk.store.ledger.accounts() if "/" not in a.name or a.name == args.account]
-    return [{**a.__dict__, "left": a.left} for a in accounts], text.accounts(accounts), 0
+    return [{**a.__dict__, "left": a.left} for a in accounts], text.accounts(accounts) + text.woken(woken), 0
 
 
 # ----------------------------------------------------------------------------------------------------- deciding

@@ -158,6 +158,11 @@ def accounts(found: Sequence[Account]) -> str:
                  [(a.name, *(f"{n:,.0f}" if abs(n) >= 1e5 else f"{n:g}" for n in (a.granted, a.spent, a.reserved, a.left))) for a in found])
 
 
+def woken(sessions: Sequence[str]) -> str:
+    """Sessions that waited for a budget, as they are handed to the workers."""
+    return "".join(f"\nsession {one} waited for it: a worker goes on, or: python -m core resume {one}" for one in sessions)
+
+
 def findings(found: Sequence[Finding]) -> str:
     return "\n".join(f"{MARKS[f.state]} {f.name:<14} {f.words}" + (f"\n  mend: {f.mend}" if f.mend else "") for f in found)
 

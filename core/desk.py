@@ -355,11 +355,13 @@ class Desk(Judging, Directing, Staffing):
                 self.store.ledger.reserve(job.payload["scale"], job.payload.get("line", job.subject))
             return self.queue.retry(job_id)
 
-    def set_budget(self, account: str, total: float) -> None:
+    def set_budget(self, account: str, total: float) -> list[str]:
+        """Grant `total` in all. Sessions that wait for this account are handed to the workers again: their ids."""
         if account != DESIGN_BUDGET and account.rpartition("/")[2] not in (MONEY, TOKENS):  # a run may have its own: run-ab12cd/money
             get_scale(self.scales, account)
         _within("the budget", total, 0, 10**12 if account.endswith(TOKENS) else 10_000_000)
         self.store.ledger.set(account, total, self.author)
+        return self.wake(account) if self.store.ledger.account(account).left > 0 else []
 
     def first_budgets(self) -> None:
         """Grant a new data directory something to spend; accounts that exist are left alone."""

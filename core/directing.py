@@ -46,6 +46,18 @@ class Directing:
         self.store.decisions.add(Verb.PAUSE, self.author, session_id=session_id, data={"on": False})
         return self._run(session)
 
+    def wake(self, account: str) -> list[str]:
+        """Hand the sessions that wait for this account to the workers, but for those that a person paused. Where it is still too little, they wait again."""
+        waiting = [s for s in self.store.sessions.open() if (last := self.store.events.last(f"session:{s.id}", "phase")) and last.data["phase"] == "paused" and last.data.get("account") == account]
+        found = [s for s in waiting if not self._held(s)]
+        for session in found:
+            self._run(session)
+        return [s.id for s in found]
+
+    def _held(self, session: Session) -> bool:
+        words = [d for d in self.store.decisions.of(session_id=session.id) if d.verb is Verb.PAUSE]
+        return bool(words and words[-1].data.get("on"))
+
     def standing(self, session_id: str) -> tuple[str, str]:
         """(phase, why) as its agents told last; ("", "") before they began."""
         last = self.store.events.last(f"session:{session_id}", "phase")

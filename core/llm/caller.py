@@ -278,7 +278,7 @@ def _paused(short: Short, name: str, how: str = "used up") -> BudgetPaused:
     more = short.granted + max(short.wanted - short.left, 0.0)
     total = f"{more:.0f}" if unit == "tokens" else f"{more + 0.005:.2f}"
     return BudgetPaused(f"the budget {short.account} is {how}: {short.left:.6g} {unit} left, up to {short.wanted:.6g} needed to ask {name}",
-                        f"python -m core budget {short.account} {total} or more, and it goes on", short.account)
+                        f"python -m core budget {short.account} {total} or more: what waits for it goes on with the next worker", short.account)
 
 
 def _span(seconds: float) -> str:

@@ -106,8 +106,9 @@ def test_a_run_works_with_the_team_that_it_was_given(server: StubServer, tmp_pat
     (session,) = desk.store.sessions.all()
     assert desk.standing(session.id)[0] == "paused"
     assert f"budget {job.subject}/money" in desk.standing(session.id)[1]
-    desk.set_budget(f"{job.subject}/money", 2)
-    worker.run_one(only=desk.go_on(session.id).id)
+    assert desk.set_budget("money", 5) == [], "it does not wait for this one"
+    assert desk.set_budget(f"{job.subject}/money", 2) == [session.id]
+    worker.run_one()
     assert desk.queue.newest(job.subject).state is JobState.DONE, desk.queue.newest(job.subject).error
     assert desk.store.sessions.get(session.id).closed_at
     assert (session.designer, session.reviewer, session.team["name"], session.team["coder"]) == ("designer", "reviewer", "default", "coder")
