@@ -12,7 +12,8 @@ from core.types import Decision, Verb
 
 KINDS = {Verb.GUIDE: "rule", Verb.REFUSE: "refused", Verb.COMMENT: "comment", Verb.EDIT: "edited"}
 TOLD = 24            # lessons in one prompt, besides the standing rules
-LONGEST = 400        # characters of each
+LONGEST = {"rule": 4000}      # characters of each; of others OTHERS
+OTHERS = 600
 
 
 @dataclass(frozen=True)
@@ -49,4 +50,9 @@ class Lessons:
         alive = [lesson for lesson in self.all() if lesson.on]
         rules = [x for x in alive if x.kind == "rule"]
         lessons = sorted((x for x in alive if x.kind != "rule"), key=lambda x: (x.decision.design_id not in related, -x.decision.id))[:TOLD]
-        return tuple(Guidance(x.decision.id, x.kind, "" if x.kind == "rule" else x.decision.design_id or "", x.text[:LONGEST]) for x in [*rules, *lessons])
+        return tuple(Guidance(x.decision.id, x.kind, "" if x.kind == "rule" else x.decision.design_id or "", _cut(x)) for x in [*rules, *lessons])
+
+
+def _cut(lesson: Lesson) -> str:
+    most = LONGEST.get(lesson.kind, OTHERS)
+    return lesson.text if len(lesson.text) <= most else f"{lesson.text[:most]} … (cut)"

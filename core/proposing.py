@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from statistics import stdev
 
 from core.agents.base import Brief, Coder, Designer, Draft, Guidance, Measured, Parent, Reviewer, Sibling, Task, Written
 from core.agents.coder import own_units
@@ -80,7 +81,7 @@ class Proposing:
         """What a session's agents share."""
         run = self.current.id if self.current else ""
         return Setting(self.team.asking(session), dialog, stream, self.team.toolbox(scale), self.progress.check_cancel,
-                       lambda: self.refuse_paused(session) if session else None, lambda: self._steering(session), run)
+                       lambda: self.refuse_paused(session) if session else None, self.store.guidance.carried, lambda: self._steering(session), run)
 
     def _steering(self, session: Session | None) -> list[tuple[int, str]]:
         return [(d.id, d.reason) for d in self.store.decisions.of(session_id=session.id) if d.verb is Verb.STEER] if session else []
@@ -118,8 +119,8 @@ class Proposing:
         try:
             draft = self.team.designer(session.designer, setting).propose(brief, dialog, design_id)
         except Unusable as error:
-            if k + 1 == session.n_proposals and not self.store.designs.of_session(session.id):
-                raise
+            if session.run_id is None and k + 1 == session.n_proposals and not self.store.designs.of_session(session.id):
+                raise       # a run closes the session, and goes on with the next
             with self.progress.guard():
                 self.store.events.append(stream, "passed_over", session.designer, {"design": design_id, "why": str(error)})
             return None
@@ -130,15 +131,16 @@ class Proposing:
 
     def _add(self, session: Session, design_id: str, draft: Draft, guidance: Iterable[Guidance], key: str) -> Proposal:
         ids = {g.id for g in guidance}
-        if ids:
-            self.store.guidance.carried(ids, key, design_id)
-            self.store.guidance.heeded({i: how for i, how in draft.heeded.items() if i in ids}, key)
+        self.store.guidance.heeded({i: how for i, how in draft.heeded.items() if i in ids}, key)
         return self.store.proposals.add(design_id, session.designer, False, draft.title, draft.body, draft.units, draft.new_units)
 
     def _with_papers(self, session: Session, brief: Brief, setting: Setting) -> Brief:
         """The librarian is asked once a session; later its answer is the stored one."""
         name = session.team.get("librarian")
-        return replace(brief, papers=self.team.librarian(name, setting).notes(brief)) if name else brief
+        try:
+            return replace(brief, papers=self.team.librarian(name, setting).notes(brief)) if name else brief
+        except Unusable:  # said in its dialog: the session does without
+            return brief
 
     def reviewed(self, session: Session, proposal: Proposal) -> Proposal:
         """The proposal in its newest revision, reviewed; revised by its designer until it is accepted, or out of rounds. A person's edit is not revised."""
@@ -199,7 +201,10 @@ class Proposing:
         dialog.phase("ranking", f"{len(proposals)} proposals")
         reviews = {p.design_id: self.store.reviews.of(p.design_id)[-1] for p in proposals if self.store.reviews.of(p.design_id)}
         setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
-        order, why = self.team.ranker(name, setting).rank(proposals, reviews, self.brief(session, 0, ""), key)
+        try:
+            order, why = self.team.ranker(name, setting).rank(proposals, reviews, self.brief(session, 0, ""), key)
+        except Unusable:  # said in its dialog: the ratings decide
+            return
         with self.progress.guard():
             self.store.decisions.add(Verb.RERANK, name, session_id=session.id, reason=why, data={"order": order, "by": "ranker", "key": key})
 
@@ -229,7 +234,7 @@ class Proposing:
         """Code for the design's newest proposal, checked at the scale."""
         proposal = self.store.proposals.newest(design.id)
         stored = self.store.implementations.newest(design.id)
-        fresh = stored is not None and (proposal is None or stored.units == proposal.units)
+        fresh = stored is not None and (proposal is None or stored.units == proposal.units or self._theirs(stored, proposal))
         if fresh and stored.check is not None and stored.check.scale == scale:
             return stored
         self.progress.check_cancel()
@@ -252,6 +257,8 @@ class Proposing:
         of = session or (self.store.sessions.get(design.session_id) if design.session_id else None)
         team = of.team if of else {}
         name = team.get("coder", "compose_coder")
+        before = self.store.implementations.newest(design.id)
+        seen = before.revision if before else 0
         rounds = [e.data for e in self._events(f"design:{design.id}") if e.kind == "written"]
         kept = {k: v for k, v in (rounds[-1]["kept"] if rounds else {}).items() if k in {u.name for u in proposal.new_units}}
         brief = self.brief(of, _index(proposal), design.id) if of else self._bare_brief(design)
@@ -260,10 +267,17 @@ class Proposing:
         written = self.team.coder(name, self.setting(of, stream, dialog, scale), members).implement(task, dialog)
         with self.progress.guard():
             self._note(written, proposal, design, name)
+            newest = self.store.implementations.newest(design.id)
+            if newest is not None and newest.revision != seen and self._theirs(newest, proposal):  # a person wrote it meanwhile: theirs counts
+                return newest
             if written.note:
                 with dialog.message(name, "coder", design.id) as message:
                     message.say(f"Not all of it came right: {written.note}. What passed is kept; *Implement* goes on from there.")
             return self.store.implementations.add(design.id, name, written.code, written.units)
+
+    def _theirs(self, made: Implementation, proposal: Proposal) -> bool:
+        """Whether a person wrote the code, for the proposal as it is: no agent writes over it."""
+        return made.author not in self.store.specs.names() and made.created_at >= proposal.created_at
 
     def _note(self, written: Written, proposal: Proposal, design: Design, name: str) -> None:
         if proposal.new_units:
@@ -300,7 +314,12 @@ class Proposing:
             base = self.store.designs.get("gpt2").scores
         except NotFound:
             base = {}
-        return tuple(Measured(s, design.scores[s], None, design.n_seeds.get(s, 1), base.get(s), self.team.noise(s)) for s in self.scales if s in design.scores)
+        found = []
+        for scale in (s for s in self.scales if s in design.scores):
+            seeds = [v.metrics.bits_per_byte for v in self.store.verifications.counted(scale) if v.design_id == design.id and v.metrics and not v.own_rate]
+            sd = stdev(seeds) if len(seeds) > 1 else None
+            found.append(Measured(scale, design.scores[scale], sd, design.n_seeds.get(scale, 1), base.get(scale), self.team.noise(scale)))
+        return tuple(found)
 
     def _siblings(self, session: Session, design_id: str) -> tuple[Sibling, ...]:
         parents = set(session.parents)

@@ -17,7 +17,7 @@ from core.agents.speaker import Conversation, Opening, Setting
 from core.agents.spec import AgentSpec
 from core.agents.vocabulary import vocabulary
 from core.checker.repair import repaired_unit
-from core.errors import DesignError, ModelDiscoveryError, UnitError, UsageError
+from core.errors import DesignError, ModelDiscoveryError, UnitError, Unusable, UsageError
 from core.gab.declared import class_name, read_written, standing_in, with_declared
 from core.gab.decompose import decompose
 from core.gab.units import UnitInfo, UnitLibrary
@@ -65,7 +65,7 @@ class ModelCoder:
                 done[name] = read_written(source, new[name])
         best: dict[str, Attempt] = {}
         for name in top_down(proposal.units, new):
-            if name not in done:
+            if name not in done and all(above in done for above in above_it(proposal.units, name) if above in new):
                 best[name] = self._unit(task, new[name], done, new)
                 if best[name].info is not None and not best[name].told:
                     done[name] = best[name].info
@@ -78,7 +78,11 @@ class ModelCoder:
         """The best of `attempts`; the first that passes ends it."""
         key = f"{task.proposal.design_id}/code{task.round}/{unit.name}" + ("/observed" if remarks else "")
         talk = Conversation(self.spec, self.setting, key, task.proposal.design_id, lambda: self._opening(task, unit, done, remarks, before))
-        best = self._tried(task, unit, self._taken(talk.say(), before), done, new)
+        answer = talk.say()
+        try:
+            best = self._tried(task, unit, self._taken(answer, before), done, new)
+        except UsageError as error:
+            best = Attempt(before, None, None, str(error))
         self._tell(best, unit, f"{key}/1", task)
         current = best
         for n in range(1, self.attempts):
@@ -156,13 +160,20 @@ class ModelCoder:
         shown = {**done, **{name: best[name].info for name in missing if best[name].info is not None}}
         kept = {name: source_of(info) for name, info in done.items()}
         code = self._code(task, shown, new)
-        note = "; ".join(f"{name}: {best[name].told.splitlines()[0]}" for name in missing)
+        note = "; ".join(f"{name}: {best[name].told.splitlines()[0] if name in best else 'not begun, since what stands above it is not right'}" for name in missing)
+        absent = [name for name in new if name not in shown]
+        if absent:  # known units stand in for them: it must never pass for the design
+            code += _unfinished(absent)
         return Written(code, None if note else task.proposal.units, kept, note)
 
     def _observed(self, task: Task, new: Mapping[str, NewUnit], done: dict[str, UnitInfo], written: Written) -> Written:
         """The observer's remarks are worked in once, unit by unit; what breaks the check is not taken."""
         assert self.observer is not None
-        for name, remarks in self.observer.remarks(task, written.code, list(new)).items():
+        try:
+            remarked = self.observer.remarks(task, written.code, list(new))
+        except Unusable:  # said in its dialog; what passed the check stands
+            return written
+        for name, remarks in remarked.items():
             others = {n: info for n, info in done.items() if n != name}
             attempt = self._unit(task, new[name], others, new, remarks, source_of(done[name]))
             if attempt.info is not None and not attempt.told:
@@ -173,6 +184,16 @@ class ModelCoder:
 def _with_form(told: str, repairs: Sequence[str], source: str) -> str:
     """Whoever mends by edits must know the text as it is now."""
     return f"{told}\n\nThe form was mended already ({'; '.join(repairs)}); the unit now reads:\n\n```python\n{source}\n```" if repairs else told
+
+
+def _unfinished(absent: Sequence[str]) -> str:
+    words = f"not written yet, known units stand in for: {', '.join(absent)}"
+    return f"\n\nraise NotImplementedError({words!r})\n"
+
+
+def above_it(tree: UnitTree, name: str) -> set[str]:
+    """The units on the ways from the root to `name`."""
+    return {tree.at(path[:n]).unit for path, node in tree.walk() if node.unit == name for n in range(len(path))}
 
 
 def top_down(tree: UnitTree, names: Mapping[str, object]) -> list[str]:

@@ -9,7 +9,8 @@
 | call | {"message": number, "name": tool, "arguments": JSON text} |
 | result | {"message": number, "key": of the answer that asked, "call": id, "text": what the tool said} |
 | message_end | {"message": number}, and of a language model {"model", "usage", "money"} |
-| prompt | {"key": of the conversation, "turns": what it began with, "spec", "revision", "guidance": ids of a person's records in it} |
+| prompt | {"key": of the conversation, "turns": what it began with, "spec", "revision", "guidance": ids of a person's records in it, "asking": models, parameters, tools, limits} |
+| gave_up | {"key": of the conversation}: its answers could not be used; tried again, it begins anew instead of from them |
 
 The stream is the record of the conversation, too: one that was cut off goes on from its last complete message, with the prompt and the tools'
 results that were recorded, so that answers already paid for fit and are not asked again.
@@ -119,6 +120,15 @@ class Dialog:
             self._past.prompts[key] = made
         return self._past.prompts[key]
 
+    def give_up(self, key: str, author: str) -> None:
+        self._append("gave_up", author, {"key": key})
+        self._past.given_up[key] = self._past.given_up.get(key, 0) + 1
+
+    def anew(self, key: str) -> str:
+        """The key under which a conversation is had now: another one each time it was given up."""
+        times = self._past.given_up.get(key, 0)
+        return f"{key}~{times}" if times else key
+
     def result(self, key: str, call: str) -> str | None:
         """What a tool said to a call, if it was asked before."""
         return self._past.results.get((key, call))
@@ -136,10 +146,13 @@ class _Past:
         self.ended: set[int] = set()
         self.prompts: dict[str, Json] = {}
         self.results: dict[tuple[str, str], str] = {}
+        self.given_up: dict[str, int] = {}
         for event in events:
             if event.kind == "message_end" and not event.data.get("cut"):
                 self.ended.add(event.data["message"])
             elif event.kind == "prompt":
                 self.prompts[event.data["key"]] = event.data
+            elif event.kind == "gave_up":
+                self.given_up[event.data["key"]] = self.given_up.get(event.data["key"], 0) + 1
             elif event.kind == "result":
                 self.results[event.data["key"], event.data["call"]] = event.data["text"]

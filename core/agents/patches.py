@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from core.errors import UsageError
 
-BLOCK = re.compile(r"^<{5,9} ?SEARCH[^\n]*\n(.*?)^={5,9}[^\n]*\n(.*?)^>{5,9} ?REPLACE[^\n]*$", re.MULTILINE | re.DOTALL)
-FENCE = re.compile(r"^(`{3,})[^\n`]*\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+BEGIN, MIDDLE, END = re.compile(r"<{5,9} ?SEARCH\b"), re.compile(r"={5,9}\s*$"), re.compile(r">{5,9} ?REPLACE\b")
+FENCE = re.compile(r"(`{3,})[^`]*$")
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,49 @@ class Edit:
 
 
 def edits_in(text: str) -> list[Edit]:
-    return [Edit(m.group(1), m.group(2)) for m in BLOCK.finditer(text)]
+    """Line by line: an answer that repeats a marker ten thousand times is read as fast as any other."""
+    found: list[Edit] = []
+    search: list[str] | None = None
+    replace: list[str] | None = None
+    for line in text.splitlines(keepends=True):
+        if BEGIN.match(line):
+            search, replace = [], None
+        elif search is not None and replace is None and MIDDLE.match(line):
+            replace = []
+        elif search is not None and replace is not None and END.match(line):
+            found.append(Edit("".join(search), "".join(replace)))
+            search = replace = None
+        elif replace is not None:
+            replace.append(line)
+        elif search is not None:
+            search.append(line)
+    return found
 
 
 def code_in(text: str) -> str | None:
     """The longest fenced block that is no edit; the whole text where it is code without a fence; None where there is none."""
-    blocks = [m.group(2) for m in FENCE.finditer(text) if not BLOCK.search(m.group(2))]
-    if blocks:
-        return max(blocks, key=len)
-    unclosed = re.search(r"^`{3,}[^\n`]*\n(.*)\Z", text, re.MULTILINE | re.DOTALL)
-    if unclosed and not BLOCK.search(text):
-        return unclosed.group(1)
-    return text if re.search(r"^class \w+", text, re.MULTILINE) and "```" not in text and not BLOCK.search(text) else None
+    blocks, edits = _fenced(text), BEGIN.search(text) is not None and bool(edits_in(text))
+    code = [block for block in blocks if not edits_in(block)]
+    if code:
+        return max(code, key=len)
+    bare = not blocks and not edits and "```" not in text
+    return text if bare and re.search(r"^class \w+", text, re.MULTILINE) else None
+
+
+def _fenced(text: str) -> list[str]:
+    """What stands between fences; the last one need not be closed."""
+    found: list[str] = []
+    fence, held = "", []
+    for line in text.splitlines(keepends=True):
+        mark = FENCE.match(line)
+        if not fence and mark:
+            fence, held = mark.group(1), []
+        elif fence and line.rstrip() == fence:
+            found.append("".join(held))
+            fence = ""
+        elif fence:
+            held.append(line)
+    return [*found, "".join(held)] if fence and held else found
 
 
 def apply(code: str, edits: list[Edit]) -> str:

@@ -6,9 +6,9 @@ is gone through again at no cost until the first answer that is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from core.agents.dialog import Dialog, Message
 from core.agents.spec import AgentSpec
@@ -49,6 +49,7 @@ class Setting:
     tools: Toolbox
     check_cancel: Callable[[], None]
     may_speak: Callable[[], None]    # asked before each call, never in the middle of one: raises Paused where a person has stopped the session
+    carried: Callable[[Sequence[int], str, str | None], None]    # a prompt carries these records of people: (ids, conversation, design)
     words: Callable[[], Sequence[tuple[int, str]]]   # what a person said to the session so far: (id of the decision, words)
     run: str = ""
 
@@ -67,12 +68,13 @@ class Conversation:
 
     def __init__(self, spec: AgentSpec, setting: Setting, key: str, design: str | None, opening: Callable[[], Opening], temperature: float | None = None,
                  models: Sequence[str] = ()) -> None:
-        self.spec, self.setting, self.key, self.design = spec, setting, key, design
-        self._temperature = temperature if temperature is not None else spec.parameters.get("temperature")
-        self._models = tuple(models) or spec.models
+        self.spec, self.setting, self.design = spec, setting, design
         self._asked = 0
-        begun = setting.dialog.prompt(key, spec.name, lambda: self._record(opening()))
-        self._heard = set(begun.get("heard", ()))
+        self._base = key
+        self.key = setting.dialog.anew(key)
+        begun = setting.dialog.prompt(self.key, spec.name, lambda: self._record(opening(), tuple(models) or spec.models, temperature))
+        self._heard = set(begun["heard"])
+        self._asking = begun["asking"]       # as it was when it began: an agent that is edited meanwhile speaks anew in its next conversation
         self.guidance = tuple(begun["guidance"])
         self.turns = [Turn(t["role"], t["text"]) for t in begun["turns"]]
 
@@ -84,7 +86,7 @@ class Conversation:
 
     def object(self, schema: Schema, accept: Callable[[Json], T], more: Callable[[], str] | str = "") -> T:
         """The model's JSON as `accept` makes it. What the parser or `accept` refuses is told to the model, `limits: repairs` times at most."""
-        for repair in range(self.spec.limits["repairs"] + 1):
+        for repair in range(self._asking["limits"]["repairs"] + 1):
             answer = self._answered(more, schema)
             try:
                 return accept(parse_json(answer.text, schema))
@@ -93,24 +95,32 @@ class Conversation:
             except ModelDiscoveryError as error:
                 refused = error
                 more = self._refusal(error, repair)
+        self.setting.dialog.give_up(self._base, self.spec.name)
         raise Unusable(f"{self.spec.name} gave no usable {schema.name} in {self.spec.limits['repairs'] + 1} answers: {refused.what}",
                                  "try again, take another model, or mend its prompt on the Agents page")
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _record(self, opening: Opening) -> Json:
-        heard = [number for number, _ in self.setting.words()]
-        return {"turns": [{"role": "system", "text": opening.system}, {"role": "user", "text": opening.user}], "spec": self.spec.name,
-                "revision": self.spec.revision, "guidance": list(dict.fromkeys([*opening.guidance, *heard])), "heard": heard}
+    def _record(self, opening: Opening, models: Sequence[str], temperature: float | None) -> Json:
+        """What a person said to the session is in the first turn, whether the opening has it or not."""
+        words = list(self.setting.words())
+        user = "\n\n".join([opening.user, *(f"The researcher says: {said}" for _, said in words if said not in opening.user)])
+        ids = list(dict.fromkeys([*opening.guidance, *(number for number, _ in words)]))
+        self.setting.carried(ids, self.key, self.design)
+        parameters = {**self.spec.parameters, **({} if temperature is None else {"temperature": temperature})}
+        return {"turns": [{"role": "system", "text": opening.system}, {"role": "user", "text": user}], "spec": self.spec.name, "revision": self.spec.revision,
+                "guidance": ids, "heard": [number for number, _ in words],
+                "asking": {"models": list(models), "parameters": parameters, "tools": list(self.spec.tools), "limits": dict(self.spec.limits), "revision": self.spec.revision}}
 
     def _answered(self, more: Callable[[], str] | str, schema: Schema | None) -> Answer:
         if self._asked:
             self._tell(more)
-        calls_left = self.spec.limits["tool_calls"]
+        calls_left = self._asking["limits"]["tool_calls"]
         while True:
             key = f"{self.setting.stream}/{self.key}/{self._asked}"
-            tools = self.setting.tools.offered(self.spec.tools) if calls_left > 0 else ()
-            answer = self._ask(key, Request(tuple(self.turns), tools, schema, **self._parameters()), calls_left)
+            tools = self.setting.tools.offered(self._asking["tools"])     # named to the end: some providers refuse turns with calls of tools that are not
+            choice = "none" if tools and calls_left <= 0 else "auto"
+            answer = self._ask(key, Request(tuple(self.turns), tools, schema, tool_choice=choice, **self._asking["parameters"]), calls_left)
             self._asked += 1
             self.turns.append(answer.turn())
             if not answer.calls or calls_left <= 0:
@@ -123,8 +133,8 @@ class Conversation:
         asking, dialog = self.setting.asking, self.setting.dialog
         self.setting.may_speak()
         with dialog.message(self.spec.name, self.spec.role, self.design, key) as message:
-            answer = asking.ask(self._models, request, key=key, stream=self.setting.stream, author=self.spec.name, on_delta=lambda d: _show(message, d),
-                                check_cancel=self.setting.check_cancel, revision=self.spec.revision, design=self.design, run=self.setting.run)
+            answer = asking.ask(self._asking["models"], request, key=key, stream=self.setting.stream, author=self.spec.name, on_delta=lambda d: _show(message, d),
+                                check_cancel=self.setting.check_cancel, revision=self._asking["revision"], design=self.design, run=self.setting.run)
             message.facts = {"model": answer.model, "usage": vars(answer.usage), "money": asking.money(key)}
             message.flush()
             if not message.text and answer.text:  # it came from the record, whole
@@ -147,6 +157,7 @@ class Conversation:
             new = [(number, words) for number, words in self.setting.words() if number not in self._heard]
             said = [more() if callable(more) else more, *(f"The researcher says: {words}" for _, words in new)]
             ids = [number for number, _ in new]
+            self.setting.carried(ids, self.key, self.design)
             return {"turns": [{"role": "user", "text": "\n\n".join(filter(None, said))}], "spec": self.spec.name, "revision": self.spec.revision, "guidance": ids, "heard": ids}
 
         told = self.setting.dialog.prompt(f"{self.key}/{self._asked}", self.spec.name, make)
@@ -156,15 +167,13 @@ class Conversation:
     def _refusal(self, error: ModelDiscoveryError, n: int) -> str:
         return f"That cannot be used: {error}\n\nGive the whole answer again, mended." + ("" if n else " Keep what was right.")
 
-    def _parameters(self) -> Mapping[str, Any]:
-        given = {k: v for k, v in self.spec.parameters.items() if k != "temperature"}
-        return {**given, "temperature": self._temperature}
-
     def _whole(self, answer: Answer) -> Answer:
         if answer.finish is Finish.REFUSED:
-            raise LanguageModelError(f"{answer.model} refused to answer {self.spec.name}", "reword the instructions, or take another model")
+            self.setting.dialog.give_up(self._base, self.spec.name)
+            raise Unusable(f"{answer.model} refused to answer {self.spec.name}", "reword the instructions, or take another model")
         if answer.finish is Finish.LENGTH and not answer.text.strip():
-            raise LanguageModelError(f"{answer.model} spent all of its {self.spec.parameters.get('max_tokens', 'allowed')} tokens before it said anything",
+            self.setting.dialog.give_up(self._base, self.spec.name)
+            raise Unusable(f"{answer.model} spent all of its {self.spec.parameters.get('max_tokens', 'allowed')} tokens before it said anything",
                                      f"raise parameters: max_tokens of the agent {self.spec.name}, or lower its effort")
         return answer
 

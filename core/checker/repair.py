@@ -49,12 +49,22 @@ def _mended(code: str, repairs: Sequence[tuple[str, Callable[[str], str]]]) -> t
 
 
 def _unfenced(code: str) -> str:
-    """The longest fenced part, where there are fences."""
+    """The longest fenced part, where there are fences; code that reads as it is may have them in a docstring."""
+    if _reads(code):
+        return code
     fences = list(FENCE.finditer(code))
     if not fences:
         return code
     parts = [code[a.end() : b.start()] for a, b in pairwise(fences)] or [code[fences[0].end() :]]
     return max(parts, key=lambda part: ("class " in part, len(part))).strip("\n") + "\n"
+
+
+def _reads(code: str) -> bool:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _named(code: str) -> str:

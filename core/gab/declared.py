@@ -6,6 +6,7 @@ A tree may hold them at once; `core/agents/coder.py` writes them, and `check_wri
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from collections.abc import Iterable, Sequence
 
@@ -14,6 +15,7 @@ from core.gab.decompose import snake
 from core.gab.units import SlotInfo, UnitInfo, UnitLibrary, read_class
 from core.types import NewUnit, UnitTree
 
+GIVEN = ("self", "embed_dim", "block_loc", "device", "dtype", "children", "X", "Z")
 NAME = re.compile(r"[a-z][a-z0-9_]{1,47}")
 
 
@@ -35,8 +37,15 @@ def declared(unit: NewUnit) -> UnitInfo:
 
 def with_declared(library: UnitLibrary, units: Iterable[NewUnit]) -> UnitLibrary:
     """Raises UnitError for a name that is none, or that the library has already."""
-    made = []
+    made, kinds = [], {library.info(name).kind for name in library.names()}
     for unit in units:
+        if unit.kind not in kinds:
+            raise UnitError(f"new unit {unit.name}: there is no kind {unit.kind!r}", f"use one of {', '.join(sorted(kinds))}")
+        if unit.name in [info.name for info in made]:
+            raise UnitError(f"two new units are called {unit.name}", "name one otherwise")
+        for word in (*unit.config, *unit.slots):
+            if not word.isidentifier() or keyword.iskeyword(word) or word in GIVEN:
+                raise UnitError(f"new unit {unit.name}: {word!r} can be no name of a hyperparameter or slot", "use another word")
         if not NAME.fullmatch(unit.name) or normal_name(unit.name) != unit.name:
             raise UnitError(f"new unit {unit.name!r}: that is no name", "use small letters, digits and underscores, a letter first")
         if unit.name in library.names():
@@ -54,6 +63,8 @@ def read_written(text: str, unit: NewUnit) -> UnitInfo:
         module = ast.parse(text)
     except SyntaxError as error:
         raise UnitError(f"{where}:{error.lineno}: {error.msg}", "mend the syntax") from None
+    except (RecursionError, MemoryError, ValueError):
+        raise UnitError(f"{where}: it is nested too deeply to be read", "write it plainly") from None
     wanted = class_name(unit.name)
     classes = {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
     found = classes.get(wanted)

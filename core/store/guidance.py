@@ -35,7 +35,7 @@ class GuidanceUses:
     def heeded(self, how: Mapping[int, str], key: str) -> None:
         with self._db.write() as c:
             for decision, words in how.items():
-                c.execute(update(GuidanceUseRow).where(GuidanceUseRow.decision_id == decision, GuidanceUseRow.key == key).values(how=words))
+                c.execute(update(GuidanceUseRow).where(GuidanceUseRow.decision_id == decision, GuidanceUseRow.key.in_([key, *(f"{key}~{n}" for n in range(1, 10))])).values(how=words))
 
     def all(self) -> dict[int, list[Use]]:
         """By decision, oldest first."""

@@ -39,6 +39,11 @@ class SpecRevisions:
             raise NotFound(f"there is no spec revision {revision!r}", "see: python -m core agents list")
         return SpecRevision(row.revision, row.name, row.files, row.author, row.created_at)
 
+    def names(self) -> set[str]:
+        """Of every agent that was ever used or saved here."""
+        with self._db.read() as c:
+            return set(c.execute(select(SpecRow.name).distinct()).scalars())
+
     def of(self, name: str) -> list[SpecRevision]:
         """Newest first."""
         with self._db.read() as c:

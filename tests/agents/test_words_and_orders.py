@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from core.agents.order import strengths, together
 from core.agents.patches import apply, code_in, edits_in
 from core.agents.similarity import Known, nearest
 from core.agents.spec import get_team, load_specs, load_teams, read_spec
+from core.checker.repair import repaired_unit
 from core.errors import ConfigError, UnitError, UsageError
 from core.gab.declared import class_name, normal_name, read_written, standing_in, with_declared
 from core.gab.references import load_references
@@ -58,6 +60,20 @@ def test_code_is_found_in_an_answer():
     assert code_in("class A:\n    pass\n") == "class A:\n    pass\n"
     assert code_in("I cannot write that.") is None
     assert code_in("```python\nclass Cut:\n    x = 1\n").startswith("class Cut")
+
+
+def test_an_answer_that_loops_is_read_in_no_time():
+    began = time.monotonic()
+    for piece in ("<<<<<<< SEARCH\nx\n=======\n", "```python\n", "```\nclass A:\n"):
+        assert edits_in(piece * 20_000) == []
+        code_in(piece * 20_000)
+    assert time.monotonic() - began < 5
+
+
+def test_a_fenced_example_in_a_docstring_is_left_alone():
+    code = 'class Mean2(GAUBase):\n    """Mean.\n\n    ```python\n    y = mean(x)\n    ```\n    """\n    kind = "mixer"\n'
+    mended, _ = repaired_unit(code, "Mean2")
+    assert "class Mean2(GAUBase)" in mended
 
 
 # ------------------------------------------------------------------------------------------------------ orders
