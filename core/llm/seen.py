@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from core.llm.base import Answer, Delta, Request, ToolCall, Usage
+from core.llm.base import Answer, Delta, Request, ToolCall, Turn, Usage
 from core.llm.catalogue import Card
 from core.llm.purse import Held, input_bound
 from core.llm.schemas import in_words
@@ -61,8 +61,8 @@ def fitted(request: Request, card: Card) -> Request:
         request = replace(request, effort="")
     if request.schema and not card.schema:
         request = in_words(request)
-    if request.tools and not card.tools:
-        request = replace(request, tools=(), tool_choice="auto")
+    if not card.tools:
+        request = replace(request, tools=(), tool_choice="auto", turns=tuple(_told(t) for t in request.turns))
     turns = tuple(replace(t, text=_utf8(t.text), calls=tuple(replace(c, arguments=_utf8(c.arguments)) for c in t.calls)) for t in request.turns)
     most = request.max_tokens
     if card.max_output:
@@ -70,6 +70,13 @@ def fitted(request: Request, card: Card) -> Request:
     if card.context:  # about three bytes a token; where that guess is wrong the provider says so
         most = min(most, max(256, card.context - input_bound(request) // 3))
     return replace(request, turns=turns, max_tokens=most)
+
+
+def _told(turn: Turn) -> Turn:
+    """Calls and results that another model made, for one that knows no tools."""
+    if turn.role == "tool":
+        return Turn("user", f"The result:\n{turn.text}")
+    return replace(turn, text="\n".join(filter(None, [turn.text, *(f"I look up: {c.name} {c.arguments}" for c in turn.calls)])), calls=()) if turn.calls else turn
 
 
 def _utf8(text: str) -> str:

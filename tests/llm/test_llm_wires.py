@@ -15,11 +15,12 @@ from core.config import Config
 from core.errors import KeyRefused, LanguageModelError, StreamCut
 from core.llm.base import Finish, Request, Schema, Tool, ToolCall, Turn
 from core.llm.caller import Caller
-from core.llm.catalogue import Entry
+from core.llm.catalogue import Card, Entry
 from core.llm.faults import Teller
 from core.llm.openai_chat import ChatWire
 from core.llm.schemas import closed, is_strict
 from core.llm.scrub import Scrubber
+from core.llm.seen import fitted
 from core.llm.wire import Gathering
 from core.types import sha256_text
 
@@ -73,6 +74,15 @@ def test_after_the_last_call_the_tools_are_still_named_and_may_not_be_called(ser
         served.caller.ask(model, Request(turns, max_tokens=400), key="2")
     assert served.caller.ask(model, Request(turns, tools=(LOOK,), tool_choice="none", max_tokens=400), key="3").text == "it has 12 layers"
     assert served.server.log[-1].body["tool_choice"] == ({"type": "none"} if model.startswith("ant") else "none")
+
+
+def test_a_model_that_knows_no_tools_reads_what_another_looked_up():
+    turns = (Turn("user", "how large?"), Turn("assistant", "let me see", (ToolCall("a", "look", '{"id": "gpt2"}'),)), Turn("tool", "12 layers", call_id="a"))
+    sent = fitted(Request(turns, tools=(LOOK,), tool_choice="none"), Card(tools=False))
+    assert (sent.tools, sent.tool_choice, [t.role for t in sent.turns]) == ((), "auto", ["user", "assistant", "user"])
+    assert 'look {"id": "gpt2"}' in sent.turns[1].text
+    assert not sent.turns[1].calls
+    assert "12 layers" in sent.turns[2].text
 
 
 def test_a_choice_that_is_open_leaves_the_hash_of_a_request_as_it_was():
