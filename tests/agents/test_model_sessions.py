@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeEngine, FakeSystem
-from stub_llm import Chance, StubServer
+from stub_llm import Call, Chance, Reply, StubServer
 from stub_llm.researcher import FAULTS, Researcher
 
 from core.agents.similarity import points_shared, resemblance
@@ -316,6 +316,20 @@ def test_a_pause_stops_before_the_next_call_and_going_on_pays_nothing_twice(lab)
     asked = len(found.server.log)
     assert found.desk.store.sessions.get(session.id).closed_at
     assert found.desk.store.calls.spent(stream=f"session:{session.id}").answers == asked
+
+
+@pytest.mark.parametrize("first", ["oai", "ant"])
+def test_an_agent_that_has_no_calls_left_answers_with_what_it_knows(lab, first):
+    class Curious(Researcher):
+        def __call__(self, asked):
+            return Reply(calls=(Call("scores", '{"scale": "nano"}'),)) if asked.tools and "You design blocks" in asked.system else super().__call__(asked)
+
+    found = lab(Curious(), first=first)
+    session = found.session(n_implement=0)
+    found.work()
+    assert found.desk.store.sessions.get(session.id).closed_at
+    designer = [a.body.get("tool_choice") for a in found.server.log if "You design blocks" in a.system]
+    assert designer[:7] == [*[None] * 6, {"type": "none"} if first == "ant" else "none"]
 
 
 def test_a_persons_order_outweighs_the_rankers_and_both_are_kept(lab):
