@@ -123,10 +123,12 @@ class Conversation:
             answer = self._ask(key, Request(tuple(self.turns), tools, schema, tool_choice=choice, **self._asking["parameters"]), calls_left)
             self._asked += 1
             self.turns.append(answer.turn())
-            if not answer.calls or calls_left <= 0:
+            if not answer.calls:
                 return self._whole(answer)
             for call in answer.calls:
                 self.turns.append(Turn("tool", self.setting.dialog.result(key, call.id) or "", call_id=call.id))
+            if calls_left <= 0:  # a server that does not know tool_choice: what it says besides counts
+                return self._whole(answer)
             calls_left -= len(answer.calls)
 
     def _ask(self, key: str, request: Request, calls_left: int) -> Answer:

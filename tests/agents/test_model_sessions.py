@@ -444,8 +444,8 @@ def test_a_worker_killed_in_mid_stream_loses_one_answer_at_most(lab, tmp_path: P
     import os
     import time
 
-    found = lab(pause_s=0.05)
-    session = found.session(n_proposals=2, n_implement=0)
+    found = lab(pause_s=0.03)
+    session = found.session(n_implement=0)
     env = {**os.environ, "DATA_DIR": str(tmp_path / "data"), "LEASE_S": "1", **found.server.environment(tmp_path, stall_s=2)}
     child = subprocess.Popen([sys.executable, "-c", KILLED.format(root=str(ROOT), tests=str(ROOT / "tests"))], env=env, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
