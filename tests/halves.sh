@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# All tests, in two halves beside each other: those that start no sandboxed process (or early), and the others, some of which look at what is left running.
+#   bash tests/halves.sh PYTHON
+set -uo pipefail
+alone=(tests/app tests/store tests/jobs tests/llm tests/statistics tests/selection)
+log="$(mktemp "${TMPDIR:-/tmp}/halves-XXXXXX")"
+"$1" -m pytest "${alone[@]}" >"$log" 2>&1 &
+beside=$!
+trap 'kill "$beside" 2>/dev/null; rm -f "$log"' EXIT
+"$1" -m pytest "${alone[@]/#/--ignore=}"
+rest=$?
+wait "$beside"
+first=$?
+cat "$log"
+[ "$rest" -eq 0 ] && [ "$first" -eq 0 ]
