@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -50,7 +50,7 @@ from core.verification.probes.suites import get_suite
 DESIGNERS: Mapping[str, Callable] = {"genetic": lambda spec, units, _: GeneticDesigner(spec, units), "model": ModelDesigner}
 REVIEWERS: Mapping[str, Callable] = {"rules": lambda spec, units, _: RuleReviewer(spec, units), "model": ModelReviewer}
 CODERS: Mapping[str, Callable] = {"compose": lambda spec, units, _: ComposeCoder(spec, units), "model": ModelCoder}
-ENGINES: Mapping[str, Callable] = {"model": Callable}
+MODEL = ("model",)       # the engine of every other role
 SELECTORS: Mapping[str, Callable[[int, list[str]], Selector]] = {
     "greedy": GreedySelector,
     "random": partial(GreedySelector, greedy=False),
@@ -124,7 +124,7 @@ class BuildSystem:
         """Makes agents by the names of their specs, as they are when the first one is needed; each revision that is used is kept in the store."""
         specs: dict[str, AgentSpec] = {}
 
-        def found(name: str, role: str, engines: Mapping[str, Callable]) -> AgentSpec:
+        def found(name: str, role: str, engines: Collection[str] = MODEL) -> AgentSpec:
             specs.update({} if specs else desk.agents())
             spec = get_spec(specs, name, role)
             if spec.engine not in engines:
@@ -144,12 +144,12 @@ class BuildSystem:
             spec = found(name, "coder", CODERS)
             if spec.engine != "model":
                 return CODERS[spec.engine](spec, desk.units, setting)
-            debugger = found(members["debugger"], "debugger", ENGINES) if "debugger" in members else None
-            observer = Observer(found(members["observer"], "observer", ENGINES), setting) if "observer" in members else None
+            debugger = found(members["debugger"], "debugger") if "debugger" in members else None
+            observer = Observer(found(members["observer"], "observer"), setting) if "observer" in members else None
             return ModelCoder(spec, desk.units, setting, debugger, observer)
 
-        return Team(designer, reviewer, coder, lambda name, setting: ModelRanker(found(name, "ranker", ENGINES), setting),
-                    lambda name, setting: Librarian(found(name, "librarian", ENGINES), setting), lambda session: self.asking(desk.store, session),
+        return Team(designer, reviewer, coder, lambda name, setting: ModelRanker(found(name, "ranker"), setting),
+                    lambda name, setting: Librarian(found(name, "librarian"), setting), lambda session: self.asking(desk.store, session),
                     partial(self._toolbox, desk), lambda scale: desk.noise(scale).paired.sd, desk.units)
 
     def asking(self, store: Store, session: Session | None = None) -> Asking:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import stdev
 
-from core.agents.base import Brief, Coder, Designer, Draft, Guidance, Measured, Parent, Reviewer, Sibling, Task, Written
+from core.agents.base import Brief, Coder, Designer, Draft, Measured, Parent, Reviewer, Sibling, Task, Written
 from core.agents.coder import own_units
 from core.agents.dialog import Dialog
 from core.agents.librarian import Librarian
@@ -83,6 +83,14 @@ class Proposing:
         return Setting(self.team.asking(session), dialog, stream, self.team.toolbox(scale), self.progress.check_cancel,
                        lambda: self.refuse_paused(session) if session else None, self.store.guidance.carried, lambda: self._steering(session), run)
 
+    def _at(self, session: Session, phase: str, note: str) -> Setting:
+        """The session's setting at the beginning of a phase, which the screen is told of. Raises Paused where a person has stopped it."""
+        self.progress.check_cancel()
+        self.refuse_paused(session)
+        dialog = self.dialog(session)
+        dialog.phase(phase, note)
+        return self.setting(session, f"session:{session.id}", dialog, session.scale)
+
     def _steering(self, session: Session | None) -> list[tuple[int, str]]:
         return [(d.id, d.reason) for d in self.store.decisions.of(session_id=session.id) if d.verb is Verb.STEER] if session else []
 
@@ -109,15 +117,11 @@ class Proposing:
         given_up = {e.data["design"] for e in self._events(stream) if e.kind == "passed_over"}
         if design_id in given_up:
             return None
-        self.progress.check_cancel()
-        self.refuse_paused(session)
         self.progress.progress(0.05 + 0.3 * k / session.n_proposals, f"proposal {k + 1} of {session.n_proposals}")
-        dialog = self.dialog(session)
-        dialog.phase("proposing", f"{k + 1} of {session.n_proposals}")
-        setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
+        setting = self._at(session, "proposing", f"{k + 1} of {session.n_proposals}")
         brief = self._with_papers(session, self.brief(session, k, design_id), setting)
         try:
-            draft = self.team.designer(session.designer, setting).propose(brief, dialog, design_id)
+            draft = self.team.designer(session.designer, setting).propose(brief, setting.dialog, design_id)
         except Unusable as error:
             if session.run_id is None and k + 1 == session.n_proposals and not self.store.designs.of_session(session.id):
                 raise       # a run closes the session, and goes on with the next
@@ -127,11 +131,10 @@ class Proposing:
         with self.progress.guard():
             self.store.designs.add(id=design_id, title=draft.title, kind=Kind.AGENT, mode=session.mode, parents=session.parents,
                                    author=session.designer, session_id=session.id, index=k, summary=draft.summary)
-            return self._add(session, design_id, draft, brief.guidance, f"{design_id}/propose")
+            return self._add(session, design_id, draft, f"{design_id}/propose")
 
-    def _add(self, session: Session, design_id: str, draft: Draft, guidance: Iterable[Guidance], key: str) -> Proposal:
-        ids = {g.id for g in guidance}
-        self.store.guidance.heeded({i: how for i, how in draft.heeded.items() if i in ids}, key)
+    def _add(self, session: Session, design_id: str, draft: Draft, key: str) -> Proposal:
+        self.store.guidance.heeded(draft.heeded, key)
         return self.store.proposals.add(design_id, session.designer, False, draft.title, draft.body, draft.units, draft.new_units)
 
     def _with_papers(self, session: Session, brief: Brief, setting: Setting) -> Brief:
@@ -150,12 +153,10 @@ class Proposing:
             review = self._review(session, proposal)
             if proposal.by_person or proposal.revision >= rounds or _accepted(review, session) or review.data.get("stuck") == 2:
                 return proposal
-            index, dialog = _index(proposal), self.dialog(session)
-            dialog.phase("revising", proposal.title)
-            setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
-            brief = self._with_papers(session, self.brief(session, index, proposal.design_id), setting)
+            setting = self._at(session, "revising", proposal.title)
+            brief = self._with_papers(session, self.brief(session, _index(proposal), proposal.design_id), setting)
             try:
-                draft = self.team.designer(session.designer, setting).revise(proposal, review, brief, dialog, proposal.revision)
+                draft = self.team.designer(session.designer, setting).revise(proposal, review, brief, setting.dialog, proposal.revision)
             except Unusable:  # said in its dialog; the revision that was reviewed stands
                 draft = None
             if draft is None:
@@ -163,21 +164,17 @@ class Proposing:
             with self.progress.guard():
                 newest = self.store.proposals.newest(proposal.design_id)
                 if newest is None or newest.revision == proposal.revision:  # else a person edited it meanwhile: theirs goes on
-                    self._add(session, proposal.design_id, draft, brief.guidance, f"{proposal.design_id}/revise{proposal.revision}")
+                    self._add(session, proposal.design_id, draft, f"{proposal.design_id}/revise{proposal.revision}")
 
     def _review(self, session: Session, proposal: Proposal) -> Review:
         for review in reversed(self.store.reviews.of(proposal.design_id)):
             if review.proposal_id == proposal.id:
                 return review
-        self.progress.check_cancel()
-        self.refuse_paused(session)
-        dialog = self.dialog(session)
-        dialog.phase("reviewing", proposal.title)
+        setting = self._at(session, "reviewing", proposal.title)
         own = f"{session.id}-" if session.team.get("replay") else ""     # a rerun is not held against what it reruns
         past = [_said(r) for r in self.store.reviews.by(session.reviewer, LAST) if r.design_id.startswith(own)]
         brief = replace(self.brief(session, _index(proposal), proposal.design_id), past=tuple(past))
-        setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
-        opinion = self.team.reviewer(session.reviewer, setting).review(proposal, brief, dialog)
+        opinion = self.team.reviewer(session.reviewer, setting).review(proposal, brief, setting.dialog)
         with self.progress.guard():
             if opinion.data.get("stuck"):
                 self.store.events.append(f"session:{session.id}", "stuck", session.reviewer, {"design": proposal.design_id, "times": opinion.data["stuck"], "why": opinion.data["repeats"]})
@@ -196,11 +193,8 @@ class Proposing:
         key = "-".join(f"{_index(p) + 1}r{p.revision}" for p in proposals)
         if not name or len(proposals) < 2 or any(d.data.get("key") == key for d in self.store.decisions.of(session_id=session.id)):
             return
-        self.progress.check_cancel()
-        dialog = self.dialog(session)
-        dialog.phase("ranking", f"{len(proposals)} proposals")
-        reviews = {p.design_id: self.store.reviews.of(p.design_id)[-1] for p in proposals if self.store.reviews.of(p.design_id)}
-        setting = self.setting(session, f"session:{session.id}", dialog, session.scale)
+        setting = self._at(session, "ranking", f"{len(proposals)} proposals")
+        reviews = {p.design_id: found[-1] for p in proposals if (found := self.store.reviews.of(p.design_id))}
         try:
             order, why = self.team.ranker(name, setting).rank(proposals, reviews, self.brief(session, 0, ""), key)
         except Unusable:  # said in its dialog: the ratings decide

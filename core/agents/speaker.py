@@ -96,8 +96,8 @@ class Conversation:
                 refused = error
                 more = self._refusal(error, repair)
         self.setting.dialog.give_up(self._base, self.spec.name)
-        raise Unusable(f"{self.spec.name} gave no usable {schema.name} in {self.spec.limits['repairs'] + 1} answers: {refused.what}",
-                                 "try again, take another model, or mend its prompt on the Agents page")
+        raise Unusable(f"{self.spec.name} gave no usable {schema.name} in {self._asking['limits']['repairs'] + 1} answers: {refused.what}",
+                       "try again, take another model, or mend its prompt on the Agents page")
 
     # ------------------------------------------------------------------------------------------------ inside
 

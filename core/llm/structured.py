@@ -1,18 +1,15 @@
-"""JSON from a language model: by the provider's own means where it has them, otherwise read tolerantly; checked against the schema, mended by the model."""
+"""JSON from a language model: by the provider's own means where it has them, otherwise read tolerantly; checked against the schema, in words for the model to mend it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.errors import LanguageModelError, ModelDiscoveryError
-from core.llm.base import Answer, Finish, Request, Schema, Turn
-from core.llm.caller import Caller
+from core.errors import ModelDiscoveryError
+from core.llm.base import Schema
 from core.llm.tolerant import read_object
 from core.types import Json
 
-REPAIRS = 2
 SHOWN = 5  # complaints told at once
 
 
@@ -32,28 +29,6 @@ def parse_json(text: str, schema: Schema) -> Json:
         more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise NotThatJson(f"the JSON does not fit {schema.name}: {'; '.join(wrong[:SHOWN])}{more}", "give the whole object again, mended")
     return value
-
-
-def ask_json(caller: Caller, models: str | Sequence[str], request: Request, *, key: str, accept: Callable[[Json], Any] = lambda value: value, **about: Any) -> Any:
-    """What `accept` makes of the JSON that a model answers to `request.schema`; `about` is the rest of Caller.ask.
-
-    Where it cannot be read, does not fit, or `accept` raises ValueError, the model is told why and asked again, REPAIRS times at most.
-    """
-    assert request.schema is not None
-    for repair in range(REPAIRS + 1):
-        answer = caller.ask(models, request, key=f"{key}/repair{repair}" if repair else key, **about)
-        try:
-            return accept(parse_json(_spoken(answer), request.schema))
-        except (NotThatJson, ValueError) as error:
-            wrong = error.what if isinstance(error, NotThatJson) else str(error)
-            request = replace(request, turns=(*request.turns, answer.turn(), Turn("user", f"That cannot be used: {wrong}. Give the whole JSON object again, mended.")))
-    raise LanguageModelError(f"{answer.model} gave no usable {request.schema.name} in {REPAIRS + 1} answers: {wrong}", "try again, or take another model")
-
-
-def _spoken(answer: Answer) -> str:
-    if answer.finish is Finish.REFUSED:
-        raise LanguageModelError(f"{answer.model} refused to answer: {answer.text[:200]}", "reword the request, or take another model")
-    return answer.text
 
 
 def _nearly(value: Json, schema: Mapping[str, Any]) -> Json:

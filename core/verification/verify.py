@@ -85,10 +85,6 @@ def _each_task(work: Work, reader: Reader, places: Places) -> tuple[TaskScores, 
     scores: dict[str, Mapping[str, float]] = {}
     items: dict[str, Sequence[int]] = {}
     troubles: dict[str, str] = {}
-    try:
-        return run_tasks(reader, _tokenizer(work), work.options.tasks, places, work.corpus.end_id), {}
-    except VerificationError as error:
-        work.on_event("tasks", {"why": str(error)})
     for name in work.options.tasks:
         work.check_cancel()
         try:

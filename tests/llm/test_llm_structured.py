@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from stub_llm import Reply
 
-from core.errors import LanguageModelError
-from core.llm.base import Request, Schema, Turn
-from core.llm.structured import NotThatJson, ask_json, parse_json
+from core.llm.base import Schema
+from core.llm.structured import NotThatJson, parse_json
 from core.llm.tolerant import read_object
 
 REVIEW = Schema("review", {"type": "object", "properties": {"rating": {"type": "number", "minimum": 0, "maximum": 5}, "reasons": {"type": "array", "items": {"type": "string"}}},
@@ -76,44 +74,3 @@ def test_it_is_checked_against_its_schema_in_words_for_the_model():
         parse_json('{"rating": 9}', REVIEW)
     with pytest.raises(NotThatJson, match="not readable as JSON"):
         parse_json("I would rate it four", REVIEW)
-
-
-ASKING = Request((Turn("user", "review this"),), schema=REVIEW, max_tokens=300, deadline_s=5)
-
-
-@pytest.mark.parametrize("model", ["oai:big", "chat:known"])
-def test_the_model_is_told_what_was_wrong_and_mends_it(serve, model):
-    texts = iter(["four of five", '{"rating": 7, "reasons": ["x"]}', '{"rating": 4, "reasons": ["x"]}'])
-    served = serve(lambda asked: Reply(next(texts)))
-    assert ask_json(served.caller, model, ASKING, key="review") == {"rating": 4, "reasons": ["x"]}
-    told = [a.last for a in served.server.log]
-    assert "not readable" in told[1]
-    assert "7 is greater than the maximum" in told[2]
-    assert [c.key for c in served.store.calls.recent()] == ["review/repair2", "review/repair1", "review"]
-    assert ask_json(served.caller, model, ASKING, key="review")["rating"] == 4
-    assert len(served.server.log) == 3
-
-
-def test_after_two_repairs_it_gives_up(serve):
-    served = serve("four of five")
-    with pytest.raises(LanguageModelError, match="no usable review in 3 answers"):
-        ask_json(served.caller, "oai:big", ASKING, key="review")
-    assert len(served.server.log) == 3
-
-
-def test_what_the_asker_refuses_is_told_too(serve):
-    texts = iter(['{"rating": 0, "reasons": []}', '{"rating": 1, "reasons": ["x"]}'])
-    served = serve(lambda asked: Reply(next(texts)))
-
-    def accept(value):
-        if not value["reasons"]:
-            raise ValueError("there is no reason")
-        return value["rating"]
-
-    assert ask_json(served.caller, "oai:big", ASKING, key="review", accept=accept) == 1
-    assert "there is no reason" in served.server.log[1].last
-
-
-def test_a_refusal_is_not_repaired(serve):
-    with pytest.raises(LanguageModelError, match="refused to answer"):
-        ask_json(serve("x", ["refused"]).caller, "ant:big", ASKING, key="review")
