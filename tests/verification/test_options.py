@@ -15,7 +15,7 @@ from core.types import CurvePoint, VerifyOptions
 from core.verification.sweep import FACTORS, own_rate
 from core.verification.train import trained
 from core.verification.training.corpus import prepare
-from core.verification.verify import audited, tasked, timed, verification
+from core.verification.verify import _each_task, _places, audited, tasked, timed, verification, weights_of
 from core.verification.verify import tested as scored_on_test
 
 pytestmark = pytest.mark.slow
@@ -72,6 +72,21 @@ def test_saved_weights_can_be_asked_for_tasks_the_test_split_and_an_audit_later(
     assert passed, evidence
     with pytest.raises(VerificationError, match="not what the training wrote"):
         scored_on_test(one, {**facts, "weights": "0" * 64})
+
+
+def test_a_task_that_cannot_be_scored_takes_neither_the_score_nor_the_other_tasks_with_it(done, tmp_path: Path):
+    one, outcome, _ = done
+    shutil.copytree(TASKS, tmp_path / "tasks")
+    broken = tmp_path / "tasks" / "broken"
+    broken.mkdir()
+    (broken / "broken.jsonl").write_text('{"good": "a", "bad": "b"}\n')
+    (broken / "broken.yaml").write_text("task: broken\noutput_type: loglikelihood\ntest_split: test\ndata_file: broken.jsonl\ndoc_to_text: '{{good}}'\n"
+                                        "doc_to_target: '{{good.nothing.there}}'\nmetric_list: [{metric: acc}]\n")
+    with weights_of(one, outcome.provenance) as reader:
+        found, troubles = _each_task(replace(one, options=VerifyOptions(("broken", "minimal_pairs"))), reader, _places(one, tmp_path / "tasks"))
+    assert found.scores["minimal_pairs"]["acc"] == outcome.metrics.tasks["minimal_pairs"]["acc"]
+    assert list(troubles) == ["broken"]
+    assert "lm-eval could not score broken" in troubles["broken"]
 
 
 def test_a_sweep_chooses_by_the_watched_documents_and_is_not_made_twice(corpus, tmp_path: Path):

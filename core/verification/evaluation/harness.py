@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from lm_eval.evaluator import evaluate
 from tokenizers import Tokenizer
 
+from core.errors import ModelDiscoveryError, VerificationError
 from core.verification.evaluation.lm import END_ID, ReaderLM, TextReader, limits
 from core.verification.evaluation.scores import Scores, TaskScores, accuracy, flat, mean_of
 from core.verification.evaluation.tasks import LocalTask, OwnTask, Places, load_own, own_names
@@ -29,7 +30,7 @@ def run_tasks(reader: TextReader, tokenizer: Tokenizer, tasks: Sequence[str], pl
     scores: dict[str, Scores] = {}
     items: dict[str, list[int]] = {}
     if own:
-        with _quiet():
+        with _quiet(), worded(task.name for task in own):
             made = {task.name: task.made() for task in own}
             found = evaluate(lm, {"tasks": made, "groups": {}, "group_map": {}}, log_samples=False, bootstrap_iters=100)
         for task in own:
@@ -40,6 +41,18 @@ def run_tasks(reader: TextReader, tokenizer: Tokenizer, tasks: Sequence[str], pl
         with _quiet():
             run_index(lm, others, scores, items)
     return TaskScores(scores, items)
+
+
+@contextlib.contextmanager
+def worded(names: Iterable[str]) -> Iterator[None]:
+    """A task is somebody's code and templates: whatever they raise is a VerificationError that names it."""
+    try:
+        yield
+    except (ModelDiscoveryError, MemoryError):
+        raise
+    except Exception as error:
+        why = str(error).strip().splitlines() or ["no words"]
+        raise VerificationError(f"lm-eval could not score {', '.join(names)}: {type(error).__name__}: {why[0][:300]}", "leave the task out, or mend its YAML") from error
 
 
 def check_tasks(tasks: Sequence[str], places: Places) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from lm_eval.evaluator import evaluate
 from lm_eval.tasks import TaskManager
 
-from core.errors import ModelDiscoveryError, VerificationError
+from core.errors import VerificationError
+from core.verification.evaluation.harness import worded
 from core.verification.evaluation.lm import ReaderLM
 from core.verification.evaluation.scores import Scores, accuracy, flat
 from core.verification.evaluation.tasks import unknown
@@ -48,13 +49,8 @@ def _manager() -> TaskManager:
 
 def run_index(lm: ReaderLM, tasks: Mapping[str, Any], scores: dict[str, Scores], items: dict[str, list[int]]) -> None:
     """Adds what lm-eval finds to `scores` and `items`."""
-    try:
-        with _environment(DISABLE_MULTIPROC="1"):  # its bootstrap would fork this process, which has threads
-            found = evaluate(lm, dict(tasks), log_samples=True, bootstrap_iters=100)
-    except (ModelDiscoveryError, MemoryError):
-        raise
-    except Exception as error:  # as when it is loaded: another project's code
-        raise VerificationError(f"lm-eval could not score {', '.join(tasks['tasks'])}: {type(error).__name__}: {str(error)[:300]}", "leave the task out, or look at its YAML") from error
+    with worded(tasks["tasks"]), _environment(DISABLE_MULTIPROC="1"):  # its bootstrap would fork this process, which has threads
+        found = evaluate(lm, dict(tasks), log_samples=True, bootstrap_iters=100)
     for name, result in found["results"].items():
         scores[name] = flat(result)
     for name, samples in found["samples"].items():
