@@ -34,7 +34,7 @@ from core.errors import ConfigError, JobError, UsageError
 from core.gab.references import load_references
 from core.gab.scales import get_scale
 from core.jobs import JobContext, Worker
-from core.lab import BUILTIN, Engine, Lab, Progress, Run
+from core.lab import Engine, Lab, Progress, Run
 from core.llm.caller import Caller
 from core.machine import this_machine, wait_politely
 from core.probing import probed
@@ -281,7 +281,7 @@ class BuildSystem:
 
     def _evolve(self, desk: Desk, job: JobContext) -> Json:
         p = job.job.payload
-        run = Run(p["run"], p["seed"], p["gate"], tuple(p["scales"]), p["n_proposals"], p["n_implement"], p["corpus"], p["instructions"], p.get("agents") or dict(BUILTIN))
+        run = Run(p["run"], p["seed"], p["gate"], tuple(p["scales"]), p["n_proposals"], p["n_implement"], p["corpus"], p["instructions"], p.get("agents") or desk.crew(""))
         order = [name for name in desk.scales if name in run.scales]
         selector = make_selector(p["selector"], run.seed, order)
         outcome = discovery.evolve(self.lab(desk, job, selector, run))

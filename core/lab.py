@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -127,9 +127,6 @@ class Engine:
     probe: Callable[[str, Sequence[Probe], int, Callable[[ProbeResult, Json], None], Progress], None]  # (code, probes, seed, on result and provenance, progress)
 
 
-BUILTIN: Json = {"designer": "genetic_designer", "reviewer": "rule_reviewer", "team": {"coder": "compose_coder"}}
-
-
 @dataclass(frozen=True)
 class Run:
     """An evolve run's settings; its accounts in the ledger are named `<id>/<account>`."""
@@ -141,8 +138,8 @@ class Run:
     n_proposals: int
     n_implement: int
     corpus: str | None
-    instructions: str = ""
-    agents: Json = field(default_factory=lambda: dict(BUILTIN))    # designer, reviewer and team, as Sessions.add takes them
+    instructions: str
+    agents: Json                     # designer, reviewer and team, as Sessions.add takes them
 
 
 class Reservation:
