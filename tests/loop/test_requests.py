@@ -158,7 +158,7 @@ def test_jobs_and_runs_from_before_keep_their_names(desk: Desk, system, work, en
     desk.verify(["gpt2"], "nano", [0])                              # stored already, paid under its old name
     work()
     assert (desk.store.ledger.account("nano").spent, desk.store.ledger.account("nano").reserved, len(engine.verified)) == (1, 0, 1)
-    run = Run("run-x", 0, "auto", ("nano",), 1, 1, None)
+    run = Run("run-x", 0, "auto", ("nano",), 1, 1, None, "", desk.crew(""))
     desk.store.ledger.set("run-x/nano", 1, "tester")
     lab = system.lab(desk, JobContext(queued, desk.store, desk.queue, threading.Event()), make_selector("greedy", 0, ["nano"]), run)
     made = desk.store.implementations.newest("gpt2")
@@ -178,7 +178,7 @@ def test_a_run_sees_neither_own_rates_nor_old_settings_nor_old_code(desk: Desk, 
     now.verify(["gla"], "nano", [0])
     work_now()
     desk.store.implementations.add("gla", "tester", "# a second revision", None)
-    run = Run("run-x", 0, "auto", ("nano",), 1, 1, None)
+    run = Run("run-x", 0, "auto", ("nano",), 1, 1, None, "", desk.crew(""))
     lab = FakeSystem(now.config, engine).lab(now, JobContext(now.queue.all()[0], now.store, now.queue, threading.Event()), make_selector("greedy", 0, ["nano"]), run)
     nodes = lab.tree().nodes
     assert {name for name in nodes if nodes[name]["design"].scores} == {name for name in nodes if nodes[name]["tried"]} == {"gla"}
