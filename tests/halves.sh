@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# All tests, in two halves beside each other: those that start no sandboxed process (or early), and the others, some of which look at what is left running.
+# All tests, in two halves beside each other. Some look at what is left running: they are in the second half, and come when the first one has done with the few sandboxed
+# processes that it starts.
 #   bash tests/halves.sh PYTHON
 set -uo pipefail
-alone=(tests/app tests/store tests/jobs tests/llm tests/statistics tests/selection)
+alone=(tests/agents tests/app tests/store tests/jobs tests/llm tests/statistics tests/selection)
 log="$(mktemp "${TMPDIR:-/tmp}/halves-XXXXXX")"
 "$1" -m pytest "${alone[@]}" >"$log" 2>&1 &
 beside=$!
