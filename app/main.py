@@ -6,14 +6,24 @@ import streamlit as st
 
 from app import shell
 
+# Section → (page, title, icon); those without a section stand in the bar itself.
+NAVIGATION = {
+    "": [
+        ("tree", "Tree", "account_tree"),
+        ("studio", "Studio", "forum"),
+        ("design", "Design", "edit_note"),
+        ("verify", "Verify", "science"),
+        ("report", "Report", "lab_profile"),
+    ],
+    "More": [
+        ("agents", "Agents", "smart_toy"),
+        ("library", "Library", "menu_book"),
+        ("jobs", "Jobs", "checklist"),
+    ],
+}
+
 st.set_page_config(page_title="Model Discovery", page_icon=str(shell.ICON), layout="wide", initial_sidebar_state="collapsed")
-page = st.navigation([
-    st.Page(shell.PAGES["tree"], title="Tree", icon=":material/account_tree:", default=True),
-    st.Page(shell.PAGES["design"], title="Design", icon=":material/edit_note:"),
-    st.Page(shell.PAGES["agents"], title="Agents", icon=":material/smart_toy:"),
-    st.Page(shell.PAGES["verify"], title="Verify", icon=":material/science:"),
-    st.Page(shell.PAGES["report"], title="Report", icon=":material/lab_profile:"),
-    st.Page(shell.PAGES["library"], title="Library", icon=":material/menu_book:"),
-    st.Page(shell.PAGES["jobs"], title="Jobs", icon=":material/checklist:"),
-], position="top")
+page = st.navigation({
+    section: [st.Page(shell.PAGES[name], title=title, icon=f":material/{icon}:", default=name == "tree") for name, title, icon in pages]
+    for section, pages in NAVIGATION.items()}, position="top")
 shell.run(page)

@@ -14,7 +14,7 @@ from core.errors import ModelDiscoveryError
 from core.types import Design, JobState, Status
 
 ICON = ROOT / "app" / "icon.svg"  # served by the app: nothing comes from elsewhere
-PAGES: dict[str, Path] = {name: ROOT / "pages" / f"{name}.py" for name in ("tree", "design", "agents", "verify", "report", "library", "jobs")}
+PAGES: dict[str, Path] = {path.stem: path for path in sorted((ROOT / "pages").glob("*.py"))}
 LIVE = (JobState.QUEUED, JobState.RUNNING)
 
 # Okabe & Ito's palette: told apart by colour-blind eyes. `badge` is the nearest of Streamlit's names.

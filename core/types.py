@@ -77,6 +77,17 @@ class Verb(StrEnum):
     MUTE = "mute"            # data: {"decision": id, "on": bool, "text": words}: a record that teaches, switched off or on again, or put in other words
     PAUSE = "pause"          # the session's agents stop before their next call; data: {"on": bool}
     PROMOTE = "promote"      # score it on the locked test split; data: {"verification": id}
+    SEND_BACK = "send_back"  # the agents shall revise the proposal; the reason says what is wrong; data: {"revision": n}
+    DEFER = "defer"          # not now: out of the inbox until something about it changes, or it is reset; data: {"item": key, "on": bool}
+    TAG = "tag"              # data: {"tag": word, "on": bool}
+    PIN = "pin"              # the selector keeps it in play whatever its score; data: {"on": bool}
+    BOOST = "boost"          # its branch is chosen so many times as often; data: {"factor": number}, 1 takes it back
+    PRUNE = "prune"          # the selector leaves its branch alone; data: {"on": bool}
+    FORECAST = "forecast"    # data: {"reference": id, "scale": name, "probability": 0–1}: that the design beats the reference there
+    PREFER = "prefer"        # "which would you train?"; data: {"better": id, "worse": [ids]}
+    UNDO = "undo"            # data: {"decision": id}: that one no longer counts
+    GATE = "gate"            # data: {"run": id or "", "step": name, "rule": ask, if or auto, …}: what may go on without a person
+    CHOOSE = "choose"        # another choice instead of the selector's; data: {"run": id, "act": design or verify, …}
 
 
 class JobState(StrEnum):

@@ -67,7 +67,7 @@ def cards(desk: Desk) -> None:
 
 def seed(design_id: str, label: str) -> None:
     if st.button(label, icon=":material/park:", key=f"seed-{design_id}", help="start a design session whose proposals grow from it"):
-        shell.go("design", parents=design_id)
+        shell.go("studio", parents=design_id)
 
 
 def one(desk: Desk, design_id: str) -> None:

@@ -102,7 +102,7 @@ def draw_tray() -> None:
         st.markdown(f"**Chosen:** {', '.join(tray())}")
         with st.container(horizontal=True):
             if st.button("Crossover" if len(tray()) > 1 else "Mutate", type="primary", icon=":material/merge:", key="tray-cross"):
-                shell.go("design", parents=",".join(tray()))
+                shell.go("studio", parents=",".join(tray()))
             if st.button("Verify", icon=":material/science:", key="tray-verify"):
                 shell.go("verify", designs=",".join(tray()))
             if st.button("Clear", icon=":material/close:", key="tray-clear"):

@@ -50,7 +50,7 @@ def draw_actions(desk: Desk, design: Design) -> None:
             tray.remove(design.id) if chosen else tray.append(design.id)
             st.rerun()
         if st.button("Mutate", icon=":material/edit:", key="card-mutate"):
-            shell.go("design", parents=design.id)
+            shell.go("studio", parents=design.id)
         runs = design.status in (Status.IMPLEMENTED, Status.VERIFIED)
         if st.button("Verify", icon=":material/science:", key="card-verify", disabled=not runs, help=None if runs else "it has no checked code yet"):
             shell.go("verify", designs=design.id)

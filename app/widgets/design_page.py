@@ -24,7 +24,7 @@ def draw_design(desk: Desk, design_id: str) -> None:
         st.caption(f"{design.id} · {design.kind} · {design.mode} of {', '.join(design.parents) or 'nothing'} · by {design.author}", width="content")
         shell.link("tree", "In the tree", ":material/account_tree:", design=design.id)
         if design.session_id:
-            shell.link("design", "Its session", ":material/forum:", session=design.session_id)
+            shell.link("studio", "Its session", ":material/forum:", session=design.session_id)
         shell.link("verify", "Verify", ":material/science:", designs=design.id)
     shell.live(lambda: _draw_work(desk, design_id), bool(_work(desk, design_id)))
     _draw_partial(desk, found)

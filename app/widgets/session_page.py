@@ -24,7 +24,7 @@ def draw_session(desk: Desk, session_id: str) -> None:
         st.subheader("Proposals, best first", anchor=False)
         for i, design in enumerate(ranked):
             _draw_proposal(desk, session, ranked, i, design)
-    shell.link("design", "All sessions", ":material/arrow_back:")
+    shell.link("studio", "All sessions", ":material/arrow_back:")
 
 
 def _running(desk: Desk, session: Session) -> bool:

@@ -31,7 +31,7 @@ class Sessions:
         with self._db.read() as c:
             row = c.execute(select(SessionRow).where(SessionRow.id == id)).first()
         if row is None:
-            raise NotFound(f"there is no session {id!r}", "see the Design page, or start one: python -m core design")
+            raise NotFound(f"there is no session {id!r}", "see the Studio page, or start one: python -m core design")
         return _session(row)
 
     def all(self, limit: int | None = None) -> list[Session]:

@@ -152,7 +152,7 @@ def test_a_session_shows_models_money_thoughts_tools_and_what_was_cut(open_page,
         message.facts = {"model": "big", "usage": {"input": 1000, "output": 234, "cached": 10}, "money": None}
     desk.store.events.append(f"session:{session.id}", "stuck", "reviewer", {"design": f"{session.id}-1", "times": 2, "why": "it repeats the review of gpt2"})
     dialog.phase("paused", "the budget money is used up", account="money")
-    test = open_page("design", session=session.id)
+    test = open_page("studio", session=session.id)
     words = said(test).replace("\\", "")
     assert "big · 1,234 tokens, 10 cached · price unknown" in words
     assert "what was lost" not in words
@@ -182,15 +182,15 @@ def test_a_message_that_begins_anew_takes_the_place_of_the_one_that_was_cut(desk
 
 def test_a_pause_can_be_asked_for_and_taken_back(open_page, desk: Desk):
     session = desk.start_session(["gpt2"])
-    test = press(open_page("design", session=session.id), "Pause")
+    test = press(open_page("studio", session=session.id), "Pause")
     assert "Pausing" in said(test)
     desk.queue.cancel(desk.queue.all()[0].id)
-    test = press(open_page("design", session=session.id), "Go on")
+    test = press(open_page("studio", session=session.id), "Go on")
     assert [j.subject for j in desk.queue.all(states=[JobState.QUEUED])] == [f"session:{session.id}"]
 
 
 def test_exploring_needs_an_idea_and_the_team_is_the_builtin_one_without_a_key(open_page, desk: Desk):
-    test = open_page("design", parents="gpt2")
+    test = open_page("studio", parents="gpt2")
     assert next(s for s in test.selectbox if s.key == "new-team").value == "builtin"
     next(t for t in test.toggle if t.key == "new-explore").set_value(True).run()
     press(test, "Start")
@@ -263,7 +263,7 @@ def test_a_version_that_was_broken_by_hand_is_told_and_taken_away(open_page, des
     desk.config.own_specs_dir.mkdir()
     (desk.config.own_specs_dir / "designer.yaml").write_text("name: designer\nrole: [")
     assert "cannot be read" in said(open_page("agents"))
-    assert open_page("design").error, "said in words there, too"
+    assert open_page("studio").error, "said in words there, too"
     press(open_page("agents"), "Take your version of designer away")
     assert desk.agents()["designer"].engine == "model"
 

@@ -25,27 +25,27 @@ def test_the_tree_page_shows_the_linked_design(open_page):
 
 
 def test_wrong_links_become_words(open_page):
-    assert "there is no session" in said(open_page("design", session="nope"))
+    assert "there is no session" in said(open_page("studio", session="nope"))
     assert "there is no design" in said(open_page("design", design="nope"))
 
 
 def test_a_session_starts_from_its_link_and_its_proposals_can_be_judged(open_page, desk: Desk, work):
-    test = open_page("design", parents="gpt2,llama")
+    test = open_page("studio", parents="gpt2,llama")
     assert "Crossover" in said(test)
     next(b for b in test.button if b.label == "Start").click().run()
     assert not test.exception
     (session,) = desk.store.sessions.all()
     assert session.parents == ("gpt2", "llama")
     work()
-    test = open_page("design", session=session.id)
+    test = open_page("studio", session=session.id)
     assert "Proposals, best first" in said(test)
     best = desk.ranking(session.id)[0]
     next(b for b in test.button if b.key == f"approve-{best.id}").click().run()
     assert desk.store.designs.get(best.id).status is Status.APPROVED
-    test = open_page("design", session=session.id)
+    test = open_page("studio", session=session.id)
     next(b for b in test.button if b.key == f"undo-{best.id}").click().run()
     assert desk.store.designs.get(best.id).status is Status.PROPOSED
-    next(b for b in open_page("design", session=session.id).button if b.key == "release").click().run()
+    next(b for b in open_page("studio", session=session.id).button if b.key == "release").click().run()
     work()
     assert desk.store.designs.get(desk.ranking(session.id)[0].id).status is Status.IMPLEMENTED
 
