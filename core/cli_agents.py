@@ -16,14 +16,14 @@ from core.errors import UsageError
 from core.llm.base import Request, Turn
 from core.replay import exported
 from core.talk import BuildModel
-from core.types import Session, Spent
+from core.types import SIDES, Session, Spent
 
 Answer = tuple[object, str, int]
 
 SESSION = ("session", {"help": "a session's id"})
 WORDS = {"nargs": "+", "metavar": "WORDS"}
 PAUSE, RESUME = (SESSION,), (SESSION,)
-STEER = (SESSION, ("words", WORDS))
+STEER = (SESSION, ("words", WORDS), ("--to", {"choices": list(SIDES), "default": "", "help": "those who make or those who judge alone (default: all)"}))
 GUIDE = (("words", WORDS),)
 REPLAY = (("file", {"help": "what `agents export SESSION` printed"}),)
 AGENTS = (("action", {"nargs": "?", "choices": ["list", "show", "test", "lessons", "export"], "default": "list"}),
@@ -158,7 +158,7 @@ def resume(args: argparse.Namespace) -> Answer:
 
 def steer(args: argparse.Namespace) -> Answer:
     desk, words = BuildSystem().open(), " ".join(args.words)
-    desk.steer(args.session, words)
+    desk.steer(args.session, words, args.to)
     return {"session": args.session, "said": words}, f"session {args.session} is told before its next call", 0
 
 

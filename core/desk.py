@@ -32,6 +32,7 @@ from core.types import (
     DESIGN_BUDGET,
     MONEY,
     OWN_RATE,
+    SIDES,
     TOKENS,
     CheckReport,
     Costs,
@@ -126,14 +127,16 @@ class Desk(Judging, Directing, Staffing):
             self._run(session)
         return session
 
-    def steer(self, session_id: str, text: str) -> None:
-        """Say something to a session's agents: they read it before their next proposal."""
+    def steer(self, session_id: str, text: str, to: str = "") -> None:
+        """Say something to a session's agents, which they hear before they next speak; with `to`, to those who make ("designer") or those who judge ("reviewer") alone."""
+        if to and to not in SIDES:
+            raise UsageError(f"{to!r} is no side of the table", f"use {' or '.join(SIDES)}, or leave it out to reach all")
         self.store.sessions.get(session_id)
         text = _words(text, "there is nothing to say")
-        self.store.decisions.add(Verb.STEER, self.author, session_id=session_id, reason=text)
+        self.store.decisions.add(Verb.STEER, self.author, session_id=session_id, reason=text, data={"to": to} if to else {})
         message = secrets.randbits(31)
         self.store.events.append_many(f"session:{session_id}", [
-            ("message", self.author, {"role": "person", "message": message, "design": None}),
+            ("message", self.author, {"role": "person", "message": message, "design": None, "to": to}),
             ("delta", self.author, {"message": message, "text": text}),
             ("message_end", self.author, {"message": message})])
 

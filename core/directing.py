@@ -8,19 +8,21 @@ from core.agents.spec import AgentSpec, TeamSpec, load_specs, load_teams
 from core.errors import Conflict, NotFound, UsageError
 from core.guidance import Lesson, Lessons
 from core.store.guidance import Use
-from core.types import Decision, Job, Session, Verb
+from core.types import Decision, Job, JobState, Session, Verb
 
 if TYPE_CHECKING:
     from core.config import Config
+    from core.jobs import Queue
     from core.store import Store
 
 __all__ = ["Directing", "Lesson", "Use"]
 
 
 class Directing:
-    """What it needs of the desk: store, config, author, `_run`."""
+    """What it needs of the desk: store, queue, config, author, `_run`."""
 
     store: Store
+    queue: Queue
     config: Config
     author: str
 
@@ -37,6 +39,14 @@ class Directing:
         if session.closed_at:
             raise Conflict(f"session {session_id} is closed", "there is nothing left to pause")
         return self.store.decisions.add(Verb.PAUSE, self.author, session_id=session_id, data={"on": True})
+
+    def interrupt(self, session_id: str) -> Decision:
+        """Stop the session's agents at once, in the middle of what they are saying: what was streamed of it is paid, and is said again when they go on."""
+        said = self.pause(session_id)
+        for job in self.queue.all(states=(JobState.QUEUED, JobState.RUNNING)):
+            if job.subject == f"session:{session_id}":       # a run's job does other work too: there the agents stop before their next call
+                self.queue.cancel(job.id)
+        return said
 
     def go_on(self, session_id: str) -> Job:
         """Take a pause back, or try again after a budget was topped up: the session goes on from its last complete message."""

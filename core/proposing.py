@@ -21,6 +21,7 @@ from core.guidance import Lessons
 from core.selection.ranking import ranking
 from core.store import Store
 from core.types import (
+    SIDES,
     CheckReport,
     CheckResult,
     Design,
@@ -81,7 +82,7 @@ class Proposing:
         """What a session's agents share."""
         run = self.current.id if self.current else ""
         return Setting(self.team.asking(session), dialog, stream, self.team.toolbox(scale), self.progress.check_cancel,
-                       lambda: self.refuse_paused(session) if session else None, self.store.guidance.carried, lambda: self._steering(session), run)
+                       lambda: self.refuse_paused(session) if session else None, self.store.guidance.carried, lambda role: self._steering(session, role), run)
 
     def _at(self, session: Session, phase: str, note: str) -> Setting:
         """The session's setting at the beginning of a phase, which the screen is told of. Raises Paused where a person has stopped it."""
@@ -91,8 +92,10 @@ class Proposing:
         dialog.phase(phase, note)
         return self.setting(session, f"session:{session.id}", dialog, session.scale)
 
-    def _steering(self, session: Session | None) -> list[tuple[int, str]]:
-        return [(d.id, d.reason) for d in self.store.decisions.of(session_id=session.id) if d.verb is Verb.STEER] if session else []
+    def _steering(self, session: Session | None, role: str) -> list[tuple[int, str]]:
+        """What a person said to everybody, or to this role's side of the table."""
+        said = self.store.decisions.of(session_id=session.id) if session else []
+        return [(d.id, d.reason) for d in said if d.verb is Verb.STEER and (not d.data.get("to") or role in SIDES[d.data["to"]])]
 
     def refuse_paused(self, session: Session) -> None:
         """Raises Paused where a person has stopped the session's agents."""
@@ -283,7 +286,7 @@ class Proposing:
         """Parents and surroundings of the k-th proposal; a person's steering words so far count as instructions."""
         known = [(owner, tree) for owner, tree in self.store.unit_trees() if owner != design_id]
         trees = dict(known)
-        steering = [words for _, words in self._steering(session)]
+        steering = [words for _, words in self._steering(session, "designer")]
         lessons = Lessons(self.store)
         return Brief(
             mode=session.mode, parents=tuple(self._parent(p, trees) for p in session.parents), index=k, seed=derive_seed(session.seed, k),

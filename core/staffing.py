@@ -127,6 +127,12 @@ class Staffing:
         """On language models, by a session's agents; code written from a design's page is that design's."""
         return self.store.calls.spent(stream=f"session:{session_id}")
 
+    def asks_models(self, session: Session) -> bool:
+        """Whether any agent of the session's team asks a language model."""
+        specs = self.agents()
+        names = (session.designer, session.reviewer, *(v for k, v in session.team.items() if k not in ("name", "rounds", "accept", "replay")))
+        return any(name in specs and specs[name].engine == "model" for name in names)
+
     def average(self, team: str) -> tuple[int, Spent] | None:
         """(of how many, the sum) over the team's last closed sessions; None where there is none yet."""
         closed = [s for s in self.store.sessions.all(limit=200) if s.closed_at and s.team.get("name", BUILTIN_TEAM) == team][:LAST]

@@ -71,7 +71,7 @@ class Verb(StrEnum):
     COMMENT = "comment"
     RERANK = "rerank"        # data: {"order": [design ids, best first]}
     RELEASE = "release"      # opens the session's gate: implement the best
-    STEER = "steer"          # words to the session's agents
+    STEER = "steer"          # words to the session's agents; data: {"to": a key of SIDES}, or nothing: to all
     EDIT = "edit"            # a person changed the proposal; the reason says how; data: {"revision": n}
     GUIDE = "guide"          # a standing rule for the agents
     MUTE = "mute"            # data: {"decision": id, "on": bool, "text": words}: a record that teaches, switched off or on again, or put in other words
@@ -88,6 +88,10 @@ class Verb(StrEnum):
     UNDO = "undo"            # data: {"decision": id}: that one no longer counts
     GATE = "gate"            # data: {"run": id or "", "step": name, "rule": ask, if or auto, …}: what may go on without a person
     CHOOSE = "choose"        # another choice instead of the selector's; data: {"run": id, "act": design or verify, …}
+
+
+# Whom a person's words reach, where they are not for all: those who make, or those who judge.
+SIDES = {"designer": ("designer", "librarian", "coder", "debugger"), "reviewer": ("reviewer", "ranker", "observer")}
 
 
 class JobState(StrEnum):

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import streamlit as st
 
 from app import shell
-from app.widgets import conversation, dialog
+from app.widgets import conversation, dialog, direction
 from app.widgets.design_card import draw_judgement
 from app.widgets.proposal_editor import draw_editor, draw_review
 from core.desk import Desk
-from core.types import DESIGN_BUDGET, Design, JobKind, JobState, Session, Status, Verb
+from core.types import DESIGN_BUDGET, Design, JobKind, JobState, Session, Status
+
+VIEWS = {"sides": "Side by side", "together": "As it was said"}
 
 
 def draw_session(desk: Desk, session_id: str) -> None:
     session = desk.store.sessions.get(session_id)
+    direction.draw_others(desk, session)
     st.subheader(f"Session {session.id}: {session.mode} of {', '.join(session.parents) or 'nothing'}", anchor=False)
     running = _running(desk, session)
-    shell.live(lambda: _draw_dialog(desk, session), running)
-    _draw_direction(desk, session, running)
+    sides = st.segmented_control("How to read it", list(VIEWS), format_func=VIEWS.get, default="sides", required=True, key="view-dialog", label_visibility="collapsed") == "sides"
+    shell.live(lambda: _draw_dialog(desk, session, sides), running)
+    direction.draw_direction(desk, session, running, _said(desk, session).account)
     ranked = desk.ranking(session.id)
     if ranked and not running:
         _draw_gate(desk, session, ranked)
         st.subheader("Proposals, best first", anchor=False)
         for i, design in enumerate(ranked):
             _draw_proposal(desk, session, ranked, i, design)
-    shell.link("studio", "All sessions", ":material/arrow_back:")
 
 
 def _running(desk: Desk, session: Session) -> bool:
@@ -32,7 +37,7 @@ def _running(desk: Desk, session: Session) -> bool:
     return any(j.subject in subjects or (j.kind is JobKind.IMPLEMENT and j.payload["design"].startswith(f"{session.id}-")) for j in desk.queue.all(states=shell.LIVE))
 
 
-def _draw_dialog(desk: Desk, session: Session) -> bool:
+def _draw_dialog(desk: Desk, session: Session, sides: bool) -> bool:
     """Whether the session still works."""
     running = _running(desk, session)
     said = _said(desk, session)
@@ -45,14 +50,21 @@ def _draw_dialog(desk: Desk, session: Session) -> bool:
         st.badge(words, color="orange" if words in ("Waiting for you", "Paused") else "blue" if running else "green", icon=":material/forum:")
         if said.note and words not in ("Paused", "Going on", "Closed"):
             st.caption(said.note, width="content")
-        st.caption(spent_words(desk, session), width="content")
-    dialog.draw(said, 460 if running or not desk.ranking(session.id) else 300)
+        st.caption(spent_words(desk, session) + (f" · {shell.took((datetime.now(UTC) - session.created_at).total_seconds())} since it began" if running else ""), width="content")
+        for design in _being_written(said) if running else ():
+            shell.link("design", f"Take over the code of {design}", ":material/code:", design=design)
+    dialog.draw(said, 460 if running or not desk.ranking(session.id) else 300, sides)
     failed = [j for j in desk.queue.all(limit=50) if j.subject == f"session:{session.id}"][:1]
     if failed and failed[0].state is JobState.FAILED:
         st.error(f"The session stopped: {shell.plain(failed[0].error)}", icon=":material/error:")
         if st.button("Try again", key="retry-session") and shell.act(lambda: desk.retry(failed[0].id)):
             st.rerun()
     return running
+
+
+def _being_written(said: conversation.Conversation) -> list[str]:
+    """The designs on which a coder has spoken."""
+    return list(dict.fromkeys(m.design for m in said.messages.values() if m.role in ("coder", "debugger") and m.design))
 
 
 def _said(desk: Desk, session: Session) -> conversation.Conversation:
@@ -68,51 +80,6 @@ def spent_words(desk: Desk, session: Session) -> str:
     if not spent.tries:
         return f"team {team} · no calls to language models"
     return f"team {team} · {spent.tries} call{'s' if spent.tries > 1 else ''} · {spent.tokens:,} tokens · {'price unknown' if spent.dollars == 'unknown' else shell.plain(spent.dollars)}"
-
-
-# ------------------------------------------------------------------------------------------------ directing
-
-
-def _draw_direction(desk: Desk, session: Session, running: bool) -> None:
-    """Pause, go on, and a word to the agents."""
-    if session.closed_at:
-        return
-    phase, note = desk.standing(session.id)
-    stopped = _paused_by_person(desk, session)
-    with st.container(horizontal=True, vertical_alignment="center", key="direction"):
-        if running and not stopped:
-            if st.button("Pause", icon=":material/pause:", key="pause", help="the agents stop before their next call; what they said stays") and shell.act(
-                    lambda: desk.pause(session.id), "they stop before their next call"):
-                st.rerun()
-        elif running:
-            st.caption("Pausing: the agents finish what they are saying.", width="content")
-        words = st.chat_input("Say something to the agents", key=f"steer-{session.id}")
-    if words and shell.act(lambda: desk.steer(session.id, words), "said"):
-        st.rerun()
-    if not running and (phase == "paused" or stopped):
-        _draw_pause(desk, session, note if phase == "paused" else "")
-
-
-def _paused_by_person(desk: Desk, session: Session) -> bool:
-    words = [d for d in desk.store.decisions.of(session_id=session.id) if d.verb is Verb.PAUSE]
-    return bool(words and words[-1].data.get("on"))
-
-
-def _draw_pause(desk: Desk, session: Session, note: str) -> None:
-    """Why the session waits, what mends it right here, and Go on."""
-    account = _said(desk, session).account
-    with st.container(border=True, key="paused"):
-        st.markdown(f":material/pause_circle: **Paused.** {shell.plain(note)}")
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            if account and (now := next((a for a in desk.store.ledger.accounts() if a.name == account), None)):
-                coin, step = ("tokens", 1_000_000.0) if account.endswith("tokens") else ("US dollars", 1.0)
-                total = st.number_input(f"Budget {account}, {coin} in all", 0.0, 1e12, float(now.granted) + step, step=step, format="%.0f" if coin == "tokens" else "%.2f", key="top-up",
-                                        width=260, help=f"{now.spent:g} are spent, {now.left:g} left")
-                if st.button("Top up and go on", type="primary", icon=":material/play_arrow:", key="top-up-go") and shell.act(
-                        lambda: (desk.set_budget(account, total), desk.go_on(session.id)), "going on"):
-                    st.rerun()
-            if st.button("Go on", icon=":material/play_arrow:", key="go-on", type="secondary" if account else "primary") and shell.act(lambda: desk.go_on(session.id), "going on"):
-                st.rerun()
 
 
 def _draw_gate(desk: Desk, session: Session, ranked: list[Design]) -> None:

@@ -50,7 +50,7 @@ class Setting:
     check_cancel: Callable[[], None]
     may_speak: Callable[[], None]    # asked before each call, never in the middle of one: raises Paused where a person has stopped the session
     carried: Callable[[Sequence[int], str, str | None], None]    # a prompt carries these records of people: (ids, conversation, design)
-    words: Callable[[], Sequence[tuple[int, str]]]   # what a person said to the session so far: (id of the decision, words)
+    words: Callable[[str], Sequence[tuple[int, str]]]   # role → what a person said to it or to all so far: (id of the decision, words)
     run: str = ""
 
 
@@ -103,7 +103,7 @@ class Conversation:
 
     def _record(self, opening: Opening, models: Sequence[str], temperature: float | None) -> Json:
         """What a person said to the session is in the first turn, whether the opening has it or not."""
-        words = list(self.setting.words())
+        words = list(self.setting.words(self.spec.role))
         user = "\n\n".join([opening.user, *(f"The researcher says: {said}" for _, said in words if said not in opening.user)])
         ids = list(dict.fromkeys([*opening.guidance, *(number for number, _ in words)]))
         self.setting.carried(ids, self.key, self.design)
@@ -156,7 +156,7 @@ class Conversation:
     def _tell(self, more: Callable[[], str] | str) -> None:
         """The next user turn, with what a person said meanwhile; recorded, so that it reads the same after a restart."""
         def make() -> Json:
-            new = [(number, words) for number, words in self.setting.words() if number not in self._heard]
+            new = [(number, words) for number, words in self.setting.words(self.spec.role) if number not in self._heard]
             said = [more() if callable(more) else more, *(f"The researcher says: {words}" for _, words in new)]
             ids = [number for number, _ in new]
             self.setting.carried(ids, self.key, self.design)

@@ -164,7 +164,7 @@ def _dialog() -> Dialog:
 
 
 def _setting() -> Setting:
-    return Setting(_Nobody(), _dialog(), "trial", _NoTools(), lambda: None, lambda: None, lambda *_: None, lambda: ())
+    return Setting(_Nobody(), _dialog(), "trial", _NoTools(), lambda: None, lambda: None, lambda *_: None, lambda role: ())
 
 
 def _once_more(spec: AgentSpec) -> AgentSpec:

@@ -29,7 +29,7 @@ def conversation(served, model: str = "oai:big") -> Conversation:
     spec = AgentSpec("critic", "reviewer", "model", "a critic", {}, Path(), (model,), {"max_tokens": 300, "deadline_s": 5.0})
     events: list = []
     dialog = Dialog(lambda kind, author, data: events.append((kind, data)), lambda: ())
-    setting = Setting(served.caller, dialog, "session:x", NoTools(), lambda: None, lambda: None, lambda *_: None, lambda: ())
+    setting = Setting(served.caller, dialog, "session:x", NoTools(), lambda: None, lambda: None, lambda *_: None, lambda role: ())
     return Conversation(spec, setting, "x-1/review1", "x-1", lambda: Opening("be strict", "review this"))
 
 

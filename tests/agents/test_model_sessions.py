@@ -10,6 +10,7 @@ from stub_llm import Call, Reply
 from stub_llm.researcher import FAULTS, Researcher
 
 from core.agents.similarity import points_shared, resemblance
+from core.errors import UsageError
 from core.types import MONEY, JobState, Mode, Status, Verb
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -240,6 +241,19 @@ def test_an_edit_teaches_by_what_it_changed(lab):
     assert "+One more risk." in lesson.text
     newest = found.desk.store.proposals.newest(proposal.design_id)
     assert newest.new_units == proposal.new_units
+
+
+def test_a_word_to_the_reviewer_is_not_told_to_the_designer(lab):
+    found = lab()
+    session = found.session(n_implement=0)
+    found.desk.steer(session.id, "QQ be strict", to="reviewer")
+    found.desk.steer(session.id, "ZZ keep it small", to="designer")
+    found.work()
+    heard = {("QQ" in str(a.body), "ZZ" in str(a.body)) for a in found.server.log if "You design blocks" in a.system}
+    judged = {("QQ" in str(a.body), "ZZ" in str(a.body)) for a in found.server.log if "You review proposals" in a.system}
+    assert (heard, judged) == ({(False, True)}, {(True, False)})
+    with pytest.raises(UsageError, match="no side of the table"):
+        found.desk.steer(session.id, "x", to="nobody")
 
 
 def test_a_pause_stops_before_the_next_call_and_going_on_pays_nothing_twice(lab):
