@@ -56,7 +56,7 @@ def models(args: argparse.Namespace) -> tuple[object, str, int]:
     """Providers, whether they can be asked, and what their tiers cost."""
     config = Config.from_env()
     catalogue, prices = load_catalogue(config.providers_file), load_prices(config.prices_file)
-    data = [{"provider": e.name, "label": e.label, "wire": e.wire, "base_url": e.base_url, "key": _key(e, config), "tiers": dict(e.tiers),
+    data = [{"provider": e.name, "label": e.label, "wire": e.wire, "base_url": e.at, "key": _key(e, config), "tiers": dict(e.tiers),
              "prices": {tier: _price(e, model, prices) for tier, model in e.tiers.items()}} for e in catalogue.entries.values()]
     rows = [(d["provider"], d["wire"], d["base_url"], d["key"], "; ".join(f"{tier} {model} ({d['prices'][tier]})" for tier, model in d["tiers"].items())) for d in data]
     words = text.table(("provider", "wire", "at", "key", "tiers ($ per million tokens, in and out)"), rows)

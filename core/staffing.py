@@ -118,7 +118,7 @@ class Staffing:
         return {"designer": members["designer"], "reviewer": members["reviewer"], "team": {"name": team.name, **others, "rounds": team.rounds, "accept": team.accept}}
 
     def providers(self) -> list[Provider]:
-        return [Provider(e.name, e.label, e.base_url, self._key(e), bool(e.key and e.key in self.config.keys) or (not e.key and bool(e.base_url)), dict(e.tiers),
+        return [Provider(e.name, e.label, e.at, self._key(e), bool(e.key and e.key in self.config.keys) or (not e.key and bool(e.base_url)), dict(e.tiers),
                          {tier: self._price(e, model) for tier, model in e.tiers.items()}) for e in self.catalogue.entries.values() if e.wire != "replay"]
 
     # ------------------------------------------------------------------------------------------ what they cost

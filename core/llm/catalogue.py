@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
+from math import isfinite
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from core.config import KEYS, NAMED
 from core.errors import ConfigError, UsageError
+from core.llm.scrub import no_keys
 
 WIRES = ("chat", "responses", "messages", "local", "replay")
+LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
+LONGEST_S = 86_400.0    # of any wait on a line
+LONGEST_WORD = 16       # without a _; what is longer is no variable's name but most likely the key itself
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,11 @@ class Entry:
 
     def about(self, model: str) -> Card:
         return next((replace(self.card, **changes) for pattern, changes in self.models if fnmatchcase(model, pattern)), self.card)
+
+    @property
+    def at(self) -> str:
+        """Its address as it may be shown: without what stands behind a ?, where some put a key."""
+        return self.base_url.partition("?")[0]
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,9 @@ class Catalogue:
 # ------------------------------------------------------------------------------------------------------ reading
 
 
+@no_keys()
 def load_catalogue(path: Path) -> Catalogue:
+    """Raises ConfigError naming the entry and the key of the file; never quotes what stands under `key`, nor an address with a password in it."""
     data = load_yaml(path)
     providers = data.get("providers")
     if set(data) != {"providers"} or not isinstance(providers, dict) or not providers:
@@ -137,10 +150,10 @@ def _entry(path: Path, name: str, body: Any) -> Entry:
     _typed(where, card, cards)
     if own.get("wire") not in WIRES:
         raise ConfigError(f"{where}.wire {own.get('wire')!r} is unknown", f"use one of {', '.join(WIRES)}")
-    if own["wire"] in ("chat", "responses", "messages") and not str(own.get("base_url", "")).startswith(("http://", "https://")):
-        raise ConfigError(f"{where}.base_url is missing, or no http address", "give the server's address")
-    if own.get("key") and own["key"] not in KEYS and not NAMED.fullmatch(f"key: {own['key']}"):
-        raise ConfigError(f"{where}.key {own['key']!r} is unknown", f"use one of {', '.join(KEYS)}, or name an environment variable in capitals that holds it")
+    _address(where, own)
+    if own.get("key") and own["key"] not in KEYS and not _is_variable(own["key"]):   # it may well be the key itself: it is not quoted
+        raise ConfigError(f"{where}.key is neither one of {', '.join(KEYS)} nor the name of an environment variable",
+                          "write the NAME of the variable that holds the key, in capitals, for instance GROQ_API_KEY; the key itself never belongs into this file")
     return Entry(name, **{"label": name, **own}, card=Card(**card), models=_models(where, body.get("models", {}), cards), tiers=_tiers(where, body.get("tiers", {})))
 
 
@@ -160,9 +173,38 @@ def _tiers(where: str, body: Any) -> Mapping[str, str]:
     return {str(k): v for k, v in body.items()}
 
 
+def _is_variable(name: str) -> bool:
+    return NAMED.fullmatch(f"key: {name}") is not None and ("_" in name or len(name) <= LONGEST_WORD)
+
+
+def _address(where: str, own: Mapping[str, Any]) -> None:
+    text = str(own.get("base_url", ""))
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - reading it is what refuses one that is no number
+    except ValueError:
+        parts = SplitResult("", "", "", "", "")
+    if own["wire"] in ("chat", "responses", "messages") and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ConfigError(f"{where}.base_url is missing, or no http address", "give the server's address")
+    if "@" in text:
+        raise ConfigError(f"{where}.base_url has a name or a password in it, which every message about the server would show",
+                          "leave out what stands before the @, and name under key the variable that holds the password")
+
+
 def _typed(where: str, values: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+    """Raises ConfigError where a value is of another type than the field, or no sensible number."""
     allowed = {"bool": bool, "int": int, "float": (int, float), "str": str}
     for key, value in values.items():
         kind = allowed[types[key]]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise ConfigError(f"{where}.{key} {value!r} is no {types[key]}", "mend it")
+            said = "" if key == "key" else f" {value!r}"
+            raise ConfigError(f"{where}.{key}{said} is no {types[key]}", f"give {WANTED[types[key]]}")
+        if types[key] == "float" and not (isfinite(value) and 0 < value <= LONGEST_S):
+            raise ConfigError(f"{where}.{key} is {value}", f"give seconds, more than 0 and at most {LONGEST_S:.0f}")
+        if types[key] == "int" and value < 0:
+            raise ConfigError(f"{where}.{key} is {value}", "give a number of tokens; 0 where it is not known")
+        if key == "limit_name" and value not in LIMIT_NAMES:
+            raise ConfigError(f"{where}.{key} {value!r} is unknown", f"use {' or '.join(LIMIT_NAMES)}")
+
+
+WANTED = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}

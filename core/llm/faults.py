@@ -51,7 +51,7 @@ class Teller:
             return self.status(status, body_text(error), getattr(getattr(error, "response", None), "headers", {}))
         chain = [error, error.__cause__, error.__context__]
         if any(isinstance(e, httpx2.ConnectError | httpx2.ConnectTimeout) for e in chain):
-            return Overloaded(f"{self.entry.label} cannot be reached at {self.entry.base_url}{self._reason(error)}", self._start(), unpaid=True)
+            return Overloaded(f"{self.entry.label} cannot be reached at {self.entry.at}{self._reason(error)}", self._start(), unpaid=True)
         if any(isinstance(e, httpx2.TimeoutException) for e in chain):
             return TimedOut(f"{self.entry.label} was silent for {self.entry.stall_s:g} s in the middle of an answer of {self.model}", "it is tried again")
         if isinstance(error, ValueError | KeyError | TypeError | AttributeError):
@@ -68,7 +68,7 @@ class Teller:
         if status == 402 or (status in (400, 429) and QUOTA.search(about)):
             return QuotaSpent(f"{label} says that the account of its key has no money left ({status}){said}", f"add credit at {label}, or use another provider")
         if status == 404:
-            return ModelUnknown(f"{label} knows no model {self.model!r} at {self.entry.base_url}{said}",
+            return ModelUnknown(f"{label} knows no model {self.model!r} at {self.entry.at}{said}",
                                 f"correct the name, or the base_url of {self.entry.name} in library/providers.yaml")
         if status == 413 or (status in (400, 422) and LENGTH.search(about)):
             return TooLong(f"the prompt is too long for {self.model} of {label}{said}", "shorten it, or take a model with a longer context")
@@ -76,7 +76,7 @@ class Teller:
             why = "is asked too often" if status == 429 else "is overloaded" if status in (503, 529) else "has trouble of its own"
             return Overloaded(f"{label} {why} ({status}){said}", "it is tried again; if it stays so, use another provider", after_s=retry_after(headers or {}), unpaid=True)
         if status < 400:
-            return LanguageModelError(f"{label} sends elsewhere ({status}) from {self.entry.base_url}", "correct base_url in library/providers.yaml", unpaid=True)
+            return LanguageModelError(f"{label} sends elsewhere ({status}) from {self.entry.at}", "correct base_url in library/providers.yaml", unpaid=True)
         return LanguageModelError(f"{label} does not take the request for {self.model} ({status}){said}",
                                   f"if a parameter is not supported, say so for {self.model} in library/providers.yaml", unpaid=True)
 
@@ -95,7 +95,7 @@ class Teller:
     def web_page(self, content_type: str, text: str) -> StreamCut:
         title = re.search(r"<title>(.*?)</title>", text, re.I | re.S)
         what = f"a page “{self.scrub(title[1].strip())[:80]}”" if title else content_type.partition(";")[0] or "something else"
-        return StreamCut(f"{self.entry.label} answered with {what} instead of a stream", f"is {self.entry.base_url} right, and no proxy between?", unpaid=True)
+        return StreamCut(f"{self.entry.label} answered with {what} instead of a stream", f"is {self.entry.at} right, and no proxy between?", unpaid=True)
 
     def cut(self, why: str) -> StreamCut:
         return StreamCut(f"the answer of {self.model} ({self.entry.label}) {why}", "it is tried again")

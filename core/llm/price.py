@@ -11,6 +11,7 @@ from typing import Any
 from core.errors import ConfigError
 from core.llm.base import Usage
 from core.llm.catalogue import load_yaml
+from core.llm.scrub import no_keys
 
 MILLION = 1e6
 
@@ -59,6 +60,7 @@ class PriceTable:
         return next((price for pattern, price in self.prices.items() if fnmatchcase(model, pattern)), None)
 
 
+@no_keys()
 def load_prices(path: Path) -> PriceTable:
     data = load_yaml(path)
     rows, allow = data.get("prices", {}), data.get("allow_unknown", False)
@@ -69,12 +71,12 @@ def load_prices(path: Path) -> PriceTable:
 
 def _price(where: str, row: Any) -> Price:
     known = {f.name for f in fields(Price)}
-    if not isinstance(row, dict) or set(row) - known or not {"input", "output"} <= set(row):
-        raise ConfigError(f"{where} needs input and output, and knows {', '.join(sorted(known))}", "mend it")
+    if not isinstance(row, dict) or set(row) - known or row.get("input") is None or row.get("output") is None:
+        raise ConfigError(f"{where} needs input and output, and knows {', '.join(sorted(known))}", "give both in US dollars per million tokens; leave the whole line out where a price is not known")
     numbers = {k: row[k] for k in ("input", "output", "cached", "cache_write") if row.get(k) is not None}
     long = row.get("long")
-    if long is not None and (not isinstance(long, dict) or "above" not in long or set(long) - {"above", "input", "output", "cached", "cache_write"}):
-        raise ConfigError(f"{where}.long needs above, and prices", "mend it")
+    if long is not None and (not isinstance(long, dict) or long.get("above") is None or set(long) - {"above", "input", "output", "cached", "cache_write"}):
+        raise ConfigError(f"{where}.long needs above, and prices", "give the tokens of input above which other prices count, and those")
     for name, value in [*numbers.items(), *(long or {}).items()]:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
             raise ConfigError(f"{where}.{name} {value!r} is no price", "give US dollars per million tokens")

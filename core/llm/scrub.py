@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
 
+from core.errors import ModelDiscoveryError
+
 HIDDEN = "[key]"
-LOOKS_LIKE_ONE = re.compile(r"\b(?:sk|pk|gsk|hf|xai|tgp)[-_][A-Za-z0-9_*-]{12,}|(?i:bearer)\s+[A-Za-z0-9._~+/*-]{8,}=*|(?<=x-api-key: )\S+")
+LOOKS_LIKE_ONE = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai|tgp|nvapi|pplx|ghp|r8)[-_][A-Za-z0-9_*-]{12,}|\bAIza[A-Za-z0-9_-]{20,}|(?i:bearer)\s+[A-Za-z0-9._~+/*-]{8,}=*|(?<=x-api-key: )\S+")
 SHORTEST = 6  # a "key" of less (some local servers want any word) is no secret, and would blot out ordinary text
 
 
@@ -58,6 +61,18 @@ class Pieces:
     def rest(self) -> str:
         held, self._held = self._held, ""
         return held
+
+
+@contextmanager
+def no_keys() -> Iterator[None]:
+    """Round the reading of a file of a person's: an error of ours that quotes it is raised without what looks like a key, its cause left behind. Also a decorator."""
+    try:
+        yield
+    except ModelDiscoveryError as error:
+        scrub = Scrubber()
+        if (clean := (scrub(error.what), scrub(error.mend))) == (error.what, error.mend):
+            raise
+        raise type(error)(*clean) from None
 
 
 def _forms(secret: str) -> set[str]:

@@ -24,7 +24,14 @@ WRONG_PROVIDERS = {
     "providers: {x: {wire: chat, base_url: 'http://x', context: true}}": r"providers.x.context True is no int",
     "providers: {x: {wire: chat, base_url: 'http://x', models: {'a*': {colour: red}}}}": r"providers.x.models.a\* holds something",
     "providers: {x: {wire: chat, base_url: 'http://x', tiers: [a]}}": r"providers.x.tiers is no mapping",
-    "providers: {x: {wire: chat, base_url: 'http://x', key: groq}}": r"providers.x.key 'groq' is unknown",
+    "providers: {x: {wire: chat, base_url: 'http://x', key: groq}}": r"providers.x.key is neither",
+    "providers: {x: {wire: chat, base_url: 'http://x', stall_s: -1}}": r"providers.x.stall_s is -1",
+    "providers: {x: {wire: chat, base_url: 'http://x', connect_s: .nan}}": r"providers.x.connect_s is nan",
+    "providers: {x: {wire: chat, base_url: 'http://x', context: -5}}": r"providers.x.context is -5",
+    "providers: {x: {wire: chat, base_url: 'http://x', limit_name: model}}": r"providers.x.limit_name 'model' is unknown",
+    "providers: {x: {wire: chat, base_url: 'http://x', models: {'a*': {limit_name: model}}}}": r"providers.x.models.a\*.limit_name 'model' is unknown",
+    "providers: {x: {wire: chat, base_url: 'http://'}}": r"providers.x.base_url is missing",
+    "providers: {x: {wire: chat, base_url: 'http://x:port/v1'}}": r"providers.x.base_url is missing, or no http address",
     "providers: {x: 3}": r"providers.x is no mapping",
     "providers: {}": r"one key, providers",
     "provider: {}": r"one key, providers",
@@ -45,7 +52,7 @@ def test_a_wrong_providers_file_is_told_with_its_place(tmp_path, text):
 
 
 @pytest.mark.parametrize("row", ["{input: 1}", "{input: x, output: 1}", "{input: -1, output: 1}", "{input: .nan, output: 1}", "{input: 1, output: 2, tax: 3}",
-                                 "{input: 1, output: 2, long: {input: 3}}", "3"])
+                                 "{input: 1, output: 2, long: {input: 3}}", "{input: 1, output: 2, long: {above: null}}", "{input: null, output: 1}", "3"])
 def test_a_wrong_price_is_told_with_its_place(tmp_path, row):
     path = tmp_path / "prices.yaml"
     path.write_text(f"prices: {{'a:b': {row}}}")

@@ -12,7 +12,11 @@ from llm_setting import WIRES
 from stub_llm import Reply
 from stub_llm.server import KEYS
 
-from core.errors import LanguageModelError
+from core.cli import main
+from core.errors import ConfigError, LanguageModelError
+from core.llm.base import Request, Turn
+from core.llm.catalogue import load_catalogue
+from core.llm.price import load_prices
 from core.llm.scrub import HIDDEN, Scrubber
 
 ECHOES = ["unauthorized", "forbidden", "error_event", "unauthorized", "error_event", "forbidden", None]
@@ -93,3 +97,57 @@ def test_pages_and_the_desk_load_no_sdk():
     done = subprocess.run([sys.executable, "-c", "import sys, core.desk, core.llm.caller, core.talk\n"
                            "print([m for m in ('openai', 'anthropic', 'httpx2', 'torch', 'transformers') if m in sys.modules])"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+SECRET = "gsk_abcdefghijklmnopqrstuvwxyz012345"
+MISTAKES = {
+    f"key: {SECRET}": "write the NAME of the variable",
+    "key: 9f8e7d6c5b4a39281706f5e4d3c2b1a0": "write the NAME of the variable",       # nothing about it looks like a key
+    "key: A9F8E7D6C5B4A39281706F5E4D3C2B1A0": "write the NAME of the variable",
+    "key: 123456789012345678": "give a text",
+    f"{SECRET}: key": "is not known",
+    f"label: [{SECRET}]": "is no str",
+    f"models: {{{SECRET}: 3}}": "holds something",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_key_written_into_the_providers_file_is_not_quoted(tmp_path, mistake, monkeypatch, capfd):
+    path = tmp_path / "providers.yaml"
+    path.write_text(f"providers:\n  groq: {{wire: chat, base_url: 'https://x/v1', {mistake}}}\n")
+    with pytest.raises(ConfigError, match=MISTAKES[mistake]) as raised:
+        load_catalogue(path)
+    assert "providers.groq" in raised.value.what
+    monkeypatch.setenv("PROVIDERS_FILE", str(path))
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    main(["models"])
+    said = str(raised.value) + repr(raised.value) + repr(raised.value.__cause__) + "".join(capfd.readouterr())
+    assert not [word for word in (SECRET, "9f8e7d6c", "A9F8E7D6", "123456789012345678") if word in said]
+
+
+@pytest.mark.parametrize("address", [f"http://me:{SECRET}@127.0.0.1:1/v1", "https://hunter2secret@x/v1"])
+def test_an_address_with_a_password_is_refused_and_not_quoted(tmp_path, address):
+    path = tmp_path / "providers.yaml"
+    path.write_text(f"providers:\n  groq: {{wire: chat, free: true, base_url: '{address}'}}\n")
+    with pytest.raises(ConfigError, match="has a name or a password in it") as raised:
+        load_catalogue(path)
+    assert SECRET not in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_what_stands_behind_the_question_mark_of_an_address_is_not_shown(serve, tmp_path):
+    served = serve()
+    path = tmp_path / "providers.yaml"
+    path.write_text("providers:\n  far: {wire: chat, free: true, base_url: 'http://127.0.0.1:1/v1?api-key=hunter2secret'}\n")
+    far = load_catalogue(path)
+    served.caller.catalogue = far
+    with pytest.raises(LanguageModelError, match="cannot be reached at http://127.0.0.1:1/v1") as raised:
+        served.caller.ask("far:m", Request((Turn("user", "hi"),)), key="k", on_delta=served.deltas.append)
+    assert "hunter2" not in str(raised.value) + str(served.deltas) + str(served.store.calls.recent(9))
+
+
+def test_a_price_that_quotes_a_key_is_told_without_it(tmp_path):
+    path = tmp_path / "prices.yaml"
+    path.write_text(f"prices: {{'a:b': {{input: {SECRET}, output: 1}}}}")
+    with pytest.raises(ConfigError, match=r"prices.a:b.input '\[key\]' is no price"):
+        load_prices(path)
