@@ -43,11 +43,11 @@ class Lessons:
                 found.append(Lesson(d, KINDS[d.verb], (last.data.get("text") if last else "") or d.reason, last.data["on"] if last else True, tuple(uses.get(d.id, ()))))
         return found
 
-    def told(self, parents: Iterable[str]) -> tuple[Guidance, ...]:
-        """What a prompt carries: standing rules, then what was said of the parents and their offspring, then the newest."""
+    def told(self, parents: Iterable[str], without: str = "") -> tuple[Guidance, ...]:
+        """What a prompt carries: standing rules, then what was said of the parents and their offspring, then the newest. Nothing about the design `without`."""
         near = set(parents)
         related = near | {d.id for d in self.store.designs.all() if near & set(d.parents)}
-        alive = [lesson for lesson in self.all() if lesson.on]
+        alive = [lesson for lesson in self.all() if lesson.on and not (without and lesson.decision.design_id == without)]
         rules = [x for x in alive if x.kind == "rule"]
         lessons = sorted((x for x in alive if x.kind != "rule"), key=lambda x: (x.decision.design_id not in related, -x.decision.id))[:TOLD]
         return tuple(Guidance(x.decision.id, x.kind, "" if x.kind == "rule" else x.decision.design_id or "", _cut(x)) for x in [*rules, *lessons])

@@ -112,6 +112,11 @@ class Task:
     kept: Mapping[str, str]          # new unit → its source, as far as an earlier round got it right
     round: int                       # how often it was implemented before
 
+    @property
+    def turn(self) -> str:
+        """Names its conversations: those about another revision of the proposal are others."""
+        return f"{self.round}" if self.proposal.revision == 1 else f"{self.round}r{self.proposal.revision}"
+
 
 @dataclass(frozen=True)
 class Written:

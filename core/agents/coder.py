@@ -7,6 +7,7 @@ back; the answer is the whole unit or search/replace blocks. Attempts are limite
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from core.agents.base import Task, Written
@@ -62,7 +63,8 @@ class ModelCoder:
         done: dict[str, UnitInfo] = {}
         for name, source in task.kept.items():
             if name in new:
-                done[name] = read_written(source, new[name])
+                with suppress(UnitError):    # it is no longer what is declared: it is written anew
+                    done[name] = read_written(source, new[name])
         best: dict[str, Attempt] = {}
         for name in top_down(proposal.units, new):
             if name not in done and all(above in done for above in above_it(proposal.units, name) if above in new):
@@ -76,11 +78,11 @@ class ModelCoder:
 
     def _unit(self, task: Task, unit: NewUnit, done: Mapping[str, UnitInfo], new: Mapping[str, NewUnit], remarks: Sequence[str] = (), before: str = "") -> Attempt:
         """The best of `attempts`; the first that passes ends it."""
-        key = f"{task.proposal.design_id}/code{task.round}/{unit.name}" + ("/observed" if remarks else "")
+        key = f"{task.proposal.design_id}/code{task.turn}/{unit.name}" + ("/observed" if remarks else "")
         talk = Conversation(self.spec, self.setting, key, task.proposal.design_id, lambda: self._opening(task, unit, done, remarks, before))
         answer = talk.say()
         try:
-            best = self._tried(task, unit, self._taken(answer, before), done, new)
+            best = self._tried(task, unit, self._taken(answer, before, talk.cut), done, new)
         except UsageError as error:
             best = Attempt(before, None, None, str(error))
         self._tell(best, unit, f"{key}/1", task)
@@ -95,9 +97,10 @@ class ModelCoder:
                 wrong = current.told
                 answer = talk.say(lambda wrong=wrong: self.debugger.render("again", told=wrong))
             try:
-                current = self._tried(task, unit, self._taken(answer, current.source), done, new)
+                current = self._tried(task, unit, self._taken(answer, current.source, talk.cut), done, new)
             except UsageError as error:  # an edit that does not apply changes nothing
-                current = replace(current, told=str(error))
+                current = replace(current, told=str(error), mended=())
+                self._tell(current, unit, f"{key}/{n + 1}", task)
                 continue
             self._tell(current, unit, f"{key}/{n + 1}", task)
             if not current.told or current.far >= best.far:
@@ -119,8 +122,10 @@ class ModelCoder:
 
         return Conversation(self.debugger, self.setting, f"{key}/mend", task.proposal.design_id, opening)
 
-    def _taken(self, answer: str, before: str) -> str:
-        """The unit's source after an answer. Raises UsageError where an edit does not apply."""
+    def _taken(self, answer: str, before: str, cut: bool = False) -> str:
+        """The unit's source after an answer. Raises UsageError where an edit does not apply, or the answer is `cut` off."""
+        if cut:  # what is there may be read as code, and lack its last lines
+            raise UsageError("the answer was cut off: it is too long", "think less aloud: give the code and nothing else, or only the edits")
         edits = edits_in(answer)
         if edits and before:
             return apply(before, edits)

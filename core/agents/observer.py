@@ -34,4 +34,4 @@ class Observer:
                 found.setdefault(remark["unit"], []).append(remark["remark"])
             return found
 
-        return Conversation(self.spec, self.setting, f"{task.proposal.design_id}/observe{task.round}", task.proposal.design_id, opening).object(OBSERVED, accept)
+        return Conversation(self.spec, self.setting, f"{task.proposal.design_id}/observe{task.turn}", task.proposal.design_id, opening).object(OBSERVED, accept)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from core.errors import UsageError
 
-BEGIN, MIDDLE, END = re.compile(r"<{5,9} ?SEARCH\b"), re.compile(r"={5,9}\s*$"), re.compile(r">{5,9} ?REPLACE\b")
+BEGIN, MIDDLE, END = re.compile(r"([ \t]*)<{5,9} ?SEARCH\b"), re.compile(r"={5,9}\s*$"), re.compile(r">{5,9} ?REPLACE\b")
 FENCE = re.compile(r"(`{3,})[^`]*$")
 
 
@@ -26,29 +26,52 @@ class Edit:
 
 
 def edits_in(text: str) -> list[Edit]:
-    """Line by line: an answer that repeats a marker ten thousand times is read as fast as any other."""
+    """Every edit of an answer, or UsageError for the first that is cut off or ill-formed: half of what a model meant is not what it meant.
+
+    Line by line, so that an answer that repeats a marker ten thousand times is read as fast as any other. A block that is indented as a whole (in a list) counts without it.
+    """
     found: list[Edit] = []
     search: list[str] | None = None
     replace: list[str] | None = None
+    indent = ""
     for line in text.splitlines(keepends=True):
-        if BEGIN.match(line):
-            search, replace = [], None
-        elif search is not None and replace is None and MIDDLE.match(line):
-            replace = []
-        elif search is not None and replace is not None and END.match(line):
+        begins = BEGIN.match(line)
+        line = line.removeprefix(indent)
+        if begins:
+            if search is not None:
+                raise _ill_formed(found, "another one begins before its end")
+            search, replace, indent = [], None, begins.group(1)
+        elif END.match(line):
+            if search is None or replace is None:
+                raise _ill_formed(found, "its end comes " + ("without a beginning" if search is None else "before its ======="))
             found.append(Edit("".join(search), "".join(replace)))
-            search = replace = None
+            search, replace, indent = None, None, ""
+        elif search is not None and MIDDLE.match(line):
+            if replace is not None:
+                raise _ill_formed(found, "it has two lines =======")
+            replace = []
         elif replace is not None:
             replace.append(line)
         elif search is not None:
             search.append(line)
+    if search is not None:
+        raise _ill_formed(found, "it is cut off before its >>>>>>> REPLACE")
     return found
+
+
+def _ill_formed(before: list[Edit], why: str) -> UsageError:
+    return UsageError(f"edit {len(before) + 1}: {why}; none of the edits was applied",
+                      "give all of them again, each as <<<<<<< SEARCH, the lines as they are, =======, the lines as they shall be, >>>>>>> REPLACE")
+
+
+def _has_edits(text: str) -> bool:
+    return any(BEGIN.match(line) or END.match(line) for line in text.splitlines())
 
 
 def code_in(text: str) -> str | None:
     """The longest fenced block that is no edit; the whole text where it is code without a fence; None where there is none."""
-    blocks, edits = _fenced(text), BEGIN.search(text) is not None and bool(edits_in(text))
-    code = [block for block in blocks if not edits_in(block)]
+    blocks, edits = _fenced(text), _has_edits(text)
+    code = [block for block in blocks if not _has_edits(block)]
     if code:
         return max(code, key=len)
     bare = not blocks and not edits and "```" not in text

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from core.agents.dialog import Dialog, Message
 from core.agents.spec import AgentSpec
-from core.errors import LanguageModelError, ModelDiscoveryError, Unusable
+from core.errors import LanguageModelError, ModelDiscoveryError, Unusable, UsageError
 from core.llm.base import Answer, Delta, Finish, Request, Schema, Tool, ToolCall, Turn
 from core.llm.structured import parse_json
 from core.types import Json
@@ -70,6 +70,7 @@ class Conversation:
                  models: Sequence[str] = ()) -> None:
         self.spec, self.setting, self.design = spec, setting, design
         self._asked = 0
+        self.cut = False                     # whether the last answer ended because it was out of tokens
         self._base = key
         self.key = setting.dialog.anew(key)
         begun = setting.dialog.prompt(self.key, spec.name, lambda: self._record(opening(), tuple(models) or spec.models, temperature))
@@ -89,6 +90,8 @@ class Conversation:
         for repair in range(self._asking["limits"]["repairs"] + 1):
             answer = self._answered(more, schema)
             try:
+                if self.cut:  # what stands in it may be half of a sentence, or of a number
+                    raise UsageError(f"the answer was cut off: it is longer than {self._room()} tokens", "say it in fewer words")
                 return accept(parse_json(answer.text, schema))
             except LanguageModelError:
                 raise
@@ -177,7 +180,11 @@ class Conversation:
             self.setting.dialog.give_up(self._base, self.spec.name)
             raise Unusable(f"{answer.model} spent all of its {self.spec.parameters.get('max_tokens', 'allowed')} tokens before it said anything",
                                      f"raise parameters: max_tokens of the agent {self.spec.name}, or lower its effort")
+        self.cut = answer.finish is Finish.LENGTH
         return answer
+
+    def _room(self) -> object:
+        return self._asking["parameters"].get("max_tokens", "the allowed")
 
 
 def _show(message: Message, delta: Delta) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, log
 
 from core.agents.order import together
 from core.types import Decision, Design, Status, Verb
@@ -18,4 +19,4 @@ def ranking(designs: Sequence[Design], decisions: Sequence[Decision]) -> list[De
     person = next(([i for i in o["order"] if i in ids] for o in reversed(orders) if "by" not in o), None)
     model = next(([i for i in o["order"] if i in ids] for o in reversed(orders) if "by" in o), None)
     strength = together(person, model, {d.id: d.rating for d in designs if d.rating is not None})
-    return sorted(designs, key=lambda d: (d.status is Status.REFUSED, person is None and d.status is Status.PROPOSED, -round(strength.get(d.id, 0.0), 9)))
+    return sorted(designs, key=lambda d: (d.status is Status.REFUSED, person is None and d.status is Status.PROPOSED, -round(log(strength[d.id]), 9) if d.id in strength else inf))   # ratios count: the last of many is very weak

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.agents.base import Brief, Parent
@@ -17,12 +20,14 @@ from core.agents.order import strengths, together
 from core.agents.patches import apply, code_in, edits_in
 from core.agents.similarity import Known, nearest
 from core.agents.spec import get_team, load_specs, load_teams, read_spec
+from core.agents.stuck import Said, repeats
 from core.checker.repair import repaired_unit
 from core.errors import ConfigError, UnitError, UsageError
 from core.gab.declared import class_name, normal_name, read_written, standing_in, with_declared
 from core.gab.references import load_references
 from core.gab.units import UnitLibrary
-from core.types import Mode, NewUnit, UnitTree
+from core.selection.ranking import ranking
+from core.types import Decision, Design, Kind, Mode, NewUnit, Status, UnitTree, Verb
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = UnitLibrary(ROOT / "library" / "units")
@@ -54,6 +59,26 @@ def test_an_edit_of_one_whole_line_changes_that_line_alone(lines: list[str]):
     assert apply(code, edits_in(answer)).splitlines() == ["new" if line == wanted else line for line in lines]
 
 
+ONE = "<<<<<<< SEARCH\na = 1\n=======\na = 9\n>>>>>>> REPLACE\n"
+
+
+@pytest.mark.parametrize(("answer", "why"), [
+    (f"{ONE}\n<<<<<<< SEARCH\nb = 2\n=======\nb = 8\n", "edit 2: it is cut off before"),
+    (f"{ONE}\n<<<<<<< SEARCH\nb = 2\n", "edit 2: it is cut off before"),
+    (f"<<<<<<< SEARCH\nb = 2\n>>>>>>> REPLACE\n{ONE}", "edit 1: its end comes before its ======="),
+    (f"b = 2\n>>>>>>> REPLACE\n{ONE}", "edit 1: its end comes without a beginning"),
+    (f"<<<<<<< SEARCH\nb = 2\n{ONE}", "edit 1: another one begins before its end"),
+    ("<<<<<<< SEARCH\nb = 2\n=======\nb = 8\n=======\nz\n>>>>>>> REPLACE\n", "edit 1: it has two lines ======="),
+])
+def test_edits_that_are_cut_off_or_ill_formed_are_refused_with_all_the_others(answer: str, why: str):
+    with pytest.raises(UsageError, match=f"{why}.*none of the edits was applied"):
+        edits_in(answer)
+
+
+def test_an_edit_that_is_indented_as_a_whole_counts():
+    assert edits_in("1. mend it:\n  " + "\n  ".join(ONE.splitlines()) + "\n2. done\n") == edits_in(ONE)
+
+
 def test_code_is_found_in_an_answer():
     assert code_in("text\n```python\nclass A:\n    pass\n```\nmore") == "class A:\n    pass\n"
     assert code_in("```\nx\n```\n```python\nclass Longer:\n    pass\n```") == "class Longer:\n    pass\n"
@@ -64,8 +89,9 @@ def test_code_is_found_in_an_answer():
 
 def test_an_answer_that_loops_is_read_in_no_time():
     began = time.monotonic()
-    for piece in ("<<<<<<< SEARCH\nx\n=======\n", "```python\n", "```\nclass A:\n"):
-        assert edits_in(piece * 20_000) == []
+    for piece in ("<<<<<<< SEARCH\nx\n=======\n", "<<<<<<< SEARCH\nx\n=======\n>>>>>>> REPLACE\n", "```python\n", "```\nclass A:\n"):
+        with suppress(UsageError):
+            edits_in(piece * 20_000)
         code_in(piece * 20_000)
     assert time.monotonic() - began < 5
 
@@ -87,11 +113,34 @@ def test_a_persons_order_outweighs_all_others():
     assert sorted(found, key=lambda n: -found[n]) == model
 
 
+@given(st.integers(1, 64), st.randoms())
+@settings(max_examples=40, deadline=None)
+def test_a_persons_order_holds_for_any_number_of_proposals_whatever_the_others_say(n: int, random):
+    names = [str(i) for i in range(n)]
+    person, model, rated = (random.sample(names, n) for _ in range(3))
+    model = random.choice([model, person[::-1], [*person[1:], person[0]]])
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    designs = [Design(name, name, Kind.AGENT, Mode.SCRATCH, (), "designer", "s", 1, now, Status.PROPOSED, rating=5 * i / n) for i, name in enumerate(rated)]
+    decisions = [Decision(i, Verb.RERANK, "x", None, "s", "", data, now) for i, data in enumerate(({"order": person}, {"order": model, "by": "ranker"}))]
+    assert [d.id for d in ranking(designs, decisions)] == person
+    named = person[: n // 2]                                                          # the others come where they would
+    decisions = [replace(decisions[0], data={"order": named}), decisions[1]]
+    assert [d.id for d in ranking(designs, decisions) if d.id in named] == named
+
+
 @given(st.permutations(list("abcdef")))
 def test_one_order_gives_itself_back_and_strengths_average_to_one(order: list[str]):
     found = strengths([(order, 1.0)])
     assert sorted(found, key=lambda n: -found[n]) == order
     assert sum(found.values()) / len(found) == pytest.approx(1.0)
+
+
+def test_a_reviewer_may_raise_a_point_again_of_one_proposal_but_not_say_it_word_for_word():
+    text = "The gate multiplies the running mean, so early tokens see almost nothing of the past, and the scale at position one is left undefined by the equations."
+    first = Said("a", text, ("State the scale at position one.", "Compare with a plain mean."))
+    assert repeats(replace(first, text="Revised, yet the first position is as undefined as it was; the rest now holds."), [first]) is None
+    assert repeats(first, [first]).text == 1.0
+    assert repeats(replace(first, design_id="b", text="Other words."), [first]).points == 1.0
 
 
 def test_pairs_that_are_even_are_even():
