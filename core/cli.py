@@ -9,11 +9,9 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core import cli_agents, cli_data, cli_llm, cli_probe, cli_stats
+from core import cli_agents, cli_data, cli_llm, cli_probe, cli_report, cli_stats
 from core import cli_text as text
 from core.build import BuildSystem, make_selector
-from core.cli_report import OPTIONS as REPORT_OPTIONS
-from core.cli_report import report
 from core.cli_work import work as _work
 from core.config import Config
 from core.desk import Desk
@@ -335,7 +333,10 @@ def parser() -> argparse.ArgumentParser:
             ("--sweep", {"action": "store_true", "help": "find the design's own learning rate at the cheapest scale first"}),
             ("--early-stop", {"action": "store_true", "help": "end a run that is hopeless beside the references' curves"}),
             ("--track", {"default": "", "metavar": "WHERE", "help": "tensorboard, wandb"}))
-    command(report, "Everything about verifications: scores against the reference, curves, tasks, probes, cost.", *REPORT_OPTIONS)
+    command(cli_report.report, "Everything about verifications: scores against the reference, curves, tasks, probes, cost.", *cli_report.OPTIONS)
+    command(cli_report.site, "Write the tree, or one run of it, as a folder of plain HTML pages.", *cli_report.SITE)
+    command(cli_report.markdown, "One design as Markdown: proposal, units, scores, reviews, decisions, code.", *cli_report.PAPERS)
+    command(cli_report.bibtex, "The papers that a design builds on, as BibTeX.", *cli_report.PAPERS)
     command(cli_stats.compare, "Is it better than the reference? A probability and a verdict.", *cli_stats.COMPARE)
     command(cli_stats.rungs, "How well each rung of the ladder foretells the next: rank correlations.", *cli_stats.RUNGS)
     command(cli_stats.ladder, "Scaling curves of designs, with bands, and where they cross.", *cli_stats.LADDER)

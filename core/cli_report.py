@@ -6,9 +6,12 @@ import argparse
 from pathlib import Path
 
 from core.build import BuildSystem
+from core.dossier import dossier
 from core.errors import ConfigError
 from core.report import reports, to_json
+from core.report.design import as_bibtex, as_markdown, builds_on
 from core.report.html import as_html
+from core.report.site import write_site
 from core.report.words import as_csv, as_text
 
 OPTIONS = (
@@ -18,6 +21,28 @@ OPTIONS = (
     ("--html", {"metavar": "FILE", "help": "write one self-contained page"}),
     ("--csv", {"metavar": "FILE", "help": "write one line a figure"}),
 )
+
+
+SITE = (("out", {"metavar": "FOLDER", "help": "a folder that does not exist yet"}), ("--run", {"dest": "run_id", "default": "", "help": "only what this run made, and what that descends from"}))
+PAPERS = (("id", {"help": "a design's id"}),)
+
+
+def site(args: argparse.Namespace) -> tuple[object, str, int]:
+    """The tree as plain pages."""
+    out = Path(args.out).absolute()
+    count = write_site(BuildSystem().open(), out, args.run_id)
+    return {"path": str(out), "designs": count}, f"{out}: {count} designs; open index.html", 0
+
+
+def markdown(args: argparse.Namespace) -> tuple[object, str, int]:
+    found = as_markdown(dossier(BuildSystem().open().store, args.id))
+    return {"design": args.id, "markdown": found}, found, 0
+
+
+def bibtex(args: argparse.Namespace) -> tuple[object, str, int]:
+    """The papers that a design builds on."""
+    found = builds_on(BuildSystem().open(), args.id)
+    return [{"reference": r.slug, "title": r.title, "year": r.year, "paper": r.paper, "url": r.url} for r in found], as_bibtex(found) or "It builds on no reference.", 0
 
 
 def report(args: argparse.Namespace) -> tuple[object, str, int]:

@@ -14,12 +14,17 @@ class Dossier:
     proposals: list[Proposal]
     reviews: list[Review]
     decisions: list[Decision]
-    implementation: Implementation | None
+    implementations: list[Implementation]   # every revision, oldest first
     verifications: list[Verification]
+
+    @property
+    def implementation(self) -> Implementation | None:
+        """The newest revision of its code."""
+        return self.implementations[-1] if self.implementations else None
 
 
 def dossier(store: Store, design_id: str) -> Dossier:
     return Dossier(
         store.designs.get(design_id), store.proposals.revisions(design_id), store.reviews.of(design_id),
         store.decisions.of(design_id=design_id),
-        store.implementations.newest(design_id), store.verifications.of(design_id))
+        store.implementations.revisions(design_id), store.verifications.of(design_id))

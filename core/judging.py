@@ -8,6 +8,7 @@ from pathlib import Path
 from core.config import Config
 from core.errors import Conflict, UsageError
 from core.evidence import REFERENCE, Comparison, Evidence, Ladder
+from core.export import write_hub
 from core.gab.scales import get_scale
 from core.jobs import Queue
 from core.machine import this_machine
@@ -83,6 +84,10 @@ class Judging:
         with self.store.together():
             self.store.decisions.add(Verb.PROMOTE, self.author, design_id=row.design_id, reason=reason.strip(), data={"verification": verification_id})
             return self.queue.put(JobKind.PROMOTE, f"promote:{verification_id}", {"verification": verification_id, "author": self.author})
+
+    def hub_folder(self, design_id: str, verification_id: int, out: Path) -> Path:
+        """The trained model of a verification as a folder that transformers loads."""
+        return write_hub(self.store, self.config, design_id, out, verification_id)
 
     def test_looks(self, corpus_hash: str) -> int:
         """How often the test split of a corpus has been looked at: each look weakens what it proves."""

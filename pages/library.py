@@ -94,7 +94,7 @@ def one(desk: Desk, design_id: str) -> None:
     with right:
         if made:
             st.download_button("Download gab.py", made.code, "gab.py", icon=":material/download:")
-            draw_code(made.code, None, "")
+            draw_code(made.code, {})
 
 
 def costs(desk: Desk, design_id: str) -> None:

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 
 import streamlit as st
 
 from app import shell
-from core.types import CheckReport, CheckResult, UnitTree
+from core.types import CheckReport, CheckResult
 
 MARKS = {"pass": ":green[✓]", "warn": ":orange[!]", "fail": ":red[✗]"}
 
 
-def draw_code(code: str, other: str | None, other_name: str) -> None:
-    """The code, or what changed against another design's."""
-    if other is not None and st.toggle(f"Show only what differs from {other_name}", key=f"diff-{hash(code)}"):
-        st.code(difference(other, code, other_name, "this design"), language="diff", wrap_lines=True)
-        return
-    st.code(code, language="python", line_numbers=True, height=560)
+def draw_code(code: str, bases: Mapping[str, str], name: str = "this design") -> None:
+    """The code, or what changed in it against one of `bases` (name → code)."""
+    against = st.selectbox("Show", ["", *bases], format_func=lambda b: f"what differs from {b}" if b else "the whole code", key="code-against", width=340) if bases else ""
+    if against:
+        st.code(difference(bases[against], code, against, name), language="diff", wrap_lines=True, height=560)
+    else:
+        st.code(code, language="python", line_numbers=True, height=560)
 
 
 def difference(old: str, new: str, old_name: str, new_name: str) -> str:
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), old_name, new_name, lineterm="", n=2)
     return "\n".join(lines) or "no difference"
-
-
-def draw_units(tree: UnitTree) -> None:
-    st.code(outline(tree), language=None, wrap_lines=True)
-
-
-def outline(tree: UnitTree, slot: str = "block", depth: int = 0) -> str:
-    config = ", ".join(f"{k}={v}" for k, v in tree.config.items())
-    branch = "   " * (depth - 1) + "└─ " if depth else ""
-    lines = [f"{branch}{slot}: {tree.unit}" + (f"  ({config})" if config else "")]
-    return "\n".join(lines + [outline(child, name, depth + 1) for name, child in tree.children.items()])
 
 
 def draw_report(report: CheckReport) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
-from app.widgets.code import difference, draw_code, draw_report, draw_units
+from app.widgets import design_parts
+from app.widgets.code import difference, draw_report
 from app.widgets.curves import curve_figure
 from app.widgets.debug_desk import draw_debug_desk
 from app.widgets.design_card import draw_judgement
 from app.widgets.proposal_editor import draw_editor, draw_review
+from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk
 from core.dossier import Dossier, dossier
 from core.types import Job, JobKind, JobState, Kind, Status
@@ -29,20 +31,26 @@ def draw_design(desk: Desk, design_id: str) -> None:
     shell.live(lambda: _draw_work(desk, design_id), bool(_work(desk, design_id)))
     _draw_partial(desk, found)
     _draw_actions(desk, found)
-    proposal, code, checks, debug, scores, story = st.tabs(["Proposal", "Code", "Check", "Debug", "Verifications", "Story"],
-                                                           default="Debug" if st.query_params.get("job") else None)
+    names = ["Proposal", "Code", "Check", "Debug", "Verifications", "Costs", "Lineage", "Story", "Take along"]
+    proposal, code, checks, debug, scores, costs, lineage, story, along = st.tabs(names, default="Debug" if st.query_params.get("job") else None)
     with proposal:
         _draw_proposal(desk, found)
     with code:
-        _draw_code(desk, found)
+        design_parts.draw_code_of(desk, found)
     with checks:
         draw_report(found.implementation.check) if found.implementation and found.implementation.check else st.caption("Not checked yet.")
     with debug:
         draw_debug_desk(desk, design.id, found.implementation) if found.implementation else st.caption("No code yet.")
     with scores:
         _draw_verifications(desk, found)
+    with costs:
+        design_parts.draw_costs_of(desk, found)
+    with lineage:
+        design_parts.draw_lineage_of(desk, found)
     with story:
         _draw_story(desk, found)
+    with along:
+        design_parts.draw_along(desk, found)
 
 
 def _work(desk: Desk, design_id: str) -> list[Job]:
@@ -103,7 +111,7 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
     with right:
         if newest.units:
             st.caption("Units")
-            draw_units(newest.units)
+            draw_unit_diagram(newest.units)
         for unit in newest.new_units:
             st.markdown(f"**New unit `{unit.name}`** ({unit.kind}): {shell.plain(unit.about)}")
         if found.design.kind is not Kind.REFERENCE:
@@ -115,18 +123,6 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
                 st.caption(f"revision {new.revision} by {new.author}, {shell.ago(new.created_at)}")
                 st.code(difference(f"{old.title}\n{old.body}", f"{new.title}\n{new.body}", f"revision {old.revision}", f"revision {new.revision}"),
                         language="diff", wrap_lines=True)
-
-
-def _draw_code(desk: Desk, found: Dossier) -> None:
-    made = found.implementation
-    if made is None:
-        st.caption("No code yet.")
-        return
-    parents = [(p, desk.store.implementations.newest(p)) for p in found.design.parents]
-    name, other = next(((p, i.code) for p, i in parents if i), ("", None))
-    st.caption(f"gab.py, revision {made.revision} by {made.author}, SHA-256 {made.code_hash[:12]}")
-    st.download_button("Download gab.py", made.code, "gab.py", icon=":material/download:")
-    draw_code(made.code, other, name)
 
 
 def _draw_verifications(desk: Desk, found: Dossier) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from core.errors import NotFound
 from core.store.engine import Database
-from core.store.tables import CheckRow, DecisionRow, DesignRow, ImplementationRow, ProposalRow, ReviewRow
+from core.store.tables import CheckRow, DecisionRow, DesignRow, ImplementationRow, ProposalRow, ReviewRow, SpecRow
+from core.store.undone import standing
 from core.types import CheckReport, Decision, Implementation, Json, NewUnit, Proposal, Review, UnitTree, Verb, sha256_text
 
 
@@ -44,6 +45,11 @@ class Proposals(_Table):
     def revisions(self, design_id: str) -> list[Proposal]:
         with self._db.read() as c:
             return [_proposal(r) for r in c.execute(select(ProposalRow).where(ProposalRow.design_id == design_id).order_by(ProposalRow.revision))]
+
+    def edited(self) -> set[str]:
+        """Designs of which a person wrote a later revision."""
+        with self._db.read() as c:
+            return set(c.execute(select(ProposalRow.design_id).where(ProposalRow.by_person, ProposalRow.revision > 1)).scalars())
 
 
 class Reviews(_Table):
@@ -79,16 +85,29 @@ class Decisions(_Table):
                 created_at=datetime.now(UTC)))
             return _decision(c.execute(select(DecisionRow).where(DecisionRow.id == done.inserted_primary_key[0])).one())
 
-    def of(self, design_id: str | None = None, session_id: str | None = None) -> list[Decision]:
-        """Those about a design, or else a session, oldest first."""
-        column, value = (DecisionRow.design_id, design_id) if design_id is not None else (DecisionRow.session_id, session_id)
+    def get(self, id: int) -> Decision:
         with self._db.read() as c:
-            return [_decision(r) for r in c.execute(select(DecisionRow).where(column == value).order_by(DecisionRow.id))]
+            row = c.execute(select(DecisionRow).where(DecisionRow.id == id)).first()
+        if row is None:
+            raise NotFound(f"there is no decision {id}", "list the last ones: python -m core undo")
+        return _decision(row)
 
-    def all(self) -> list[Decision]:
+    def of(self, design_id: str | None = None, session_id: str | None = None, undone: bool = False) -> list[Decision]:
+        """Those about a design, or else a session, oldest first; with `undone` those too that were taken back."""
+        column, value = (DecisionRow.design_id, design_id) if design_id is not None else (DecisionRow.session_id, session_id)
+        return self._read(select(DecisionRow).where(column == value).order_by(DecisionRow.id), undone)
+
+    def all(self, undone: bool = False) -> list[Decision]:
         """Oldest first."""
+        return self._read(select(DecisionRow).order_by(DecisionRow.id), undone)
+
+    def by_verb(self, *verbs: Verb) -> list[Decision]:
+        """Oldest first."""
+        return self._read(select(DecisionRow).where(DecisionRow.verb.in_([str(v) for v in verbs])).order_by(DecisionRow.id))
+
+    def _read(self, query: Select, undone: bool = False) -> list[Decision]:
         with self._db.read() as c:
-            return [_decision(r) for r in c.execute(select(DecisionRow).order_by(DecisionRow.id))]
+            return [_decision(r) for r in c.execute(query if undone else query.where(standing()))]
 
     def recent(self, limit: int = 50) -> list[Decision]:
         """Newest first."""
@@ -121,6 +140,14 @@ class Implementations(_Table):
         with self._db.read() as c:
             rows = c.execute(select(ImplementationRow.design_id, ImplementationRow.code).where(ImplementationRow.id.in_(newest)).order_by(ImplementationRow.id))
             return [(owner, code) for owner, code in rows]
+
+    def edited(self) -> set[str]:
+        """Designs whose code an agent began and a person took over."""
+        agents = select(SpecRow.name)
+        begun = select(ImplementationRow.design_id).where(ImplementationRow.revision == 1, ImplementationRow.author.in_(agents))
+        query = select(ImplementationRow.design_id).where(ImplementationRow.revision > 1, ImplementationRow.author.not_in(agents), ImplementationRow.design_id.in_(begun))
+        with self._db.read() as c:
+            return set(c.execute(query).scalars())
 
     def revisions(self, design_id: str) -> list[Implementation]:
         with self._db.read() as c:

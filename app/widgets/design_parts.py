@@ -1,0 +1,124 @@
+"""Parts of a design's page: its code against any other revision or parent, what it costs, its relatives, and what can be taken along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import shell
+from app.widgets.code import draw_code
+from app.widgets.costs import draw_costs
+from core.desk import Desk
+from core.dossier import Dossier
+from core.export import FORMATS, exported_code
+from core.report.design import as_bibtex, as_markdown, builds_on
+from core.report.siblings import edited_by_people, effect
+from core.types import Design, Kind
+
+REFERENCE = "gpt2"
+
+
+def draw_code_of(desk: Desk, found: Dossier) -> None:
+    """Any revision, against its parents and the other revisions."""
+    if not found.implementations:
+        st.caption("No code yet. *Implement* has it written.")
+        return
+    by_number = {i.revision: i for i in found.implementations}
+    number = found.implementations[-1].revision
+    if len(by_number) > 1:
+        number = st.selectbox("Revision", list(reversed(by_number)), format_func=lambda n: f"{n} by {by_number[n].author}, {shell.ago(by_number[n].created_at)}", key="code-revision", width=340)
+    made = by_number[number]
+    bases = {f"revision {i.revision}": i.code for i in reversed(found.implementations) if i.revision != number}
+    bases |= {f"its parent {p}": other.code for p in found.design.parents if (other := desk.store.implementations.newest(p))}
+    st.caption(f"gab.py, revision {made.revision} by {shell.plain(made.author)}, SHA-256 {made.code_hash[:12]}")
+    draw_code(made.code, bases, f"revision {made.revision}")
+
+
+def draw_costs_of(desk: Desk, found: Dossier) -> None:
+    """What it took so far, and what each scale would take."""
+    ident = found.design.id
+    spent = desk.store.calls.spent(design=ident)
+    trained = [v for v in found.verifications if v.metrics]
+    seconds = sum(v.metrics.train_seconds + v.metrics.eval_seconds for v in trained if v.metrics)
+    with st.container(horizontal=True, gap="large"):
+        st.metric("language models", shell.plain(spent.dollars) if spent.tries else "none", f"{spent.tokens:,} tokens in {spent.tries} calls" if spent.tries else None, delta_color="off", delta_arrow="off", width="content")
+        st.metric("training and evaluation", shell.took(seconds) if trained else "none", f"{len(trained)} verification{'s' if len(trained) != 1 else ''}" if trained else None, delta_color="off", delta_arrow="off",
+                  width="content")
+        if shell.price() and trained:
+            st.metric("of the machine", f"{seconds / 3600 * shell.price():,.2f}", width="content")
+    own = desk.costs(ident) if found.implementations else {}
+    if own:
+        draw_costs(ident, own, REFERENCE, desk.costs(REFERENCE))
+    elif found.implementations:
+        st.caption("Parameters and FLOPs were not counted yet.")
+        if st.button("Count", icon=":material/calculate:", key="count-costs") and shell.act(lambda: desk.count_costs(ident), "queued"):
+            st.rerun()
+
+
+# ------------------------------------------------------------------------------------------------ relatives
+
+
+def draw_lineage_of(desk: Desk, found: Dossier) -> None:
+    everything = {d.id: d for d in desk.store.designs.all()}
+    own = found.design
+    groups = {"Parents": [everything[p] for p in own.parents], "Children": [d for d in everything.values() if own.id in d.parents],
+              "Siblings, of the same session": [d for d in everything.values() if own.session_id and d.session_id == own.session_id and d.id != own.id]}
+    edited = edited_by_people(desk.store)
+    for words, designs in groups.items():
+        if designs:
+            st.markdown(f"**{words}**")
+            _draw_relatives(designs, own, list(desk.scales), edited, words)
+    if not any(groups.values()):
+        st.caption("It has no relatives yet.")
+    st.markdown("**Edited by people, against untouched siblings**")
+    told = effect(desk.store)
+    lines = [(scale, at) for scale in desk.scales if (at := told.at(scale))]
+    for scale, (mean, se, sessions) in lines:
+        error = f" ± {se:.4f}" if se is not None else ""
+        st.markdown(f"At {scale}: {mean:+.4f}{error} bits per byte over {sessions} session{'s' if sessions > 1 else ''}: "
+                    f"{'better' if mean < 0 else 'worse' if mean > 0 else 'alike'} where a person changed the proposal or the code" + ("." if se is not None else "; one session decides nothing."))
+    if not lines:
+        st.caption("No session has both an edited and an untouched design that were measured at one scale yet.")
+
+
+def _draw_relatives(designs: Sequence[Design], own: Design, scales: Sequence[str], edited: set[str], key: str) -> None:
+    shown = [s for s in scales if any(s in d.scores for d in (*designs, own))]
+    rows = [{"design": f"design?design={d.id}", "title": d.title, "status": str(d.status), "edited": d.id in edited, "rated": d.rating, **{s: d.scores.get(s) for s in shown}} for d in designs]
+    st.dataframe(rows, hide_index=True, key=f"relatives-{key}", column_config={
+        "design": st.column_config.LinkColumn(display_text=r"design=(.*)$"), "edited": st.column_config.CheckboxColumn("edited by a person"), "rated": st.column_config.NumberColumn(format="%.1f"),
+        **{s: st.column_config.NumberColumn(f"bits/byte at {s}", format="%.4f") for s in shown}})
+
+
+# ------------------------------------------------------------------------------------------------ taking along
+
+
+def draw_along(desk: Desk, found: Dossier) -> None:
+    ident = found.design.id
+    with st.container(horizontal=True):
+        if made := found.implementation:
+            st.download_button("gab.py", made.code, "gab.py", icon=":material/download:", key="along-gab", help=FORMATS["gab"])
+            for format, file in (("standalone", f"{ident}.py"), ("genesys", f"{ident}-genesys.py")):
+                st.download_button(file, lambda f=format: exported_code(made, f), file, icon=":material/download:", key=f"along-{format}", help=FORMATS[format], on_click="ignore")
+        st.download_button("Markdown", as_markdown(found), f"{ident}.md", icon=":material/description:", key="along-md", help="proposal, units, scores, reviews, decisions and code in one file")
+        papers = builds_on(desk, ident)
+        st.download_button("BibTeX", as_bibtex(papers), f"{ident}.bib", icon=":material/menu_book:", key="along-bib", disabled=not papers,
+                           help=f"what it builds on: {', '.join(r.title for r in papers)}" if papers else "it builds on no reference of the library")
+    _draw_folder(desk, found)
+    if found.design.kind is not Kind.REFERENCE or found.implementations:
+        st.caption(f"The whole tree as plain pages to show or to keep: `python -m core site FOLDER`. The trained model: `python -m core export {shell.plain(ident)} --format hf`.")
+
+
+def _draw_folder(desk: Desk, found: Dossier) -> None:
+    """The trained model for transformers, in the data directory: it may be too large for a browser's download."""
+    trained = [v for v in found.verifications if v.metrics]
+    if not trained:
+        st.caption("A Hugging Face folder can be made once it is verified.")
+        return
+    number = st.selectbox("Weights of", [v.id for v in reversed(trained)], format_func=lambda n: next(f"verification {v.id}: {v.scale}, seed {v.seed}" for v in trained if v.id == n), key="along-weights",
+                          width=340)
+    out = desk.config.data_dir / "exports" / f"{found.design.id}-{number}"
+    if out.exists():
+        st.success(f"The Hugging Face folder is at `{out}`.", icon=":material/folder:")
+    elif st.button("Make a Hugging Face folder", icon=":material/folder_zip:", key="along-hf", help=FORMATS["hf"]) and shell.act(lambda: desk.hub_folder(found.design.id, number, out), "made"):
+        st.rerun()
