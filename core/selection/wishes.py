@@ -1,0 +1,157 @@
+"""A selector that obeys what persons want of branches, whatever selector it asks.
+
+Pruned: the design, and what descends from pruned designs alone, is neither a parent nor verified (the reference that every score is held against is
+still measured). Boosted: a branch's designs are parents `factor` times as often; a design in several branches takes its own factor, else the largest
+of its parents'. Pinned: never crowded out of the pool of parents, and verified at the next scale of its climb that has budget.
+
+A selector that draws by weights reads `boost` (of the branch) and `pinned` from the designs it is shown, and says so by `weighs = True`: then the odds are exact. Any
+other is confined, now and then, to what is wanted: with N designs that can be parents and extra weights w − 1, the share of the draws that are confined is
+Σ(w − 1) / (N + Σ(w − 1)), which makes the odds exact where the selector draws evenly, and nearly so elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from random import Random
+
+import networkx as nx
+
+from core.selection.base import REFERENCE, Selector
+from core.types import Act, Design, Explanation, Gates, Parents, Status, derive_seed
+
+RUNS = (Status.IMPLEMENTED, Status.VERIFIED)
+
+
+class Wishes:
+    """Wraps `inner`; `scales` are the run's, cheapest first."""
+
+    def __init__(self, inner: Selector, scales: Sequence[str], seed: int = 0) -> None:
+        self.inner = inner
+        self.scales = scales
+        self.seed = seed
+
+    def next_act(self, tree: nx.DiGraph, budgets: Mapping[str, float], gates: Gates) -> Act | None:
+        return Act.VERIFY if self._climbing(tree, budgets) else self.inner.next_act(_measurable(tree), budgets, gates)
+
+    def parents(self, tree: nx.DiGraph) -> Parents:
+        view = _eligible(tree)
+        return self.inner.parents(view if getattr(self.inner, "weighs", False) else self._confined(view))
+
+    def choose(self, tree: nx.DiGraph, budgets: Mapping[str, float]) -> tuple[str, str]:
+        return self._climbing(tree, budgets) or self.inner.choose(_measurable(tree), budgets)
+
+    def learn(self, tree: nx.DiGraph) -> None:
+        """Of everything: what was measured in a pruned branch is still known."""
+        self.inner.learn(tree)
+
+    def explain(self, tree: nx.DiGraph, what: Parents | tuple[str, str], budgets: Mapping[str, float]) -> Explanation:
+        """What the inner selector says of it, and which wishes had a part in it."""
+        if not isinstance(what, Parents) and what == self._climbing(tree, budgets):
+            return Explanation(f"{what[0]} at {what[1]}: " + ("the reference goes before what you pinned." if what[0] == REFERENCE else "pinned by you, it climbs whatever its score."))
+        view = _eligible(tree) if isinstance(what, Parents) else _measurable(tree)
+        found = self.inner.explain(view, what, budgets) if hasattr(self.inner, "explain") else Explanation()
+        named = what.ids if isinstance(what, Parents) else what[:1]
+        touched = [(n, view.nodes[n]["design"]) for n in named if n in view] if isinstance(what, Parents) else []
+        said = [f"{n} is boosted by you ×{d.boost:g}." for n, d in touched if d.boost != 1] + [f"{n} is pinned by you." for n, d in touched if d.pinned]
+        if left := len(tree) - len(view):
+            said.append(f"{_designs(left)} in pruned branches {'is' if left == 1 else 'are'} left alone.")
+        candidates = tuple(replace(c, why=" · ".join([c.why, *_marks(view, c.id)])) for c in found.candidates)
+        return Explanation(" ".join([found.words, *said]).strip(), candidates)
+
+    @staticmethod
+    def words(tree: nx.DiGraph) -> list[str]:
+        return words(tree)
+
+    def _climbing(self, tree: nx.DiGraph, budgets: Mapping[str, float]) -> tuple[str, str] | None:
+        """The first pinned design with a scale still to be tried and paid for; the reference goes before it, so that its score means something."""
+        out = pruned(tree)
+        for node, data in tree.nodes(data=True):
+            design: Design = data["design"]
+            if not design.pinned or node in out or design.status not in RUNS:
+                continue
+            scale = next((s for s in self.scales if s not in data.get("tried", ()) and budgets.get(s, 0) >= 1), None)
+            if scale is not None:
+                return (REFERENCE if _waits(tree, REFERENCE, scale) else node), scale
+        return None
+
+    def _confined(self, view: nx.DiGraph) -> nx.DiGraph:
+        """The view itself, or now and then the part of it that is wanted more."""
+        pool = [n for n, data in view.nodes(data=True) if data["design"].status in RUNS]
+        tried = sum(len(data.get("tried", ())) for _, data in view.nodes(data=True))
+        rng = Random(derive_seed(self.seed, "wishes", view.number_of_nodes(), tried))
+        designs: dict[str, Design] = {n: view.nodes[n]["design"] for n in pool}
+        unwanted = [n for n, d in designs.items() if d.boost < 1 and rng.random() > d.boost]
+        extra = {n: max(0.0, d.boost - 1) + d.pinned for n, d in designs.items()}
+        total = sum(extra.values())
+        if total and rng.random() < total / (len(pool) + total):
+            first = rng.choices(list(extra), list(extra.values()))[0]
+            return view.subgraph([first, *(n for n in pool if n != first and extra[n])]).copy()
+        return view.subgraph(set(view) - set(unwanted)).copy()
+
+
+def pruned(tree: nx.DiGraph) -> set[str]:
+    """Every design that a person's prune reaches."""
+    out: set[str] = set()
+    if any(data["design"].pruned for _, data in tree.nodes(data=True)):
+        for node in nx.topological_sort(tree):
+            parents = list(tree.predecessors(node))
+            if tree.nodes[node]["design"].pruned or (parents and out.issuperset(parents)):
+                out.add(node)
+    return out
+
+
+def factors(tree: nx.DiGraph) -> dict[str, float]:
+    """How many times as often a person wants each design as a parent."""
+    found = dict.fromkeys(tree, 1.0)
+    if any(data["design"].boost != 1 for _, data in tree.nodes(data=True)):
+        for node in nx.topological_sort(tree):
+            own = tree.nodes[node]["design"].boost
+            found[node] = own if own != 1 else max((found[p] for p in tree.predecessors(node) if found[p] != 1), default=1.0)
+    return found
+
+
+def words(tree: nx.DiGraph) -> list[str]:
+    """What the selector is bound to, a line a wish; empty when nobody wished anything."""
+    out, said = pruned(tree), []
+    for node, data in tree.nodes(data=True):
+        design: Design = data["design"]
+        if design.pruned:
+            reach = {node, *(n for n in nx.descendants(tree, node) if n in out)}
+            measured = ": it is still measured, since every score is held against it" if node == REFERENCE else ""
+            said.append(f"{node} is pruned by you: {_designs(len(reach))} left alone{measured}")
+            continue
+        if design.pinned:
+            said.append(f"{node} is pinned by you" + (": it stays in play and climbs whatever its score" if node not in out else ", but its branch is pruned"))
+        if design.boost != 1:
+            said.append(f"{node} is boosted by you ×{design.boost:g}: {_designs(1 + len(nx.descendants(tree, node)))} in its branch")
+    return said
+
+
+def _designs(n: int) -> str:
+    return f"{n} design{'s' if n > 1 else ''}"
+
+
+def _marks(view: nx.DiGraph, node: str) -> list[str]:
+    design: Design | None = view.nodes[node]["design"] if node in view else None
+    return [] if design is None else [f"boosted by you ×{design.boost:g}"] * (design.boost != 1) + ["pinned by you"] * design.pinned
+
+
+def _eligible(tree: nx.DiGraph) -> nx.DiGraph:
+    """Those that may be parents, each with its branch's factor as its own."""
+    weights, out = factors(tree), pruned(tree)
+    view = tree.subgraph(set(tree) - out).copy()
+    for node, data in view.nodes(data=True):
+        if weights[node] != data["design"].boost:
+            data["design"] = replace(data["design"], boost=weights[node])
+    return view
+
+
+def _measurable(tree: nx.DiGraph) -> nx.DiGraph:
+    out = pruned(tree) - {REFERENCE}
+    return tree.subgraph(set(tree) - out).copy() if out else tree
+
+
+def _waits(tree: nx.DiGraph, node: str, scale: str) -> bool:
+    """Whether it runs and was not tried at the scale."""
+    return node in tree and tree.nodes[node]["design"].status in RUNS and scale not in tree.nodes[node].get("tried", ())
