@@ -32,6 +32,7 @@ CSS = """<style>
 [data-testid="stMarkdownContainer"] {overflow-wrap: anywhere;}
 .st-key-own-code textarea, [class*="st-key-code-debug"] textarea {font-family: ui-monospace, monospace; font-size: 0.85rem; line-height: 1.45; white-space: pre; overflow-x: auto;}
 [class*="st-key-spec-"] textarea {font-family: ui-monospace, monospace; font-size: 0.82rem; line-height: 1.45;}
+[class*="st-key-prose-"] :is(h1, h2, h3, h4) {font-size: 1.05rem !important; padding: .7rem 0 .1rem;}
 [class*="st-key-review-"] td:nth-child(-n+2), [class*="st-key-review-"] th {white-space: nowrap;}
 [class*="st-key-pairs-"] thead {display: none;} [class*="st-key-pairs-"] td {border-width: 0 0 1px !important; padding: .25rem .9rem .25rem 0 !important;}
 [class*="st-key-pairs-"] td:first-child {white-space: nowrap; opacity: .7; vertical-align: top;}

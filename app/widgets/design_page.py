@@ -104,7 +104,8 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
     newest = found.proposals[-1]
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
-        st.markdown(shell.prose(newest.body))
+        with st.container(key=f"prose-{newest.id}"):
+            st.markdown(shell.prose(newest.body))
         for review in reversed(found.reviews):
             with st.expander(f"{review.reviewer} rated {review.rating:.1f} of 5", icon=":material/replay:" if review.data.get("stuck") else None):
                 draw_review(review)

@@ -14,7 +14,8 @@ from core.dossier import Dossier
 from core.export import FORMATS, exported_code
 from core.report.design import as_bibtex, as_markdown, builds_on
 from core.report.siblings import edited_by_people, effect
-from core.types import Design, Kind
+from core.report.site import site_zip
+from core.types import Design
 
 REFERENCE = "gpt2"
 
@@ -50,9 +51,9 @@ def draw_costs_of(desk: Desk, found: Dossier) -> None:
     own = desk.costs(ident) if found.implementations else {}
     if own:
         draw_costs(ident, own, REFERENCE, desk.costs(REFERENCE))
-    elif found.implementations:
-        st.caption("Parameters and FLOPs were not counted yet.")
-        if st.button("Count", icon=":material/calculate:", key="count-costs") and shell.act(lambda: desk.count_costs(ident), "queued"):
+    if found.implementations and len(own) < len(desk.scales):
+        st.caption(f"Parameters and FLOPs are counted at {', '.join(own) or 'no scale'} so far.")
+        if st.button("Count at every scale", icon=":material/calculate:", key="count-costs") and shell.act(lambda: desk.count_costs(ident), "queued"):
             st.rerun()
 
 
@@ -84,10 +85,10 @@ def draw_lineage_of(desk: Desk, found: Dossier) -> None:
 
 def _draw_relatives(designs: Sequence[Design], own: Design, scales: Sequence[str], edited: set[str], key: str) -> None:
     shown = [s for s in scales if any(s in d.scores for d in (*designs, own))]
-    rows = [{"design": f"design?design={d.id}", "title": d.title, "status": str(d.status), "edited": d.id in edited, "rated": d.rating, **{s: d.scores.get(s) for s in shown}} for d in designs]
+    rows = [{"design": f"design?design={d.id}", "title": d.title, "status": str(d.status), "edited": d.id in edited, "rated": "" if d.rating is None else f"{d.rating:.1f}",
+             **{f"bits/byte at {s}": f"{d.scores[s]:.4f}" if s in d.scores else "" for s in shown}} for d in designs]
     st.dataframe(rows, hide_index=True, key=f"relatives-{key}", column_config={
-        "design": st.column_config.LinkColumn(display_text=r"design=(.*)$"), "edited": st.column_config.CheckboxColumn("edited by a person"), "rated": st.column_config.NumberColumn(format="%.1f"),
-        **{s: st.column_config.NumberColumn(f"bits/byte at {s}", format="%.4f") for s in shown}})
+        "design": st.column_config.LinkColumn(display_text=r"design=(.*)$"), "edited": st.column_config.CheckboxColumn("edited by a person")})
 
 
 # ------------------------------------------------------------------------------------------------ taking along
@@ -98,15 +99,15 @@ def draw_along(desk: Desk, found: Dossier) -> None:
     with st.container(horizontal=True):
         if made := found.implementation:
             st.download_button("gab.py", made.code, "gab.py", icon=":material/download:", key="along-gab", help=FORMATS["gab"])
-            for format, file in (("standalone", f"{ident}.py"), ("genesys", f"{ident}-genesys.py")):
-                st.download_button(file, lambda f=format: exported_code(made, f), file, icon=":material/download:", key=f"along-{format}", help=FORMATS[format], on_click="ignore")
+            for label, format, file in (("Standalone", "standalone", f"{ident}.py"), ("For Genesys", "genesys", f"{ident}-genesys.py")):
+                st.download_button(label, lambda f=format: exported_code(made, f), file, icon=":material/download:", key=f"along-{format}", help=FORMATS[format], on_click="ignore")
         st.download_button("Markdown", as_markdown(found), f"{ident}.md", icon=":material/description:", key="along-md", help="proposal, units, scores, reviews, decisions and code in one file")
         papers = builds_on(desk, ident)
         st.download_button("BibTeX", as_bibtex(papers), f"{ident}.bib", icon=":material/menu_book:", key="along-bib", disabled=not papers,
                            help=f"what it builds on: {', '.join(r.title for r in papers)}" if papers else "it builds on no reference of the library")
+        st.download_button("The whole tree", lambda: site_zip(desk), "design-tree.zip", "application/zip", icon=":material/account_tree:", key="along-site", on_click="ignore",
+                           help="every design and dialog as plain pages, to show or to keep: open index.html; a minute for thousands of designs")
     _draw_folder(desk, found)
-    if found.design.kind is not Kind.REFERENCE or found.implementations:
-        st.caption(f"The whole tree as plain pages to show or to keep: `python -m core site FOLDER`. The trained model: `python -m core export {shell.plain(ident)} --format hf`.")
 
 
 def _draw_folder(desk: Desk, found: Dossier) -> None:

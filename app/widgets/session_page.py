@@ -49,7 +49,7 @@ def _draw_dialog(desk: Desk, session: Session, sides: bool) -> bool:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(words, color="orange" if words in ("Waiting for you", "Paused") else "blue" if running else "green", icon=":material/forum:")
         if said.note and words not in ("Paused", "Going on", "Closed"):
-            st.caption(said.note, width="content")
+            st.caption(shell.plain(said.note.removeprefix("for you: ")), width="content")
         st.caption(spent_words(desk, session) + (f" · {shell.took((datetime.now(UTC) - session.created_at).total_seconds())} since it began" if running else ""), width="content")
         for design in _being_written(said) if running else ():
             shell.link("design", f"Take over the code of {design}", ":material/code:", design=design)
@@ -121,7 +121,7 @@ def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, d
                     if shell.act(lambda o=order: desk.rerank(session.id, o), "reranked"):
                         st.rerun()
         read, review = st.columns([1.6, 1], gap="medium")
-        with read.container(height=340, border=False):
+        with read.container(height=340, border=False, key=f"prose-{proposal.id}"):
             st.markdown(shell.prose(proposal.body))
         with review.container(height=340, border=False):
             for r in reversed(desk.store.reviews.of(design.id)):

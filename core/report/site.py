@@ -15,7 +15,7 @@ from core.errors import ConfigError, NotFound, UsageError
 from core.report import svg
 from core.report.design import outline
 from core.report.tree_svg import tree_svg
-from core.types import Design, Event, Session
+from core.types import Design, Event, Kind, Session
 
 if TYPE_CHECKING:
     from core.desk import Desk
@@ -55,6 +55,14 @@ def write_site(desk: Desk, out: Path, run_id: str = "", report: Callable[[float]
     return len(designs)
 
 
+def site_zip(desk: Desk, run_id: str = "") -> bytes:
+    """The same as one archive."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "design-tree"
+        write_site(desk, folder, run_id)
+        return Path(shutil.make_archive(str(folder), "zip", scratch, "design-tree")).read_bytes()
+
+
 def page_name(ident: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", ident) + ".html"
 
@@ -64,7 +72,7 @@ def _fill(desk: Desk, env: Any, folder: Path, designs: Sequence[Design], session
 
     scales = [s for s in desk.scales if any(s in d.scores for d in designs)]
     known = {d.id for d in designs}
-    ranked = sorted(designs, key=lambda d: next(((-scales.index(s), d.scores[s]) for s in reversed(scales) if s in d.scores), (1, 0.0)))
+    ranked = sorted(designs, key=lambda d: next(((-scales.index(s), d.scores[s]) for s in reversed(scales) if s in d.scores), (1, float(d.kind is Kind.REFERENCE))))
     index = env.get_template("index.html.j2").render(run=run_id, designs=ranked, scales=scales, sessions=sessions, tree=Markup(tree_svg(designs, page_name)))
     (folder / "index.html").write_text(index, encoding="utf-8")
     for name in ("designs", "sessions"):

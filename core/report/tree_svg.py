@@ -23,11 +23,11 @@ def tree_svg(designs: Sequence[Design], page: Callable[[str], str]) -> str:
     y = 24.0
     for generation in sorted(layers):
         members = layers[generation]
-        columns = min(len(members), max(9, math.ceil(3 * math.sqrt(len(members)))))
+        columns = min(len(members), max(9, math.ceil(2.2 * math.sqrt(len(members)))))
         for i, design in enumerate(members):
             row, column = divmod(i, columns)
-            place[design.id] = (WIDTH * (column + 0.5) / columns, y + ROW * 0.6 * row)
-        y += ROW + ROW * 0.6 * ((len(members) - 1) // columns)
+            place[design.id] = (WIDTH * (column + 0.5) / columns, y + ROW * 0.7 * row)
+        y += ROW + ROW * 0.7 * ((len(members) - 1) // columns)
     lines = [f'<line x1="{place[p][0]:.0f}" y1="{place[p][1]:.0f}" x2="{place[d.id][0]:.0f}" y2="{place[d.id][1]:.0f}"/>' for d in designs for p in d.parents if p in place]
     named = len(designs) <= 60
     nodes = [_node(d, place[d.id], page, named) for d in designs]
