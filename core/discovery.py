@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.errors import Paused
+from core.errors import Paused, Withdrawn
 from core.types import DESIGN_BUDGET, Act, Outcome, Session
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def evolve(lab: Lab) -> Outcome:
-    """ALG 1: design and verify until the budgets are spent or everything waits for a person."""
-    while act := lab.selector.next_act(lab.tree(), lab.budgets(), lab.gates()):
-        if run(lab, act) is Outcome.WAITING:
+    """ALG 1: design and verify until the budgets are spent, a person pauses it, or everything waits for a person."""
+    while not lab.halted() and (act := lab.person_wants() or lab.selector.next_act(lab.tree(), lab.budgets(), lab.gates())):
+        if lab.did(act, run(lab, act)) is Outcome.WAITING:  # nothing else can move: the worker is free for others
             return Outcome.WAITING
-    return Outcome.DONE
+    return lab.outcome()
 
 
 def run(lab: Lab, act: Act) -> Outcome:
@@ -29,15 +29,20 @@ def run(lab: Lab, act: Act) -> Outcome:
 
 def design(lab: Lab) -> Outcome:
     """ALG 2: grow the tree by one design session; costs one unit of the design budget."""
-    session = lab.open_session() or lab.start(lab.selector.parents(lab.tree()))
+    session = lab.open_session() or lab.started(lab.parents())
+    if session is None:  # the gate before it is closed
+        return Outcome.WAITING
     with lab.reserve(DESIGN_BUDGET, session.id) as cost:
         return sample(lab, session, cost)
 
 
 def verify(lab: Lab) -> Outcome:
     """ALG 3: train and measure one design at one scale; costs one unit of that scale's budget."""
-    chosen, scale = lab.selector.choose(lab.tree(), lab.budgets())
+    picked = lab.choice()
+    chosen, scale = picked.design, picked.scale
     seed = lab.seed(chosen, scale)
+    if not lab.opened(picked, seed):
+        return Outcome.WAITING
     with lab.passing_over(chosen, scale), lab.reserve(scale, lab.subject(chosen, scale, seed)):
         lab.verified(chosen, scale, seed)
     lab.selector.learn(lab.tree())
@@ -49,12 +54,15 @@ def sample(lab: Lab, session: Session, cost: Reservation) -> Outcome:
     try:
         proposals = [p for k in range(session.n_proposals) if (p := lab.proposal(session, k)) is not None]
         ranked = lab.ranked(session, [lab.reviewed(session, p) for p in proposals])
-        if lab.gate_closed(session):
+        best, asked = lab.passed(session, ranked)
+        for chosen in best:
+            lab.implemented(chosen, session.scale, session)
+        if asked:
             lab.wait(session)
             cost.keep()
             return Outcome.WAITING
-        for chosen in ranked[: session.n_implement]:
-            lab.implemented(chosen, session.scale, session)
+    except Withdrawn:  # a person refused it while its code was written: the next best takes its place
+        return sample(lab, session, cost)
     except Paused as why:  # a budget is spent, a provider wants patience, or a person said so: nothing is lost, and it goes on from here
         lab.put_aside(session, why)
         cost.keep()

@@ -11,6 +11,7 @@
     ├── JobError
     │   ├── LeaseLost              another worker owns the job now: stop writing
     │   └── Cancelled              a person asked to stop
+    │       └── Withdrawn          they refused the design that is being worked on
     ├── DesignError                a block that cannot be used
     │   ├── CodeError              gab.py does not load (file, line)
     │   ├── UnitError              the unit tree does not compose
@@ -92,6 +93,10 @@ class LeaseLost(JobError):
 
 
 class Cancelled(JobError):
+    pass
+
+
+class Withdrawn(Cancelled):
     pass
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ from core.errors import (
     StoreError,
     VerificationError,
 )
+from core.gates import AUTO
+from core.machine import Machine
+from core.pacing import Pacing
 from core.proposing import Proposing, Team
 from core.selection.base import Selector
 from core.statistics.stopping import hopeless
@@ -156,9 +160,9 @@ class Reservation:
         self.kept = True
 
 
-class Lab(Vetting, Proposing):
+class Lab(Pacing, Vetting, Proposing):
     def __init__(self, store: Store, engine: Engine, team: Team, scales: dict[str, Scale], progress: Progress,
-                 selector: Selector | None = None, run: Run | None = None) -> None:
+                 selector: Selector | None = None, run: Run | None = None, machine: Machine | None = None) -> None:
         self.store = store
         self.engine = engine
         self.team = team
@@ -167,6 +171,8 @@ class Lab(Vetting, Proposing):
         self.progress = progress
         self._selector = selector
         self.current = run
+        self.machine = machine
+        self._since = time.monotonic()
         self._cut: set[tuple[str, str]] = set()          # (design, scale) that could not be measured here
         self._in_a_row = 0
 
@@ -191,7 +197,7 @@ class Lab(Vetting, Proposing):
         for verification in self.store.verifications.all():
             if self._counts(verification) and not verification.own_rate:
                 graph.nodes[verification.design_id]["tried"].add(verification.scale)
-        for design_id, scale in self._cut:
+        for design_id, scale in (*self._cut, *self.barred()):
             graph.nodes[design_id]["tried"].add(scale)
         return graph
 
@@ -223,7 +229,15 @@ class Lab(Vetting, Proposing):
         return rung is None or verification.settings in ("", rung.settings)
 
     def budgets(self) -> dict[str, float]:
-        """What the run may still begin. Its own reservations count as left: what was begun and interrupted goes on."""
+        """What the run may still begin: what is left, less what waits at a gate, so that a person never lets through what cannot be paid for."""
+        left = self.left()
+        for entry in self.asked():
+            if entry.facts.get("scale") in left:
+                left[entry.facts["scale"]] -= 1
+        return left
+
+    def left(self) -> dict[str, float]:
+        """Of the run's budgets. Its own reservations count as left: what was begun and interrupted goes on."""
         prefix = f"{self.run.id}/"
         own = {a.name.removeprefix(prefix): a.granted - a.spent for a in self.store.ledger.accounts() if a.name.startswith(prefix)}
         return {name: left for name, left in own.items() if name not in (MONEY, TOKENS)}
@@ -254,15 +268,20 @@ class Lab(Vetting, Proposing):
     def open_session(self) -> Session | None:
         return next(iter(self.store.sessions.open(run_id=self.run.id)), None)
 
+    def next_session(self) -> str:
+        """Its id follows from the run, so that a restart opens the same one."""
+        return f"{self.run.id.removeprefix('run-')}s{self._opened() + 1}"
+
+    def _opened(self) -> int:
+        return sum(s.run_id == self.run.id for s in self.store.sessions.all())
+
     def start(self, parents: Parents) -> Session:
-        """The run's next session; its id follows from the run, so that a restart opens the same one."""
-        run = self.run
-        n = sum(s.run_id == run.id for s in self.store.sessions.all())
-        session_id = f"{run.id.removeprefix('run-')}s{n + 1}"
+        """The run's next session."""
+        run, n, session_id = self.run, self._opened(), self.next_session()
         scale = run.scales[0] if run.scales else next(iter(self.scales))
         return self.store.sessions.add(
             id=session_id, mode=parents.mode, parents=parents.ids, n_proposals=run.n_proposals, n_implement=run.n_implement,
-            instructions=run.instructions, seed=derive_seed(run.seed, "session", n) % 2**31, gate=run.gate,
+            instructions=run.instructions, seed=derive_seed(run.seed, "session", n) % 2**31, gate="auto" if self.book().rule("implement") == AUTO else "ask",
             scale=scale, author="selector", run_id=run.id, **run.agents)
 
     def checked(self, implementation: Implementation, scale: str) -> CheckReport:

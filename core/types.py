@@ -105,6 +105,7 @@ class JobState(StrEnum):
 class JobKind(StrEnum):
     SESSION = "session"      # payload {"session": id}
     IMPLEMENT = "implement"  # payload {"design": id, "scale": name}
+    REVISE = "revise"        # payload {"design": id, "decision": id}: its designer mends the proposal with a person's words
     CHECK = "check"          # payload {"design": id, "scale": name}
     VERIFY = "verify"        # payload {"design": id, "scale": name, "seed": int, "corpus": name, path or null, "label", "tasks", "options"}
     EVOLVE = "evolve"        # payload {"run": id, ...}
@@ -431,6 +432,10 @@ class Design:
     rating: float | None = None      # mean of the reviews of the newest revision that has any
     scores: Mapping[str, float] = field(default_factory=dict)   # scale → mean held-out bits per byte over seeds
     n_seeds: Mapping[str, int] = field(default_factory=dict)    # scale → how many seeds were measured
+    tags: tuple[str, ...] = ()       # words that persons gave it
+    pinned: bool = False             # a person keeps it in play
+    boost: float = 1.0               # its branch is a parent so many times as often
+    pruned: bool = False             # its branch is left alone
 
 
 @dataclass(frozen=True)
@@ -488,6 +493,11 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    not_before: datetime | None = None   # it rests until then: a provider that it asked is down
+
+    @property
+    def resting(self) -> bool:
+        return self.state is JobState.QUEUED and self.not_before is not None
 
 
 @dataclass(frozen=True)
@@ -563,6 +573,31 @@ class Parents:
 
     mode: Mode
     ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of the things that a selector could have chosen."""
+
+    id: str                          # of a design; several are joined by " + "
+    at: str                          # a scale or a mode
+    weight: float | None             # its share of the draw, 0–1; None where the first in an order is taken
+    why: str                         # in words
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a selector chose what it chose: in words, and among which candidates, the likeliest or first ones first."""
+
+    words: str = ""
+    candidates: tuple[Candidate, ...] = ()
+
+    def to_dict(self) -> Json:
+        return {"words": self.words, "candidates": [vars(c) for c in self.candidates]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Explanation:
+        return cls(data.get("words", ""), tuple(Candidate(**c) for c in data.get("candidates", ())))
 
 
 @dataclass(frozen=True)

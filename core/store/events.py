@@ -40,6 +40,12 @@ class Events:
         with self._db.read() as c:
             return [_event(r) for r in c.execute(query)]
 
+    def recent(self, stream: str, kind: str, limit: int = 20) -> list[Event]:
+        """The last of a kind, newest first."""
+        query = select(EventRow).where(EventRow.stream == stream, EventRow.kind == kind).order_by(EventRow.id.desc()).limit(limit)
+        with self._db.read() as c:
+            return [_event(r) for r in c.execute(query)]
+
     def last(self, stream: str, kind: str | None = None) -> Event | None:
         query = select(EventRow).where(EventRow.stream == stream).order_by(EventRow.id.desc()).limit(1)
         with self._db.read() as c:

@@ -1,0 +1,290 @@
+"""How a run of ALG 1 is paced: a person's pause and step, their choices in the place of the selector's, the gates, and what is told of each act. A part of the lab (core/lab.py).
+
+Kinds of event on the stream "run:ID": why {"act", "subject", "chosen", "words", "candidates", "decision"}, act {"act", "subject", "seconds", "outcome"},
+halted {"why"}, passed_over {"design", "scale", "why"}.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import networkx as nx
+
+from core.agents.similarity import Known, nearest
+from core.estimates import estimate
+from core.gates import IMPLEMENT, PROPOSE, VERIFY
+from core.machine import Machine
+from core.store import Store
+from core.store.gates import Book, Entry, defaults
+from core.types import (
+    Act,
+    Decision,
+    Design,
+    Explanation,
+    Json,
+    Kind,
+    Mode,
+    Outcome,
+    Parents,
+    Scale,
+    Session,
+    Status,
+    Verb,
+)
+
+if TYPE_CHECKING:
+    from core.lab import Run
+    from core.selection.base import Selector
+
+LAST = 5             # sessions of a team from which the cost of code is foreseen
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What is done next, and why; `decision` is a person's who chose it, else 0."""
+
+    act: Act
+    parents: Parents | None = None
+    design: str = ""
+    scale: str = ""
+    why: Explanation = field(default_factory=Explanation)
+    decision: int = 0
+
+
+class _Progress(Protocol):
+    def guard(self): ...
+
+
+class Pacing:
+    """What it needs of the lab: store, scales, progress, machine, current, run, selector, budgets, tree, seed, subject, start, refuse_paused."""
+
+    store: Store
+    scales: dict[str, Scale]
+    machine: Machine | None
+    current: Run | None
+    _since: float                    # when the last act ended
+
+    if TYPE_CHECKING:
+        progress: _Progress
+
+        @property
+        def run(self) -> Run: ...
+        @property
+        def selector(self) -> Selector: ...
+        def budgets(self) -> dict[str, float]: ...
+        def left(self) -> dict[str, float]: ...
+        def tree(self) -> nx.DiGraph: ...
+        def subject(self, design_id: str, scale: str, seed: int) -> str: ...
+        def start(self, parents: Parents) -> Session: ...
+        def next_session(self) -> str: ...
+
+    # ------------------------------------------------------------------------------------------ what a person said of the run
+
+    def halted(self) -> bool:
+        """Whether a person paused the run, or its one step is done."""
+        last = self._pause_word()
+        return bool(last and last.data.get("on"))
+
+    def _pause_word(self) -> Decision | None:
+        return next((d for d in reversed(self.store.decisions.of(session_id=self.run.id)) if d.verb is Verb.PAUSE), None)
+
+    def did(self, act: Act, outcome: Outcome) -> Outcome:
+        """Put on record what an act took; after it the run pauses where a person asked for one step. A verification that waits at its gate blocks nothing: others go on."""
+        took, self._since = time.monotonic() - self._since, time.monotonic()
+        if outcome is Outcome.WAITING:
+            return outcome if act is Act.DESIGN else Outcome.DONE
+        with self.progress.guard(), self.store.together() as c:
+            self.store.database.serialise(c, f"gates:{self.run.id}")
+            self.store.events.append(f"run:{self.run.id}", "act", "worker", {"act": str(act), "seconds": round(took, 2)})
+            last = self._pause_word()
+            if last and last.data.get("step") and not last.data.get("on"):
+                self.store.decisions.add(Verb.PAUSE, last.author, session_id=self.run.id, reason="one step is done", data={"on": True})
+        return outcome
+
+    def person_wants(self) -> Act | None:
+        """A verification that a person chose or let through comes before anything that the selector thinks of."""
+        return Act.VERIFY if self._wanted_verification() else None
+
+    def outcome(self) -> Outcome:
+        """How a run ends that has nothing to do: waiting, where something is left that only a person can let go on."""
+        return Outcome.WAITING if self.halted() or self.asked() else Outcome.DONE
+
+    def asked(self) -> list[Entry]:
+        """What waits for a person's word at a gate."""
+        return [entry for entry in self.book().closed() if not entry.held and still_asked(self.store, entry)]
+
+    def book(self) -> Book:
+        return self.store.gates.read(self.run.id, defaults(self.run.gate))
+
+    def barred(self) -> Iterator[tuple[str, str]]:
+        """(design, scale) that may not be verified now: its gate is closed, and so are the scales behind it."""
+        for entry in self.book().closed() if self.current else ():
+            if entry.step.startswith(f"{VERIFY}:"):
+                names = list(self.scales)
+                at = entry.facts["scale"]
+                yield from ((entry.facts["design"], name) for name in (names[names.index(at):] if at in names else [at]))
+
+    # ------------------------------------------------------------------------------------------ what is done next
+
+    def parents(self) -> Picked:
+        """Whom the next session starts from: a person's choice, what waits for their word already, or the selector's."""
+        key, book, chosen = self.next_session(), self.book(), self._choice(Act.DESIGN)
+        asked = book.entries.get((PROPOSE, key))
+        if chosen:
+            parents = Parents(Mode(chosen.data["mode"]), tuple(chosen.data["parents"]))
+            return Picked(Act.DESIGN, parents, why=Explanation(f"{chosen.author} chose it instead of the selector's."), decision=chosen.id)
+        if asked and not asked.began:
+            return Picked(Act.DESIGN, Parents(Mode(asked.facts["mode"]), tuple(asked.facts["parents"])), why=self._told_already(key))
+        tree = self.tree()
+        parents = self.selector.parents(tree)
+        return Picked(Act.DESIGN, parents, why=self._explained(tree, parents))
+
+    def started(self, picked: Picked) -> Session | None:
+        """The session, or None where a person has to let it open first."""
+        key, parents = self.next_session(), picked.parents
+        assert parents
+        facts: Json = {"mode": str(parents.mode), "parents": list(parents.ids), "session": key, "cost": self._dollars(self.run.agents)}
+        with self.progress.guard(), self.store.together():
+            self._tell_why(picked, key, {"mode": str(parents.mode), "parents": list(parents.ids)})
+            return self.start(parents) if self._enter(PROPOSE, key, facts, picked.decision) else None
+
+    def choice(self) -> Picked:
+        """(design, scale) to verify: what a person chose or let through, else the selector's."""
+        if wanted := self._wanted_verification():
+            word, design, scale = wanted
+            return Picked(Act.VERIFY, None, design, scale, Explanation(f"{word.author} {'chose it' if word.verb is Verb.CHOOSE else 'let it through the gate'}."),
+                          word.id if word.verb is Verb.CHOOSE else 0)
+        tree, budgets = self.tree(), self.budgets()
+        design, scale = self.selector.choose(tree, budgets)
+        return Picked(Act.VERIFY, None, design, scale, self._explained(tree, (design, scale), budgets))
+
+    def opened(self, picked: Picked, seed: int) -> bool:
+        """Whether the verification may begin; its unit of the budget is reserved in the same transaction."""
+        subject = self.subject(picked.design, picked.scale, seed)
+        facts = self._facts(picked.design, f"{VERIFY}:{picked.scale}") | {"design": picked.design, "scale": picked.scale, "seed": seed}
+        with self.progress.guard(), self.store.together():
+            self._tell_why(picked, subject, {"design": picked.design, "scale": picked.scale, "seed": seed})
+            if not self._enter(f"{VERIFY}:{picked.scale}", subject, facts, picked.decision):
+                return False
+            self.store.ledger.reserve(f"{self.run.id}/{picked.scale}", subject)
+            return True
+
+    def passed(self, session: Session, ranked: Sequence[Design]) -> tuple[list[Design], bool]:
+        """(the best of a session's proposals that may be implemented now, whether a person is asked about others)."""
+        if session.run_id is None or self.current is None:
+            return ([], True) if self.gate_closed(session) else (list(ranked[: session.n_implement]), False)
+        released = next((d.id for d in reversed(self.store.decisions.of(session_id=session.id)) if d.verb is Verb.RELEASE), 0)
+        book = self.book()
+        known = {d.id: book.entries.get((IMPLEMENT, d.id)) for d in ranked}
+        fit = [d for d in ranked if not ((entry := known[d.id]) and entry.held)]
+        sure = [d for d in fit if (entry := known[d.id]) and (entry.began or entry.let)]                   # what began or was let through goes on, however many there are
+        best = [*sure, *(d for d in fit if d not in sure)][: max(session.n_implement, len(sure))]
+        stuck = self._stuck(session)
+        open_ = []
+        for design in best:
+            facts = self._facts(design.id, IMPLEMENT) | {"design": design.id, "session": session.id} | ({"stuck": True} if stuck else {})
+            with self.progress.guard():
+                if self._enter(IMPLEMENT, design.id, facts, released):
+                    open_.append(design)
+        return open_, len(open_) < len(best)
+
+    # ------------------------------------------------------------------------------------------ inside
+
+    def _enter(self, step: str, subject: str, facts: Json, word: int) -> bool:
+        return self.store.gates.enter(self.run.id, step, subject, facts, defaults(self.run.gate), word)
+
+    def _choice(self, act: Act) -> Decision | None:
+        return pending_choice(self.store, self.run.id, act)
+
+    def _wanted_verification(self) -> tuple[Decision, str, str] | None:
+        budgets = self.left()
+        chosen = self._choice(Act.VERIFY)
+        if chosen and budgets.get(chosen.data["scale"], 0) >= 1 and self._runs(chosen.data["design"]):
+            return chosen, chosen.data["design"], chosen.data["scale"]
+        for entry in self.book().entries.values():
+            if entry.step.startswith(VERIFY) and entry.let and not entry.began and budgets.get(entry.facts["scale"], 0) >= 1 and self._is_now(entry):
+                assert entry.word
+                return entry.word, entry.facts["design"], entry.facts["scale"]
+        return None
+
+    def _runs(self, design_id: str) -> bool:
+        return self.store.designs.get(design_id).status in (Status.IMPLEMENTED, Status.VERIFIED)
+
+    def _is_now(self, entry: Entry) -> bool:
+        """Whether it is still what would be measured next of the design there: other code, or another seed, is another question."""
+        design, scale = entry.facts["design"], entry.facts["scale"]
+        return self._runs(design) and entry.subject == self.subject(design, scale, self.seed(design, scale))
+
+    def _tell_why(self, picked: Picked, subject: str, chosen: Json) -> None:
+        last = self.store.events.last(f"run:{self.run.id}", "why")
+        if last is None or (last.data["subject"], last.data["chosen"], last.data["decision"]) != (subject, chosen, picked.decision):
+            self.store.events.append(f"run:{self.run.id}", "why", "selector" if not picked.decision else "person", {
+                "act": str(picked.act), "subject": subject, "chosen": chosen, "decision": picked.decision, **picked.why.to_dict()})
+
+    def _told_already(self, subject: str) -> Explanation:
+        found = [e for e in self.store.events.recent(f"run:{self.run.id}", "why") if e.data["subject"] == subject]
+        return Explanation.from_dict(found[0].data) if found else Explanation()
+
+    def _explained(self, tree: nx.DiGraph, what: Parents | tuple[str, str], budgets: Mapping[str, float] | None = None) -> Explanation:
+        """A selector need not say why."""
+        explain = getattr(self.selector, "explain", None)
+        return explain(tree, what, budgets or {}) if explain else Explanation()
+
+    # ------------------------------------------------------------------------------------------ what a gate's rule may ask about
+
+    def _facts(self, design_id: str, step: str) -> Json:
+        """Rating, cost and likeness; the last only where the rule speaks of it, since the whole tree is read for it."""
+        design, rule = self.store.designs.get(design_id), self.book().rule(step)
+        facts: Json = {"cost": self._dollars(self.run.agents) if step == IMPLEMENT else self._minutes(design_id, step.partition(":")[2])}
+        if design.kind is Kind.REFERENCE:       # a known architecture is neither rated nor new
+            return facts
+        made = self.store.implementations.newest(design_id)
+        facts |= {"rating": design.rating, "implementation": made.id if made else 0}
+        return facts | ({"similarity": self._likeness(design_id)} if rule.needs("similarity") else {})
+
+    def _minutes(self, design_id: str, scale: str) -> float | None:
+        """Of one seed on this machine; None where the lab does not know its machine."""
+        if self.machine is None:
+            return None
+        return round(estimate(self.store, self.scales, [design_id], self.scales[scale], 1, self.machine).seconds / 60, 2)
+
+    def _dollars(self, agents: Json) -> float | None:
+        """Of one session, as the team's last ones took; None for a team that asks models and has not asked any yet."""
+        team = agents["team"]["name"]
+        closed = [s for s in self.store.sessions.all(limit=200) if s.closed_at and s.team.get("name") == team][:LAST]
+        spent = [self.store.calls.spent(stream=f"session:{s.id}") for s in closed]
+        if not spent:
+            return 0.0 if team == "builtin" else None
+        return None if any(s.unpriced for s in spent) else round(sum(s.money for s in spent) / len(spent), 4)
+
+    def _likeness(self, design_id: str) -> float | None:
+        newest = {p.design_id: p for p in self.store.proposals.all_newest()}
+        own = newest.get(design_id)
+        if own is None:
+            return None
+        found = nearest(own.units, own.body, (Known(p.design_id, p.title, p.body, p.units) for p in newest.values() if p.design_id != design_id), 1)
+        return found[0].likeness if found else 0.0
+
+
+def still_asked(store: Store, entry: Entry) -> bool:
+    """Whether an answer would still change anything: not where its design was refused, has other code by now, or its session is closed."""
+    design_id = entry.facts.get("design")
+    if design_id is None:
+        return True
+    status = store.designs.get(design_id).status
+    if entry.step == IMPLEMENT:
+        return status is not Status.REFUSED and store.sessions.get(entry.facts["session"]).closed_at is None
+    made = store.implementations.newest(design_id)
+    return status in (Status.IMPLEMENTED, Status.VERIFIED) and made is not None and entry.facts.get("implementation", made.id) == made.id
+
+
+def pending_choice(store: Store, run: str, act: Act) -> Decision | None:
+    """A person's choice that no act has taken yet."""
+    said = [d for d in store.decisions.of(session_id=run) if d.verb is Verb.CHOOSE and d.data["act"] == act]
+    if not said or said[-1].data.get("off"):
+        return None
+    taken = {e.data["decision"] for e in store.events.recent(f"run:{run}", "why", 1000)}
+    return None if said[-1].id in taken else said[-1]

@@ -1,0 +1,359 @@
+"""A person's verbs towards a run of ALG 1: start, pause, resume, step, stop; its gates; another choice than the selector's; retry and skip. A part of the desk (core/desk.py).
+
+Whatever may let a run go on hands it to the workers in the same transaction. A worker that is about to end could overlook it: so another job of the run is queued behind
+a running one (payload["line"]: never two at once), and looks again.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from core.errors import Conflict, NotFound, UsageError
+from core.gab.scales import get_scale
+from core.gates import VERIFY, Gated, Rule, checked_rule, checked_step
+from core.jobs import Queue
+from core.pacing import pending_choice, still_asked
+from core.run_view import Progress, RunState, RunView, Stall, Why, forecast, stalls, view, whys
+from core.store import Store
+from core.store.gates import Book, Entry, defaults
+from core.types import DESIGN_BUDGET, MONEY, TOKENS, Act, Decision, Job, JobKind, JobState, Json, Mode, Scale, Session, Status, Verb
+from core.verification.training.shelf import corpus_name
+
+if TYPE_CHECKING:
+    from core.agents.spec import AgentSpec
+    from core.config import Config
+    from core.estimates import Estimate
+
+__all__ = ["Gated", "Progress", "Rule", "RunState", "RunView", "Running", "Stall", "Why"]
+
+AGAIN = "!again"     # the subject of the job that waits behind a running one
+LIVE = (JobState.QUEUED, JobState.RUNNING)
+
+
+class Running:
+    """What it needs of the desk: store, queue, scales, config, author, crew, estimate, agents, save_agent, `_parent`, wake."""
+
+    store: Store
+    queue: Queue
+    scales: dict[str, Scale]
+    config: Config
+    author: str
+
+    if TYPE_CHECKING:
+        def crew(self, agents: str, designer: str = "", reviewer: str = "") -> Json: ...
+        def estimate(self, design_ids: Sequence[str], scale: str) -> Estimate: ...
+        def agents(self) -> dict[str, AgentSpec]: ...
+        def save_agent(self, name: str, files: Mapping[str, str]) -> AgentSpec: ...
+        def _parent(self, design_id: str) -> None: ...
+
+    # ------------------------------------------------------------------------------------------ start, pause, resume, step
+
+    def evolve(
+        self, design_budget: int, verify_budget: Mapping[str, int], seed: int = 0, gate: str = "auto",
+        n_proposals: int = 2, n_implement: int = 1, corpus: str | None = None, selector: str = "greedy", instructions: str = "", agents: str = "",
+        money: float | None = None, tokens: float | None = None, gates: Mapping[str, Rule] | None = None,
+    ) -> Job:
+        """Run ALG 1 until its own budgets are spent: `design_budget` design sessions of the team `agents`, and so many verifications a scale. `money` (US dollars) and
+        `tokens` limit its language models beside the budgets that limit all. `gates`: step → rule; `gate` "ask" is short for {"implement": ask}."""
+        _within("the design budget", design_budget, 0, 100_000)
+        for scale, amount in verify_budget.items():
+            get_scale(self.scales, scale)
+            _within(f"the verify budget of {scale}", amount, 0, 100_000)
+        for limit, most in (("the budget of money", money), ("the budget of tokens", tokens)):
+            _within(limit, most or 0, 0, 10**12)
+        _within("the number of proposals", n_proposals, 1, 64)
+        _within("the number to implement", n_implement, 0, n_proposals)
+        if gate not in ("ask", "auto"):
+            raise UsageError(f"gate {gate!r} is unknown", "use ask or auto")
+        rules = {checked_step(step, self.scales): checked_rule(step, rule) for step, rule in (gates or {}).items()}
+        crew = self.crew(agents)
+        run_id = f"run-{secrets.token_hex(3)}"
+        payload = {
+            "run": run_id, "seed": seed, "gate": gate, "scales": list(verify_budget), "selector": selector, "instructions": instructions, "agents": crew,
+            "n_proposals": n_proposals, "n_implement": n_implement, "corpus": corpus_name(corpus, self.config), "line": run_id, "by": self.author}
+        with self.store.together():
+            limits = {name: most for name, most in ((MONEY, money), (TOKENS, tokens)) if most is not None}
+            for account, amount in {**limits, DESIGN_BUDGET: design_budget, **verify_budget}.items():
+                self.store.ledger.set(f"{run_id}/{account}", amount, self.author)
+            for step, rule in rules.items():
+                self.store.gates.switch(run_id, step, rule, self.author)
+            return self.queue.put(JobKind.EVOLVE, run_id, payload, max_attempts=5)
+
+    def pause_run(self, run_id: str) -> Decision:
+        """After the act under way: agents stop before their next call, a training goes on to its end."""
+        self.run_settings(run_id)
+        return self._pause(run_id, {"on": True})
+
+    def resume_run(self, run_id: str) -> Job:
+        """Go on after a pause, a stop or a failure, from what is stored."""
+        return self._go_on(run_id, {"on": False})
+
+    def step_run(self, run_id: str) -> Job:
+        """Do exactly one act, a design session or a verification, then pause. While it runs, that is the act under way."""
+        return self._go_on(run_id, {"on": False, "step": True})
+
+    def stop_run(self, run_id: str) -> None:
+        """Pause, and stop what runs now; a training goes on from its checkpoint when the run is resumed."""
+        self.pause_run(run_id)
+        for job in self._jobs(run_id):
+            if job.state in LIVE:
+                self.queue.cancel(job.id)
+
+    def retry_run(self, run_id: str) -> Job:
+        """Stop what it waits for, and have a worker take it up again from what is stored."""
+        for job in self._jobs(run_id):
+            if job.state is JobState.RUNNING:
+                self.queue.cancel(job.id)
+        return self._go_on(run_id, {"on": False})
+
+    def run_settings(self, run_id: str) -> Json:
+        """As it was begun: seed, selector, team, … Raises NotFound."""
+        jobs = self._jobs(run_id)
+        if not jobs:
+            raise NotFound(f"there is no run {run_id!r}", "list them: python -m core runs")
+        return {**jobs[0].payload, "line": run_id}
+
+    def run_scales(self, settings: Json) -> list[str]:
+        """Those that the run may verify at: of its beginning, and what was given a budget since."""
+        prefix = f"{settings['run']}/"
+        opened = [a.name.removeprefix(prefix) for a in self.store.ledger.accounts() if a.name.startswith(prefix)]
+        return [*settings["scales"], *(name for name in self.scales if name in opened and name not in settings["scales"])]
+
+    def put_run(self, run_id: str) -> Job:
+        """Have a worker look at it: a job that waits is enough, one that runs may have looked already."""
+        settings = self.run_settings(run_id)
+        with self.store.together() as c:
+            self.store.database.serialise(c, f"run:{run_id}")
+            live = {job.subject: job for job in self._jobs(run_id) if job.state in LIVE}
+            waiting = [job for job in live.values() if job.state is JobState.QUEUED]
+            return waiting[0] if waiting else self.queue.put(JobKind.EVOLVE, run_id + AGAIN if run_id in live else run_id, settings, max_attempts=5)
+
+    # ------------------------------------------------------------------------------------------ gates
+
+    def gate_rules(self, run_id: str) -> dict[str, Rule]:
+        """Step → rule, of every step that the run has."""
+        book, settings = self._book(run_id), self.run_settings(run_id)
+        return {step: book.rule(step) for step in ("propose", "implement", *(f"{VERIFY}:{scale}" for scale in self.run_scales(settings)))}
+
+    def set_gate(self, run_id: str, step: str, rule: Rule) -> Decision:
+        """From now on; what waits and may go on by the new rule is taken up by a worker."""
+        checked_step(step, self.scales)
+        rule = checked_rule(step, rule)
+        with self.store.together():
+            self.run_settings(run_id)
+            said = self.store.gates.switch(run_id, step, rule, self.author)
+            self.wake_run(run_id)
+        return said
+
+    def gated(self, run_id: str = "", held: bool = False) -> list[Gated]:
+        """What waits for a person at the gates of a run (of all runs), oldest first; with `held`, also what they said no to."""
+        found = []
+        for run in [run_id] if run_id else self.run_ids():
+            if run_id or not self._is_over(run):
+                book = self._book(run)
+                found += [self._gated(run, entry, book) for entry in book.closed() if (held or not entry.held) and still_asked(self.store, entry)]
+        return sorted(found, key=lambda gated: gated.since)
+
+    def let(self, gated: Gated, reason: str = "") -> Decision:
+        """Let it through: a worker begins it next, as far as the budget goes."""
+        return self._answer(gated, True, reason)
+
+    def hold(self, gated: Gated, reason: str = "") -> Decision:
+        """Not this one: the run goes on without it. It can be let through later."""
+        return self._answer(gated, False, reason)
+
+    def find_gated(self, run_id: str, subject: str) -> Gated:
+        """By its subject, or its design. Raises NotFound."""
+        waiting = self.gated(run_id, held=True)
+        found = next((g for g in waiting if subject in (g.subject, g.design, g.session)), None)
+        if found is None:
+            raise NotFound(f"nothing named {subject!r} waits at a gate of {run_id}", f"waiting: {', '.join(g.subject for g in waiting) or 'nothing'}")
+        return found
+
+    # ------------------------------------------------------------------------------------------ another choice than the selector's
+
+    def choose_parents(self, run_id: str, parents: Sequence[str]) -> Decision:
+        """The next session of the run starts from these."""
+        for parent in parents:
+            self._parent(parent)
+        mode = Mode.SCRATCH if not parents else Mode.MUTATION if len(parents) == 1 else Mode.CROSSOVER
+        return self._choose(run_id, Act.DESIGN, {"mode": str(mode), "parents": list(dict.fromkeys(parents))})
+
+    def choose_verification(self, run_id: str, design_id: str, scale: str) -> Decision:
+        """The next verification of the run is this one, whatever its gate; it is a unit of the run's budget there."""
+        get_scale(self.scales, scale)
+        if self.store.designs.get(design_id).status not in (Status.IMPLEMENTED, Status.VERIFIED):
+            raise UsageError(f"{design_id} has no code that passed its check", f"python -m core implement {design_id}")
+        if self.store.ledger.account(f"{run_id}/{scale}").left < 1:
+            raise UsageError(f"the budget of {run_id} at {scale} is spent", f"raise it: python -m core budget {run_id}/{scale} NUMBER")
+        return self._choose(run_id, Act.VERIFY, {"design": design_id, "scale": scale})
+
+    def unchoose(self, run_id: str, act: Act) -> Decision:
+        """Leave it to the selector again."""
+        return self._choose(run_id, act, {"off": True})
+
+    def chosen(self, run_id: str) -> list[Decision]:
+        """Choices that no act has taken yet."""
+        return [d for act in Act if (d := pending_choice(self.store, run_id, act))]
+
+    # ------------------------------------------------------------------------------------------ so that nothing stalls silently
+
+    def skip_session(self, run_id: str, session_id: str, reason: str = "") -> None:
+        """Close a session of the run as it is, and go on with the next act. What it proposed stays; it is paid for only where it proposed anything."""
+        session = self.store.sessions.get(session_id)
+        if session.run_id != run_id or session.closed_at:
+            raise Conflict(f"session {session_id} is no open session of {run_id}", f"see: python -m core run show {run_id}")
+        running = [job for job in self._jobs(run_id) if job.state is JobState.RUNNING]
+        with self.store.together():
+            account = f"{run_id}/{DESIGN_BUDGET}"
+            if self.store.designs.of_session(session_id) and self.store.ledger.reserved(account, session_id):
+                self.store.ledger.spend(account, session_id)
+            else:
+                self.store.ledger.release(account, session_id)
+            self.store.sessions.close(session_id)
+            self.store.events.append(f"session:{session_id}", "phase", self.author, {"phase": "closed", "note": reason.strip() or f"passed over by {self.author}"})
+        for job in running:
+            self.queue.cancel(job.id)
+        self.wake_run(run_id)
+
+    def skip_verification(self, run_id: str, reason: str = "") -> Decision:
+        """Pass over the verification under way; its budget is given back."""
+        entry = self._under_way(run_id)
+        if entry is None:
+            raise Conflict(f"{run_id} verifies nothing now", f"see: python -m core run show {run_id}")
+        said = self.store.gates.say(run_id, entry.step, entry.subject, False, self.author, reason, entry.facts.get("design"))
+        self.retry_run(run_id)
+        return said
+
+    def switch_model(self, agent: str, model: str) -> AgentSpec:
+        """The agent asks another model from its next conversation on, in this and every run; those that it began keep theirs. `model`: provider:model or tier:NAME."""
+        files = dict(self.agents()[agent].files()) if agent in self.agents() else {}
+        path = next((p for p in files if p.endswith(f"{agent}.yaml")), None)
+        if path is None or not re.search(r"(?m)^model:", files[path]):
+            raise UsageError(f"{agent!r} is no agent that asks a model", "see: python -m core agents")
+        files[path] = re.sub(r"(?m)^model:.*\n(?:[ \t]+-.*\n|-.*\n)*", f"model: {model}\n", files[path], count=1)
+        return self.save_agent(agent, files)
+
+    # ------------------------------------------------------------------------------------------ looking
+
+    def run_ids(self) -> list[str]:
+        """Newest first."""
+        return list(dict.fromkeys(subject.removesuffix(AGAIN) for subject in self.queue.subjects(JobKind.EVOLVE)))
+
+    def run(self, run_id: str) -> RunView:
+        return view(self.store, self._jobs(run_id), run_id, self.run_settings(run_id), len(self.gated(run_id)), bool(self.queue.workers()))
+
+    def runs(self, limit: int = 30) -> list[RunView]:
+        return [self.run(run_id) for run_id in self.run_ids()[:limit]]
+
+    def whys(self, run_id: str, limit: int = 10) -> list[Why]:
+        """What the selector (or a person) chose, and why; newest first."""
+        return whys(self.store, run_id, limit)
+
+    def stalls(self, run_id: str) -> list[Stall]:
+        """What the run waits for, other than its gates, and since when."""
+        return stalls(self.store, self._jobs(run_id), run_id)
+
+    def forecast(self, run_id: str) -> Progress:
+        """How much of each budget is spent, how fast, and when it ends at that rate."""
+        return forecast(self.store, run_id, self.run_scales(self.run_settings(run_id)), lambda scale: self.estimate(["gpt2"], scale).seconds)
+
+    # ------------------------------------------------------------------------------------------ inside
+
+    def wake_run(self, run_id: str) -> Job | None:
+        """Have a worker look again, unless a person paused or stopped it."""
+        last = next((d for d in reversed(self.store.decisions.of(session_id=run_id)) if d.verb is Verb.PAUSE), None)
+        jobs = self._jobs(run_id)
+        over = bool(jobs) and jobs[0].state in (JobState.FAILED, JobState.CANCELLED)
+        return None if over or (last and last.data.get("on")) else self.put_run(run_id)
+
+    def wake_run_of(self, design_id: str) -> None:
+        """A person judged a design: where its run waits for a word on it, there is something else to do now."""
+        session_id = self.store.designs.get(design_id).session_id
+        if session_id is None:
+            return
+        run_id = self._session_run(session_id)
+        if run_id and (("implement", design_id) in self._book(run_id).entries):
+            self.wake_run(run_id)
+
+    def _session_run(self, session_id: str) -> str | None:
+        try:
+            session: Session = self.store.sessions.get(session_id)
+        except NotFound:
+            return None
+        return session.run_id if session.run_id and self._jobs(session.run_id) else None
+
+    def _jobs(self, run_id: str) -> list[Job]:
+        return self.queue.of([run_id, run_id + AGAIN])
+
+    def _pause(self, run_id: str, data: Json) -> Decision:
+        with self.store.together() as c:
+            self.store.database.serialise(c, f"gates:{run_id}")
+            return self.store.decisions.add(Verb.PAUSE, self.author, session_id=run_id, data=data)
+
+    def _go_on(self, run_id: str, data: Json) -> Job:
+        self.run_settings(run_id)
+        with self.store.together():
+            self._pause(run_id, data)
+            return self.put_run(run_id)
+
+    def _is_over(self, run_id: str) -> bool:
+        last = self._jobs(run_id)[0]
+        return last.state is JobState.DONE and last.result.get("outcome") == "done"
+
+    def _book(self, run_id: str) -> Book:
+        return self.store.gates.read(run_id, defaults(self.run_settings(run_id)["gate"]))
+
+    def _gated(self, run_id: str, entry: Entry, book: Book) -> Gated:
+        facts = entry.facts
+        return Gated(run_id, entry.step, entry.subject, facts.get("design"), facts.get("scale", ""), facts.get("session", ""), book.why(entry),
+                     self._cost_words(run_id, entry), entry.since, entry.held, facts)
+
+    def _cost_words(self, run_id: str, entry: Entry) -> str:
+        cost, scale = entry.facts.get("cost"), entry.facts.get("scale")
+        if scale:
+            account = self.store.ledger.account(f"{run_id}/{scale}")
+            took = "an unknown time" if cost is None else f"about {cost:.2g} min" if cost >= 1 else f"about {cost * 60:.0f} s"
+            return f"{took} of training, one of {account.granted - account.spent:g} left at {scale}"
+        if cost == 0:
+            return "no calls to language models"
+        calls = "calls at a cost that is not known yet" if cost is None else f"calls of about ${cost:.2g}, as this team's last sessions"
+        return calls + (f", one of {self.store.ledger.account(f'{run_id}/{DESIGN_BUDGET}').left:g} sessions left" if entry.step == "propose" else "")
+
+    def _answer(self, gated: Gated, let: bool, reason: str) -> Decision:
+        with self.store.together() as c:
+            self.store.database.serialise(c, f"gates:{gated.run}")
+            entry = self._book(gated.run).entries.get((gated.step, gated.subject))
+            if entry is None:
+                raise NotFound(f"{gated.subject!r} does not wait at the gate {gated.step}", f"see: python -m core run show {gated.run}")
+            if entry.began and not entry.held:
+                raise Conflict(f"{gated.words}: it has begun", "stop the run to end what is under way")
+            said = self.store.gates.say(gated.run, gated.step, gated.subject, let, self.author, reason.strip(), gated.design)
+            self.wake_run(gated.run)
+        return said
+
+    def _choose(self, run_id: str, act: Act, data: Json) -> Decision:
+        self.run_settings(run_id)
+        with self.store.together():
+            said = self.store.decisions.add(Verb.CHOOSE, self.author, session_id=run_id, data={"run": run_id, "act": str(act), **data})
+            self.wake_run(run_id)
+        return said
+
+    def _under_way(self, run_id: str) -> Entry | None:
+        """The verification that began last and is not finished, while a job runs."""
+        if not any(job.state is JobState.RUNNING for job in self._jobs(run_id)):
+            return None
+        begun = [e for e in self._book(run_id).entries.values() if e.began and not e.held and e.step.startswith(VERIFY)]
+        last = max(begun, key=lambda e: e.began or e.since, default=None)
+        open_ = last and any(v.finished_at is None and (v.scale, v.seed) == (last.facts["scale"], last.facts["seed"]) for v in self.store.verifications.of(last.facts["design"]))
+        return last if open_ else None
+
+
+def _within(what: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UsageError(f"{what} is {value}", f"it must lie between {low} and {high}")
+
+
