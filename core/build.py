@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -30,10 +31,11 @@ from core.agents.spec import AgentSpec, get_spec
 from core.config import Config
 from core.desk import Desk
 from core.engine import Measuring
-from core.errors import ConfigError, JobError, UsageError
+from core.errors import ConfigError, JobError, ProviderPaused, UsageError
 from core.gab.references import load_references
 from core.gab.scales import get_scale
 from core.jobs import JobContext, Worker
+from core.jobs.patience import Later, Patience
 from core.lab import Engine, Lab, Progress, Run
 from core.llm.caller import Caller
 from core.machine import this_machine, wait_politely
@@ -44,7 +46,7 @@ from core.selection.base import REFERENCE, Selector
 from core.selection.greedy import GreedySelector
 from core.store import Store
 from core.toolbox import Tools
-from core.types import CheckReport, Costs, Design, JobKind, JobState, Json, Kind, Mode, Scale, Session, VerifyOptions
+from core.types import CheckReport, Costs, Design, JobKind, JobState, Json, Kind, Mode, Outcome, Scale, Session, VerifyOptions
 from core.verification.probes.suites import get_suite
 
 DESIGNERS: Mapping[str, Callable] = {"genetic": lambda spec, units, _: GeneticDesigner(spec, units), "model": ModelDesigner}
@@ -83,6 +85,7 @@ class BuildSystem:
     def __init__(self, config: Config | None = None, author: str = "you") -> None:
         self.config = config or Config.from_env()
         self.author = author
+        self.patience = Patience()
         self._asking: Asking | None = None
         wait_politely()
 
@@ -90,7 +93,9 @@ class BuildSystem:
         """Run the whole loop here and now, `request` being the designers' instructions."""
         desk = self.open()
         job = desk.evolve(design_budget, dict(verify_budget or {"nano": 2}), seed=seed, instructions=request)
-        done = self.worker(desk.store).run_one(only=job.id) or desk.queue.get(job.id)
+        worker = self.worker(desk.store)
+        while (done := worker.run_one(only=job.id) or desk.queue.get(job.id)).resting:
+            time.sleep(1.0)
         if done.state is not JobState.DONE:
             raise JobError(f"run {job.subject} ended {done.state}: {done.error}", f"python -m core jobs --id {job.id}")
         return self.found(desk.store, job.subject)
@@ -115,7 +120,7 @@ class BuildSystem:
             JobKind.SESSION: self._session, JobKind.IMPLEMENT: self._implement, JobKind.CHECK: self._check,
             JobKind.DATA: self._data, JobKind.PROBE: self._probe, JobKind.COSTS: self._costs, JobKind.TRY: self._try, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve,
             JobKind.AUDIT: self._audit, JobKind.PROMOTE: self._promote, JobKind.TIME: self._time}
-        return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name)
+        return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name, self.patience)
 
     def lab(self, desk: Desk, progress: Progress, selector: Selector | None = None, run: Run | None = None) -> Lab:
         return Lab(desk.store, self.engine(), self.team(desk), desk.scales, progress, selector, run)
@@ -213,13 +218,13 @@ class BuildSystem:
 
     # --------------------------------------------------------------------------------------------- handlers
 
-    def _session(self, desk: Desk, job: JobContext) -> Json:
+    def _session(self, desk: Desk, job: JobContext) -> Json | Later:
         """A person's session (ALG 4), charged to the design budget; runs until it closes or waits."""
         session = desk.store.sessions.get(job.job.payload["session"])
         lab = self.lab(desk, job)
         with lab.reserve("design", session.id) as cost:
             outcome = discovery.sample(lab, session, cost)
-        return {"outcome": outcome, "session": session.id}
+        return _or_later(lab, outcome, {"outcome": outcome, "session": session.id})
 
     def _implement(self, desk: Desk, job: JobContext) -> Json:
         design = desk.store.designs.get(job.job.payload["design"])
@@ -279,14 +284,14 @@ class BuildSystem:
         found = probed(desk.store, self.engine().probe, job, p["design"], suite, p["tasks"], p["seed"], p["fresh"])
         return {"design": p["design"], "probes": [asdict(result) for result in found]}
 
-    def _evolve(self, desk: Desk, job: JobContext) -> Json:
+    def _evolve(self, desk: Desk, job: JobContext) -> Json | Later:
         p = job.job.payload
         run = Run(p["run"], p["seed"], p["gate"], tuple(p["scales"]), p["n_proposals"], p["n_implement"], p["corpus"], p["instructions"], p.get("agents") or desk.crew(""))
         order = [name for name in desk.scales if name in run.scales]
         selector = make_selector(p["selector"], run.seed, order)
-        outcome = discovery.evolve(self.lab(desk, job, selector, run))
+        outcome = discovery.evolve(lab := self.lab(desk, job, selector, run))
         found = self.found(desk.store, run.id)
-        return {"outcome": outcome, "run": run.id, "best": found.best.id if found.best else None, "scale": found.scale}
+        return _or_later(lab, outcome, {"outcome": outcome, "run": run.id, "best": found.best.id if found.best else None, "scale": found.scale})
 
     # --------------------------------------------------------------------------------------------- heavy work
 
@@ -314,6 +319,11 @@ class BuildSystem:
         made = store.implementations.newest(best.id) if best else None
         reference = next((d.scores.get(scale) for d in designs if d.id == REFERENCE), None) if scale else None
         return Discovery(run_id, best, scale, reference, len(own), sum(len(d.scores) for d in own), made.code if made else "")
+
+
+def _or_later(lab: Lab, outcome: Outcome, result: Json) -> Json | Later:
+    """The job's result; where it waits for a provider, it is taken up again by itself."""
+    return Later(result, lab.aside) if outcome is Outcome.WAITING and isinstance(lab.aside, ProviderPaused) else result
 
 
 def make_selector(name: str, seed: int, scales: list[str]) -> Selector:

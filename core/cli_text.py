@@ -178,6 +178,8 @@ def follow(queue: Queue, job: Job, work: Callable[[], Job | None]) -> Job:
             line = f"{now.progress:4.0%} {now.note}"
             if line != said and sys.stderr.isatty():
                 print(f"\r\033[K{line[:100]}", end="", file=sys.stderr, flush=True)
+            elif line != said and now.resting:
+                print(f"{now.subject} rests: {now.note}", file=sys.stderr, flush=True)
             said = line
 
     teller = threading.Thread(target=tell, daemon=True)

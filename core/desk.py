@@ -23,6 +23,7 @@ from core.gab.scales import get_scale, load_scales
 from core.gab.units import UnitLibrary
 from core.jobs import Queue
 from core.judging import Judging
+from core.llm.purse import bury_lost
 from core.machine import this_machine
 from core.own import add_own, known_units, twin
 from core.selection.ranking import ranking
@@ -78,7 +79,7 @@ class Desk(Judging, Directing, Staffing):
     @classmethod
     def open(cls, config: Config, author: str = "you", store: Store | None = None) -> Desk:
         store = store or Store.open(config)
-        queue = Queue(store, config.lease_s, lambda job: _give_back(store, queue, job))
+        queue = Queue(store, config.lease_s, lambda job: _give_back(store, queue, config, job), lambda job: store.calls.spent(**about).answers if (about := _asked_by(job)) else 0)
         return cls(store, queue, load_scales(config.scales_file), UnitLibrary(config.library_dir / "units"), author, config)
 
     def references(self) -> list[ReferenceDesign]:
@@ -438,8 +439,17 @@ def _of_line(row: Verification, payload: Json) -> bool:
     return not row.settings or payload.get("line", named[0]) in named
 
 
-def _give_back(store: Store, queue: Queue, job: Job) -> None:
+def _asked_by(job: Job) -> dict[str, str]:
+    """Which calls to language models are a job's, as Calls.spent takes it; nothing for a job that asks none."""
+    if job.kind is JobKind.SESSION:
+        return {"stream": job.subject}
+    return {"run": job.subject} if job.kind is JobKind.EVOLVE else {"design": job.payload["design"]} if job.kind is JobKind.IMPLEMENT else {}
+
+
+def _give_back(store: Store, queue: Queue, config: Config, job: Job) -> None:
     """Release what a job holds of the budget when it ends without its worker's word."""
+    if about := _asked_by(job):
+        bury_lost(store, config, [call for call in store.calls.all_open() if about.items() <= {"stream": call.stream, "run": call.run_id, "design": call.design_id}.items()])
     if job.kind is JobKind.VERIFY:
         p = job.payload
         if any(other.id != job.id for other in queue.in_line(p.get("line", ""))):

@@ -63,6 +63,7 @@ class Proposing:
     store: Store
     team: Team
     scales: dict[str, Scale]
+    aside: Paused | None = None      # why a session was put aside last
 
     # ------------------------------------------------------------------------------------------ the session
 
@@ -105,6 +106,7 @@ class Proposing:
 
     def put_aside(self, session: Session, why: Paused) -> None:
         """The session waits: for a budget, a provider, or a person."""
+        self.aside = why
         account = {"account": why.account} if isinstance(why, BudgetPaused) else {}
         self.dialog(session).phase("paused", str(why), **account)
 

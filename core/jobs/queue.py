@@ -3,6 +3,8 @@
 Claiming marks a job with a lease and a higher fence; only finishing retires it. A worker that falls silent loses its lease, and at
 once when its process on this machine is gone. Every later write of the old one carries its old fence, matches no row, and
 raises LeaseLost. A claim takes BEGIN IMMEDIATE on SQLite and FOR UPDATE SKIP LOCKED on PostgreSQL.
+
+A job may rest: it is queued, and not claimed before its time. Whoever puts it again in the meantime ends the rest.
 """
 
 from __future__ import annotations
@@ -41,17 +43,19 @@ class WorkerInfo:
 
 
 class Queue:
-    def __init__(self, store: Store, lease_s: float = 30.0, abandoned: Callable[[Job], None] = lambda job: None) -> None:
-        """`abandoned` is told of a job that ends without its worker's word (it was queued, or the worker is gone), in that transaction."""
+    def __init__(self, store: Store, lease_s: float = 30.0, abandoned: Callable[[Job], None] = lambda job: None, answers: Callable[[Job], int] = lambda job: 0) -> None:
+        """`abandoned` is told of a job that ends without its worker's word (it was queued, or the worker is gone), in that transaction. `answers`: how many of
+        language models are stored for a job; an attempt that added to them counts as none, however it ended."""
         self.store = store
         self._abandoned = abandoned
+        self.answers = answers
         self.lease = timedelta(seconds=lease_s)
         self._db = store.database
 
     # --------------------------------------------------------------------------------------------- asking
 
     def put(self, kind: JobKind, subject: str, payload: Json, priority: int = 0, max_attempts: int = 3) -> Job:
-        """Queue a job. One live job a kind and subject: if there is one already, it is returned."""
+        """Queue a job. One live job a kind and subject: if there is one already, it is returned, and rests no longer."""
         with self._db.write() as c:
             self._db.serialise(c, f"job:{kind}:{subject}")  # two askers at once must not both find none
             live = c.execute(select(JobRow.id).where(JobRow.kind == str(kind), JobRow.subject == subject, JobRow.state.in_(LIVE))).scalar()
@@ -60,6 +64,8 @@ class Queue:
                     kind=str(kind), subject=subject, payload=payload, state=str(JobState.QUEUED), priority=priority, attempts=0,
                     max_attempts=max_attempts, worker="", process="", fence=0, cancel_requested=False, progress=0.0, note="", error="",
                     result={}, created_at=self._db.now(c))).inserted_primary_key[0]
+            else:
+                c.execute(update(JobRow).where(JobRow.id == live, JobRow.state == JobState.QUEUED, JobRow.not_before.is_not(None)).values(not_before=None))
             return _job(c.execute(select(JobRow).where(JobRow.id == live)).one())
 
     def get(self, id: int) -> Job:
@@ -114,7 +120,8 @@ class Queue:
         """The next job, now ours: queued ones by priority and age, and running ones whose worker is gone."""
         with self._db.together() as c:
             now = self._db.now(c)
-            free = or_(JobRow.state == JobState.QUEUED, self._lapsed(c, now))
+            due = and_(JobRow.state == JobState.QUEUED, or_(JobRow.not_before.is_(None), JobRow.not_before <= now))
+            free = or_(due, self._lapsed(c, now))
             query = select(JobRow).where(free).order_by(JobRow.priority.desc(), JobRow.id).limit(1).with_for_update(skip_locked=True)
             if only is not None:
                 query = query.where(JobRow.id == only)
@@ -124,10 +131,10 @@ class Queue:
             while (row := c.execute(query.where(JobRow.id.not_in(passed)) if passed else query).first()) is not None:
                 if self._waits(c, row, now):
                     passed.append(row.id)
-                elif not self._is_over(c, row, now):
+                elif not self._is_over(c, row, now, moved := self._moved(row)):
                     c.execute(update(JobRow).where(JobRow.id == row.id).values(
-                        state=str(JobState.RUNNING), worker=worker, process=process_id(), fence=row.fence + 1, attempts=row.attempts + 1,
-                        lease_until=now + self.lease, started_at=row.started_at or now, error=""))
+                        state=str(JobState.RUNNING), worker=worker, process=process_id(), fence=row.fence + 1, attempts=row.attempts + (not moved),
+                        lease_until=now + self.lease, started_at=row.started_at or now, error="", not_before=None))
                     return _job(c.execute(select(JobRow).where(JobRow.id == row.id)).one())
         return None
 
@@ -168,6 +175,11 @@ class Queue:
         with self._db.write() as c:
             self._ours(c, job, state=str(JobState.QUEUED), attempts=job.attempts - 1, lease_until=None)
 
+    def put_off(self, job: Job, seconds: float, note: str) -> None:
+        """The job rests for so long; this attempt does not count."""
+        with self._db.write() as c:
+            self._ours(c, job, state=str(JobState.QUEUED), attempts=job.attempts - 1, lease_until=None, note=note, not_before=self._db.now(c) + timedelta(seconds=seconds))
+
     # --------------------------------------------------------------------------------------------- workers
 
     def seen(self, worker: str, job_id: int | None) -> None:
@@ -205,11 +217,18 @@ class Queue:
         dead = [process for process in holders if is_dead(process)]
         return and_(JobRow.state == JobState.RUNNING, or_(JobRow.lease_until < now, JobRow.process.in_(dead)))
 
-    def _is_over(self, c: Connection, row: Row, now: datetime) -> bool:
-        """Retire a free job that a person stopped, or that has taken too many workers down."""
+    def _moved(self, row: Row) -> bool:
+        """Whether the attempt that a worker took with it stored an answer."""
+        if row.state != JobState.RUNNING:
+            return False
+        begun = self.store.events.last(f"job:{row.id}", "started")
+        return begun is not None and self.answers(_job(row)) > begun.data.get("answers", 0)
+
+    def _is_over(self, c: Connection, row: Row, now: datetime, moved: bool) -> bool:
+        """Retire a free job that a person stopped, or that has taken too many workers down without getting anywhere."""
         if row.cancel_requested:
             values: Json = {"state": str(JobState.CANCELLED)}
-        elif row.attempts >= row.max_attempts:
+        elif row.attempts >= row.max_attempts and not moved:
             values = {"state": str(JobState.FAILED), "error": f"its worker crashed or died {row.attempts} times, the last was {row.worker}"}
         else:
             return False
@@ -230,4 +249,4 @@ class Queue:
 
 def _job(r: Row) -> Job:
     return Job(r.id, JobKind(r.kind), r.subject, r.payload, JobState(r.state), r.priority, r.attempts, r.max_attempts, r.worker, r.fence,
-               r.lease_until, r.cancel_requested, r.progress, r.note, r.error, r.result, r.created_at, r.started_at, r.finished_at)
+               r.lease_until, r.cancel_requested, r.progress, r.note, r.error, r.result, r.created_at, r.started_at, r.finished_at, r.not_before)

@@ -1,6 +1,6 @@
 """A worker: claims jobs, keeps their leases alive while handlers work, and writes down how they ended.
 
-Kinds of event on the stream "job:ID": started {"attempt"}, done {"result"}, failed {"error"}, crash {"error", "traceback"},
+Kinds of event on the stream "job:ID": started {"attempt", "answers": of language models, stored by then}, rests {"seconds", "answers", "why"}, done {"result"}, failed {"error"}, crash {"error", "traceback"},
 cancelled {}, returned {} (the worker stopped, the job is queued again), lease_lost {}.
 """
 
@@ -14,9 +14,11 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from core.errors import Cancelled, LeaseLost, ModelDiscoveryError, StoreError
+from core.errors import Cancelled, LeaseLost, ModelDiscoveryError, ProviderPaused, StoreError
+from core.jobs.patience import Later, Patience
 from core.jobs.queue import Queue
 from core.store import Store
 from core.types import Job, JobKind, Json
@@ -84,13 +86,14 @@ class JobContext:
 
 
 class Worker:
-    """Handlers are called with a JobContext and return the job's result."""
+    """Handlers are called with a JobContext and return the job's result, or Later."""
 
-    def __init__(self, store: Store, queue: Queue, handlers: Mapping[JobKind, Handler], name: str = "") -> None:
+    def __init__(self, store: Store, queue: Queue, handlers: Mapping[JobKind, Handler], name: str = "", patience: Patience | None = None) -> None:
         self.store = store
         self.queue = queue
         self.handlers = handlers
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
+        self.patience = patience or Patience()
         self._stop = threading.Event()
 
     def run_forever(self, stop: threading.Event) -> None:
@@ -127,8 +130,12 @@ class Worker:
     def _do(self, context: JobContext) -> None:
         job, queue = context.job, self.queue
         try:
-            context.event("started", {"attempt": job.attempts})
+            context.event("started", {"attempt": job.attempts, "answers": queue.answers(job)})
             result = self.handlers[job.kind](context)
+            if isinstance(result, Later):
+                if self._rested(context, result.why):
+                    return
+                result = result.result
             self._end(context, "done", {"result": result}, partial(queue.finish, job, result))
         except Stopping:
             self._end(context, "returned", {}, partial(queue.give_back, job))
@@ -139,6 +146,9 @@ class Worker:
             context.event("lease_lost", {})
         except Cancelled:
             self._end(context, "cancelled", {}, partial(queue.cancelled, job))
+        except ProviderPaused as why:
+            if not self._rested(context, why):
+                self._end(context, "failed", {"error": str(why)}, partial(queue.fail, job, str(why), retry=False))
         except ModelDiscoveryError as error:
             retry = type(error) is StoreError  # disk, lock, connection: another try may go well. Its branches are answers, not accidents
             self._end(context, "failed", {"error": str(error)}, partial(queue.fail, job, str(error), retry))
@@ -146,6 +156,18 @@ class Worker:
             log.exception("job %s crashed", job.id)
             words = f"{type(error).__name__}: {error}"
             self._end(context, "crash", {"error": words, "traceback": traceback.format_exc()[-8000:]}, partial(queue.fail, job, words, retry=True))
+
+    def _rested(self, context: JobContext, why: ProviderPaused) -> bool:
+        """Whether the job is put off until the provider may answer again; else patience is at its end."""
+        job, answers = context.job, self.queue.answers(context.job)
+        past = [e.data["seconds"] for e in self.store.events.recent(f"job:{job.id}", "rests", 1000) if e.data["answers"] == answers]
+        seconds = self.patience.rest(past, why)
+        if seconds is None:
+            return False
+        at = datetime.now(UTC) + timedelta(seconds=seconds)
+        note = f"{why.what}; tried again by itself at {at:%H:%M} UTC"
+        self._end(context, "rests", {"seconds": seconds, "answers": answers, "why": why.what}, partial(self.queue.put_off, job, seconds, note))
+        return True
 
     def _end(self, context: JobContext, kind: str, data: Json, write: Callable[[], None]) -> None:
         """The job's new state and its event, both or neither."""
@@ -186,4 +208,4 @@ class Worker:
             thread.join()
 
 
-Handler = Callable[[JobContext], Json]
+Handler = Callable[[JobContext], Json | Later]

@@ -20,13 +20,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from core.config import Config
-from core.errors import BudgetExceeded, BudgetPaused, Conflict, LanguageModelError, Overloaded, Paused, PriceUnknown, ProviderPaused
-from core.jobs.process import is_dead, process_id
+from core.errors import BudgetExceeded, BudgetPaused, Conflict, LanguageModelError, Paused, PriceUnknown, ProviderPaused
+from core.jobs.process import process_id
 from core.llm.base import Answer, Delta, Finish, Provider, Request, Usage
 from core.llm.breaker import Breaker
 from core.llm.catalogue import Catalogue, Entry, load_catalogue
 from core.llm.price import PriceTable, load_prices
-from core.llm.purse import Held, Purse, Short, input_bound
+from core.llm.purse import Held, Purse, Short, is_lost
 from core.llm.reach import Reach
 from core.llm.seen import Seen, fitted
 from core.store import Store
@@ -77,8 +77,8 @@ class Caller:
             check_cancel: Callable[[], None] = lambda: None, revision: str = "", design: str | None = None, run: str = "") -> Answer:
         """The answer of the first of `models` that gives one. `key` names the step; the same key and request are never paid twice.
 
-        Raises Paused (BudgetPaused, ProviderPaused) where the work should be put aside, any other LanguageModelError where no model could answer, and
-        whatever `check_cancel` raises.
+        Raises Paused (BudgetPaused, ProviderPaused) where the work should be put aside: a fault that may pass and outlived all tries is a ProviderPaused,
+        `unpaid` where none of it was paid. Any other LanguageModelError where no model could answer, and whatever `check_cancel` raises.
         """
         step = _Step(request, key, stream, author, on_delta, check_cancel, revision, design, run, self._clock() + self.policy.total_s)
         if found := self._store.calls.answered(key, request.hash):
@@ -94,7 +94,7 @@ class Caller:
             except LanguageModelError as fault:
                 if isinstance(fault, Paused) and not isinstance(fault, ProviderPaused):
                     raise          # our own budget, or a person: another model changes nothing
-                if error is None or (not isinstance(error, Paused) and not isinstance(fault, PriceUnknown)):
+                if error is None or (not isinstance(error, Paused) and not isinstance(fault, PriceUnknown)) or _sooner(fault, error):
                     error = fault  # one that asks for patience outweighs what became of the models behind it
                 if n < len(names) - 1:
                     on_delta(Delta("restart", f"{fault.what}; now {names[n + 1]}"))
@@ -128,7 +128,8 @@ class Caller:
                     raise ProviderPaused(f"{error.what}; it wants {_span(error.after_s or 0)}", "go on then, or name another model to fall back to",
                                          after_s=error.after_s) from error
                 if n == self.policy.tries or self._clock() + wait > step.end:
-                    raise
+                    raise ProviderPaused(f"{error.what}; {n} tr{'y' if n == 1 else 'ies'} in vain", error.mend.replace("it is tried again", "wait, and ask again"),
+                                         after_s=error.after_s, unpaid=error.unpaid) from error
                 step.on_delta(Delta("restart", f"{error.what}; tried again in {_span(wait)}"))
                 self._rest(wait, step.check_cancel)
             else:
@@ -140,7 +141,7 @@ class Caller:
         """While the breaker is open: the next model is asked, or, at the last one, the rest is waited for."""
         while rest := self._breaker.rests(name):
             if not is_last or self._clock() + rest > step.end:
-                raise Overloaded(f"{name} failed {self.policy.breaker_faults} times in a row and is left alone for {_span(rest)}", "wait, or name another model", unpaid=True)
+                raise ProviderPaused(f"{name} failed {self.policy.breaker_faults} times in a row and is left alone for {_span(rest)}", "wait, or name another model", after_s=rest)
             self._rest(rest, step.check_cancel)
 
     def _try(self, step: _Step, name: str) -> Answer:
@@ -225,14 +226,9 @@ class Caller:
 
     def _buried(self, call: Call) -> bool:
         """Whether an open try has lost its process; it is charged with all that was held, since it may have been paid."""
-        if not is_dead(call.process) and not self._store.calls.is_late(call):
+        if not is_lost(self._store, call):
             return False
-        request = Request.from_dict(call.request)
-        usage = Usage(input_bound(request), request.max_tokens, estimated=True)
-        entry, _ = self.catalogue.split(call.model)
-        price = self._purse.price(call.model, entry.free)
-        self._store.calls.finish(call, CallState.CUT, usage=vars(usage), money=price.most(usage.input, usage.output) if price else None, charges=call.held,
-                                 error="its process was killed; it may have been paid", seconds=0.0)
+        self._purse.bury(call, self.catalogue.is_free(call.model))
         return True
 
     def _bury_all(self) -> bool:
@@ -266,6 +262,10 @@ class _Step:
     design: str | None
     run: str
     end: float
+
+
+def _sooner(fault: LanguageModelError, than: LanguageModelError) -> bool:
+    return isinstance(fault, ProviderPaused) and isinstance(than, ProviderPaused) and (fault.after_s or 0.0) < (than.after_s or 0.0)
 
 
 def _answer(call: Call) -> Answer:

@@ -75,6 +75,11 @@ class Catalogue:
             raise UsageError(f"provider {name!r} of {model!r} is unknown", f"use one of {', '.join(self.entries)}, or add it to {self.path}")
         return self.entries[name], rest
 
+    def is_free(self, model: str) -> bool:
+        """Whether a model that was asked once costs nothing; one of a provider that is no longer here may."""
+        entry = self.entries.get(model.partition(":")[0])
+        return entry is not None and entry.free
+
     def with_key(self, keys: Mapping[str, str]) -> list[Entry]:
         """Those that can be asked, as far as keys decide; those that need none are among them where they have tiers."""
         return [e for e in self.entries.values() if (e.key and keys.get(e.key)) or (not e.key and e.tiers)]

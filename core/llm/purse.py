@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from core.errors import PriceUnknown
+from core.config import Config
+from core.errors import ConfigError, PriceUnknown
+from core.jobs.process import is_dead
 from core.llm.base import Request, Usage
-from core.llm.price import FREE, Price, PriceTable
+from core.llm.catalogue import load_catalogue
+from core.llm.price import FREE, Price, PriceTable, load_prices
 from core.store import Store
-from core.types import MONEY, TOKENS
+from core.types import MONEY, TOKENS, Call, CallState
 
+FUZZ = 1e-6                     # of a token: what a budget set to exactly the price of a call may lack in binary
 OVERHEAD, PER_PIECE = 1024, 64  # tokens: of a provider's own words around a prompt (with tools about 500), and around each turn and tool
 
 
@@ -76,7 +80,7 @@ class Purse:
             now = self._store.ledger.account(account)
             if each <= 0:
                 continue
-            fits = math.floor((now.left - base) / each)
+            fits = math.floor((now.left - base) / each + FUZZ)
             short = Short(account, base + each * least, base + each * request.max_tokens, now.left, now.reserved, now.granted)
             if fits < least:
                 return short
@@ -89,6 +93,14 @@ class Purse:
                 amounts[account] = up(base + each * answer)
         return Held(replace(request, max_tokens=answer), price, bound, amounts, shortened)
 
+    def bury(self, call: Call, free: bool) -> None:
+        """End a try whose process is gone; it is charged with all that was held, since it may have been paid."""
+        request = Request.from_dict(call.request)
+        usage = Usage(input_bound(request), request.max_tokens, estimated=True)
+        price = self.price(call.model, free)
+        self._store.calls.finish(call, CallState.CUT, usage=vars(usage), money=price.most(usage.input, usage.output) if price else None, charges=call.held,
+                                 error="its process was killed; it may have been paid", seconds=0.0)
+
     def charges(self, held: Mapping[str, float], usage: Usage, money: float | None) -> dict[str, float]:
         return {account: up(money or 0.0) if _is_money(account) else float(usage.input + usage.output) for account in held}
 
@@ -97,6 +109,24 @@ class Purse:
         if not _is_money(account):
             return float(bound), 1.0
         return (price.most(bound, 0), price.most(bound, 1) - price.most(bound, 0)) if price else (0.0, 0.0)
+
+
+def is_lost(store: Store, call: Call) -> bool:
+    """Whether an open try has lost its process."""
+    return is_dead(call.process) or store.calls.is_late(call)
+
+
+def bury_lost(store: Store, config: Config, calls: Iterable[Call]) -> None:
+    """What open tries whose process is gone hold of the budgets is settled, without a language model at hand."""
+    lost = [call for call in calls if is_lost(store, call)]
+    if not lost:
+        return
+    try:
+        prices, is_free = load_prices(config.prices_file), load_catalogue(config.providers_file).is_free
+    except ConfigError:  # the file is being edited: what they cost is not known then, what they held is charged all the same
+        prices, is_free = PriceTable(config.prices_file, {}), lambda _: False
+    for call in lost:
+        Purse(store, prices).bury(call, is_free(call.model))
 
 
 def input_bound(request: Request) -> int:

@@ -388,6 +388,7 @@ class JobRow(Base):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]  # it rests until then
 
 
 class WorkerRow(Base):

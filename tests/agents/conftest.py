@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ from stub_llm.researcher import Researcher
 from core.build import BuildSystem
 from core.config import Config
 from core.desk import Desk
+from core.jobs.patience import Patience
 from core.llm.caller import Caller
-from core.types import MONEY, Session
+from core.types import MONEY, JobState, Session
+
+HASTY = Patience(rests_s=(0.02, 0.05), most_s=0.6)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,8 +42,16 @@ class Lab:
 
     def work(self) -> None:
         worker = self.system.worker(self.desk.store, "w")
-        while worker.run_one() is not None:
+        while worker.run_one() is not None or self.rests():
             pass
+
+    def rests(self) -> bool:
+        """Whether a job rests that will be taken up again in a moment; until then."""
+        ends = [job.not_before for job in self.desk.queue.all(states=[JobState.QUEUED]) if job.resting]
+        left = (min(ends) - datetime.now(UTC)).total_seconds() if ends else 60.0
+        if left < 1.0:
+            time.sleep(max(0.0, left) + 0.005)
+        return left < 1.0
 
     def said(self, session: Session, kind: str) -> list[dict]:
         return [e.data for e in self.desk.store.events.since(f"session:{session.id}", limit=10_000) if e.kind == kind]
@@ -66,6 +79,7 @@ def lab(tmp_path: Path) -> Iterator[Callable[..., Lab]]:
             desk = system.open()
             stack.callback(desk.store.close)
             system._asking = Caller.open(config, desk.store, QUICK)
+            system.patience = HASTY
             stack.callback(system._asking.close)
             if money is not None:
                 desk.set_budget(MONEY, money)

@@ -12,7 +12,7 @@ from llm_setting import WIRES
 from stub_llm import Call, Reply
 
 from core.config import Config
-from core.errors import KeyRefused, LanguageModelError, StreamCut
+from core.errors import KeyRefused, LanguageModelError, ProviderPaused, StreamCut
 from core.llm.base import Finish, Request, Schema, Tool, ToolCall, Turn
 from core.llm.caller import Caller
 from core.llm.catalogue import Card, Entry
@@ -189,7 +189,7 @@ def test_a_redirect_is_not_followed_with_the_key(serve, model):
 
 def test_a_server_that_does_not_stream_is_told(serve):
     served = serve("yes", ["not_streamed"] * 9)
-    with pytest.raises(StreamCut, match="answered with application/json instead of a stream"):
+    with pytest.raises(ProviderPaused, match="answered with application/json instead of a stream"):
         served.ask("home:x")
 
 
