@@ -17,11 +17,13 @@ from core.store.current import OWN, Current, with_settings
 from core.store.engine import Database
 from core.store.suspicion import suspects
 from core.store.tables import CheckRow, DecisionRow, DesignRow, ImplementationRow, ParentRow, ProposalRow, ReviewRow, VerificationRow
+from core.store.undone import standing
+from core.store.wishes import NOTHING, wishes
 from core.types import Design, Kind, Mode, Status, Verb
 
 COLUMNS = (DesignRow.id, DesignRow.title, DesignRow.kind, DesignRow.mode, DesignRow.author, DesignRow.session_id, DesignRow.summary,
            DesignRow.created_at)
-JUDGEMENTS = (Verb.APPROVE, Verb.REFUSE, Verb.RESET)
+JUDGEMENTS = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK)
 Scores = dict[str, dict[str, float]]
 Seeds = dict[str, dict[str, int]]
 
@@ -61,6 +63,20 @@ class Designs:
         with self._db.read() as c:
             return self._derive(c, corpus_hash, None)
 
+    def of_sessions(self, session_ids: Sequence[str]) -> list[Design]:
+        """Of them all, a session's together and in its order; a fixed number of queries."""
+        order = select(DesignRow.id).where(DesignRow.session_id.in_(session_ids)).order_by(DesignRow.session_id, DesignRow.position, DesignRow.seq)
+        with self._db.read() as c:
+            ids = c.execute(order).scalars().all() if session_ids else []
+            found = {d.id: d for d in self._derive(c, None, ids)}
+        return [found[i] for i in ids]
+
+    def some(self, ids: Sequence[str]) -> list[Design]:
+        """Those of these ids that there are, in this order."""
+        with self._db.read() as c:
+            found = {d.id: d for d in self._derive(c, None, list(ids))}
+        return [found[i] for i in ids if i in found]
+
     def of_session(self, session_id: str) -> list[Design]:
         with self._db.read() as c:
             ids = c.execute(select(DesignRow.id).where(DesignRow.session_id == session_id).order_by(DesignRow.position)).scalars().all()
@@ -83,19 +99,21 @@ def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, c
     edges = select(ParentRow.child_id, ParentRow.parent_id).order_by(ParentRow.child_id, ParentRow.position)
     parents = _grouped(c.execute(of(edges, ParentRow.child_id)).all())
     titles = _last(c, of(select(ProposalRow.design_id, ProposalRow.title).order_by(ProposalRow.id), ProposalRow.design_id))
-    judged = select(DecisionRow.design_id, DecisionRow.verb).where(DecisionRow.verb.in_(JUDGEMENTS)).order_by(DecisionRow.id)
+    judged = select(DecisionRow.design_id, DecisionRow.verb).where(DecisionRow.verb.in_(JUDGEMENTS), standing()).order_by(DecisionRow.id)
     verdicts = _last(c, of(judged, DecisionRow.design_id))
     code = _last(c, of(select(ImplementationRow.design_id, ImplementationRow.id).order_by(ImplementationRow.id), ImplementationRow.design_id))
     checked = select(CheckRow.implementation_id, CheckRow.passed).order_by(CheckRow.id)
     checks = _last(c, checked if ids is None else checked.where(CheckRow.implementation_id.in_(list(code.values()))))
     ratings = _ratings(c, ids)
+    wanted = wishes(c, ids)
     verified, scores, seeds = _scores(c, corpus_hash, ids, current)
     generations = _generations([row.id for row in rows], parents if ids is None else _grouped(c.execute(edges).all()))
     return [
         Design(
             id=id, title=titles.get(id, title), kind=Kind(kind), mode=Mode(mode), parents=tuple(parents.get(id, ())), author=author,
             session_id=session_id, generation=generations[id], created_at=created_at, summary=summary, rating=ratings.get(id),
-            status=_status(Kind(kind), id in verified, verdicts.get(id), code.get(id), checks), scores=scores.get(id, {}), n_seeds=seeds.get(id, {}))
+            status=_status(Kind(kind), id in verified, verdicts.get(id), code.get(id), checks), scores=scores.get(id, {}), n_seeds=seeds.get(id, {}),
+            tags=(wish := wanted.get(id, NOTHING)).kept_tags, pinned=wish.pinned, boost=wish.boost, pruned=wish.pruned)
         for id, title, kind, mode, author, session_id, summary, created_at in rows]
 
 

@@ -17,6 +17,7 @@ from core.store.curves import Curves
 from core.store.designs import Designs
 from core.store.engine import Database
 from core.store.events import Events
+from core.store.gates import GateBook
 from core.store.guidance import GuidanceUses
 from core.store.ledger import Ledger
 from core.store.measurements import Measurements
@@ -38,6 +39,7 @@ from core.store.tables import (
 )
 from core.store.texts import Checks, Decisions, Implementations, Proposals, Reviews
 from core.store.verifications import Verifications
+from core.store.waiting import WaitingReads
 from core.types import UnitTree
 
 if TYPE_CHECKING:
@@ -61,9 +63,11 @@ class Store:
         self.costs = CostTable(database)
         self.sessions = Sessions(database)
         self.events = Events(database)
+        self.gates = GateBook(database, self.decisions, self.events)
         self.ledger = Ledger(database)
         self.calls = Calls(database, self.ledger)
         self.guidance = GuidanceUses(database)
+        self.waiting = WaitingReads(database)
         self.specs = SpecRevisions(database)
 
     @classmethod

@@ -70,6 +70,13 @@ class Reviews(_Table):
         with self._db.read() as c:
             return [(r.reviewer, int(r.data.get("stuck", 0))) for r in c.execute(select(ReviewRow.reviewer, ReviewRow.data).order_by(ReviewRow.id))]
 
+    def forecasts(self) -> list[Review]:
+        """Those that foretell something, oldest first, without their texts."""
+        query = select(ReviewRow.id, ReviewRow.proposal_id, ReviewRow.reviewer, ReviewRow.rating, ReviewRow.created_at, ReviewRow.data, ProposalRow.design_id)
+        with self._db.read() as c:
+            rows = c.execute(query.join(ProposalRow, ProposalRow.id == ReviewRow.proposal_id).order_by(ReviewRow.id)).all()
+        return [Review(r.id, r.proposal_id, r.design_id, r.reviewer, r.rating, {}, "", r.created_at, r.data) for r in rows if "forecast" in (r.data or {})]
+
     def by(self, reviewer: str, limit: int) -> list[Review]:
         """A reviewer's own last ones, oldest first."""
         with self._db.read() as c:

@@ -1,0 +1,47 @@
+"""What people said when two or three designs stood side by side: "which would you train?", put together into strengths, and which to show next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from itertools import combinations
+
+from core.agents.order import strengths
+from core.types import Decision, Verb
+
+MOST = 200           # designs among which the next match is looked for: their pairs are counted
+
+
+def pairs(decisions: Sequence[Decision], design_ids: Collection[str]) -> list[tuple[str, str]]:
+    """(better, worse) of each two of these designs that met, oldest first."""
+    among = set(design_ids)
+    return [(d.data["better"], other) for d in decisions if d.verb is Verb.PREFER for other in d.data["worse"] if {d.data["better"], other} <= among]
+
+
+def preferred(decisions: Sequence[Decision], design_ids: Collection[str]) -> dict[str, float]:
+    """Strengths after Bradley and Terry (core/agents/order.py) of those that met; the mean is 1."""
+    return strengths([(pair, 1.0) for pair in pairs(decisions, design_ids)])
+
+
+def most_telling(decisions: Sequence[Decision], design_ids: Sequence[str], cards: int = 2, skipped: Collection[frozenset[str]] = ()) -> tuple[str, ...]:
+    """`cards` designs of which no two have met, first those that met fewest others, then those closest in strength: an even match tells most. Fewer where fewer are left."""
+    ids = list(dict.fromkeys(design_ids))[:MOST]
+    found = pairs(decisions, ids)
+    met = {frozenset(pair) for pair in found} | set(skipped)
+    times = Counter(name for pair in found for name in pair)
+    strength = strengths([(pair, 1.0) for pair in found])
+    place = {name: i for i, name in enumerate(ids)}
+
+    def apart(a: str, b: str) -> tuple[int, float, int, int]:
+        return times[a] + times[b], abs(strength.get(a, 1.0) - strength.get(b, 1.0)), place[a], place[b]
+
+    free = [pair for pair in combinations(ids, 2) if frozenset(pair) not in met]
+    if not free:
+        return ()
+    chosen = list(min(free, key=lambda pair: apart(*pair)))
+    while len(chosen) < cards:
+        others = [name for name in ids if name not in chosen and all(frozenset((name, c)) not in met for c in chosen)]
+        if not others:
+            break
+        chosen.append(min(others, key=lambda name: apart(chosen[0], name)))
+    return tuple(sorted(chosen, key=place.__getitem__))
