@@ -13,6 +13,7 @@ NAVIGATION = {
         ("studio", "Studio", "forum"),
         ("design", "Design", "edit_note"),
         ("verify", "Verify", "science"),
+        ("compare", "Compare", "leaderboard"),
         ("report", "Report", "lab_profile"),
     ],
     "More": [

@@ -175,8 +175,8 @@ class Evidence:
                 out[suite] = {code: -fmean(fmean(tasks[key].values()) for key in sorted(common)) for code, tasks in codes.items()}
         return out
 
-    def ladder(self, design_ids: Sequence[str], corpus: str | None = None) -> Ladder:
-        """Bits per byte against non-embedding parameters on one corpus, and where each two of the designs cross."""
+    def ladder(self, design_ids: Sequence[str], corpus: str | None = None, flops: bool = False) -> Ladder:
+        """Bits per byte against non-embedding parameters (or the FLOPs of the whole training, where they are counted) on one corpus, and where each two of the designs cross."""
         held_back = self._held_back()
         rows = self._on([v for v in self.store.verifications.counted() if not v.own_rate and v.id not in held_back], corpus, design_ids)
         rows = _one_code(rows)
@@ -188,7 +188,9 @@ class Evidence:
             for name in design_ids:
                 if name in by and spread:
                     scores = list(_scores(by[name]).values())
-                    points[name].append(Point(scale, next(v.metrics.params for v in by[name].values() if v.metrics), fmean(scores), spread.single.sd / len(scores) ** 0.5))
+                    size = next(self._flops(v) if flops else v.metrics.params for v in by[name].values() if v.metrics)
+                    if size:
+                        points[name].append(Point(scale, size, fmean(scores), spread.single.sd / len(scores) ** 0.5))
         curves = [c for name in design_ids if (c := ladder.curve(name, points[name])) is not None]
         return Ladder(rows[0].corpus if rows else "", tuple(curves), tuple(ladder.crossing(a, b) for a, b in combinations(curves, 2)),
                       tuple(name for name in design_ids if name not in {c.design_id for c in curves}))
@@ -198,6 +200,12 @@ class Evidence:
     def _rows(self, scale: str) -> list[Verification]:
         """Of runs at the scale's learning rate."""
         return [v for v in self.store.verifications.counted(scale) if not v.own_rate]
+
+    def _flops(self, row: Verification) -> float:
+        """Of the whole training; 0 where they were not counted."""
+        code = self.store.implementations.get(row.implementation_id).code_hash
+        costs = self.store.costs.of(code, self.scales).get(row.scale)
+        return costs.flops_train * row.metrics.tokens if costs and row.metrics else 0.0
 
     def _held_back(self) -> set[int]:
         return {id for id, s in self.store.verifications.suspects().items() if not s.counts}

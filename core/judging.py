@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.config import Config
@@ -17,6 +18,15 @@ from core.statistics.noise import Noise, Spread
 from core.store import Store
 from core.store.suspicion import Suspect
 from core.types import Job, JobKind, Scale, Verb, Verification
+
+
+@dataclass(frozen=True)
+class View:
+    """What was chosen on a page, kept under a name."""
+
+    name: str
+    query: Mapping[str, str]
+    author: str
 
 
 class Judging:
@@ -54,11 +64,31 @@ class Judging:
         """How well the order of designs at each rung foretells that at the next, from what this tree has verified."""
         return self._evidence.rungs()
 
-    def ladder(self, design_ids: Sequence[str], corpus: str | None = None) -> Ladder:
-        """Scaling curves with bands, and where they cross."""
+    def ladder(self, design_ids: Sequence[str], corpus: str | None = None, flops: bool = False) -> Ladder:
+        """Scaling curves with bands, over parameters or the training's FLOPs, and where they cross."""
         for design_id in design_ids:
             self.store.designs.get(design_id)
-        return self._evidence.ladder(list(dict.fromkeys(design_ids)), corpus)
+        return self._evidence.ladder(list(dict.fromkeys(design_ids)), corpus, flops)
+
+    # ------------------------------------------------------------------------------------------ views
+
+    def views(self, page: str) -> list[View]:
+        """Those that are kept, by name; of one name the last counts."""
+        found: dict[str, View] = {}
+        for d in self.store.decisions.by_verb(Verb.VIEW):
+            if d.data["page"] == page:
+                found.pop(d.data["name"], None)
+                if d.data["on"]:
+                    found[d.data["name"]] = View(d.data["name"], d.data["query"], d.author)
+        return sorted(found.values(), key=lambda v: v.name.lower())
+
+    def keep_view(self, page: str, name: str, query: Mapping[str, str]) -> None:
+        if not name.strip():
+            raise UsageError("the view has no name", "write one")
+        self.store.decisions.add(Verb.VIEW, self.author, data={"page": page, "name": name.strip(), "query": dict(query), "on": True})
+
+    def forget_view(self, page: str, name: str) -> None:
+        self.store.decisions.add(Verb.VIEW, self.author, data={"page": page, "name": name, "query": {}, "on": False})
 
     # ------------------------------------------------------------------------------------------ audits, the test split
 

@@ -72,7 +72,7 @@ class Verb(StrEnum):
     RERANK = "rerank"        # data: {"order": [design ids, best first]}
     RELEASE = "release"      # opens the session's gate: implement the best
     STEER = "steer"          # words to the session's agents; data: {"to": a key of SIDES}, or nothing: to all
-    EDIT = "edit"            # a person changed the proposal; the reason says how; data: {"revision": n}
+    EDIT = "edit"            # a person changed the proposal; the reason says how; data: {"revision": n}, and where it became a copy {"copy_of": id}
     GUIDE = "guide"          # a standing rule for the agents
     MUTE = "mute"            # data: {"decision": id, "on": bool, "text": words}: a record that teaches, switched off or on again, or put in other words
     PAUSE = "pause"          # the session's agents stop before their next call; data: {"on": bool}
@@ -87,6 +87,7 @@ class Verb(StrEnum):
     PREFER = "prefer"        # "which would you train?"; data: {"better": id, "worse": [ids]}
     UNDO = "undo"            # data: {"decision": id}: that one no longer counts
     GATE = "gate"            # data: {"run": id or "", "step": name, "rule": ask, if or auto, …}: what may go on without a person
+    VIEW = "view"            # a comparison kept under a name; data: {"name", "page", "query", "on": bool}
     CHOOSE = "choose"        # another choice instead of the selector's; data: {"run": id, "act": design or verify, …}
 
 

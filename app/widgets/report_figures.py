@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
 from app.widgets.curves import GREY, safe, style
-from core.report import Report, words
+from core.report import Report, Scaling, words
 
 LABEL = 28           # letters of a row's name: on a telephone the plot needs the rest
 SPREAD = 0.56        # of a row's height that its marks share
@@ -116,10 +116,15 @@ def probes(reports: Sequence[Report], suite: str) -> go.Figure | None:
 
 def ladder(reports: Sequence[Report]) -> go.Figure:
     """Bits per byte against parameters: what was measured, ± one standard error, and the fitted curve with its 95 % band."""
-    fig = go.Figure()
     colours = {r.design.id: style(i)[0] for i, r in reversed(list(enumerate(reports)))}
-    curves = {c.design_id: c for r in reports if r.scaling for c in r.scaling.curves}
-    for name, c in curves.items():
+    return scaling([*{c.design_id: c for r in reports if r.scaling for c in r.scaling.curves}.values()], colours, "parameters, without embeddings")
+
+
+def scaling(curves: Sequence[Scaling], colours: Mapping[str, str], x_title: str) -> go.Figure:
+    """Fitted curves with their bands and points."""
+    fig = go.Figure()
+    for c in curves:
+        name = c.design_id
         colour = colours.get(name, "#8c96a0")
         rgb = ",".join(str(int(colour[k:k + 2], 16)) for k in (1, 3, 5))
         fig.add_trace(go.Scatter(x=[*c.sizes, *c.sizes[::-1]], y=[*c.high, *c.low[::-1]], fill="toself", fillcolor=f"rgba({rgb},0.15)", line={"width": 0}, hoverinfo="skip",
@@ -128,7 +133,7 @@ def ladder(reports: Sequence[Report]) -> go.Figure:
         fig.add_trace(go.Scatter(x=[p.size for p in c.points], y=[p.y for p in c.points], name=safe(name), mode="markers", marker={"size": 9, "color": colour, "line": {"width": 0}},
                                  error_y={"type": "data", "array": [p.se for p in c.points], "thickness": 1.4, "width": 4, "color": colour}, legendgroup=name, text=[p.scale for p in c.points],
                                  hovertemplate="%{text}: %{y:.4f} bits/byte<extra>" + safe(name) + "</extra>"))
-    fig.update_layout(height=300, margin={"l": 8, "r": 8, "t": 8, "b": 8}, xaxis_title="parameters, without embeddings", yaxis_title="bits per byte",
+    fig.update_layout(height=300, margin={"l": 8, "r": 8, "t": 8, "b": 8}, xaxis_title=x_title, yaxis_title="bits per byte",
                       legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
     fig.update_xaxes(type="log", exponentformat="SI")
     return fig

@@ -36,7 +36,7 @@ def draw_results(desk: Desk, designs: list[Design], scale: str) -> None:
         return
     named = corpora(done)
     corpus = st.segmented_control("Corpus", list(named), format_func=named.get, default=next(iter(named)), key="results-corpus") if len(named) > 1 else next(iter(named))
-    lines = [Line(own_rate, *one) for own_rate in (False, True) for one in by_design([v for v in done if v.corpus_hash == corpus and v.own_rate is own_rate]).items()]
+    lines = lines_of(done, corpus)
     table = results(lines, {d.id: d for d in designs}, compared(desk, scale, lines))
     if table:
         draw_table(scale, table)
@@ -50,6 +50,11 @@ class Line:
     own_rate: bool
     design_id: str
     seeds: Seeds
+
+
+def lines_of(done: Sequence[Verification], corpus_hash: str | None) -> list[Line]:
+    """What was measured on one corpus, by design and kind of learning rate."""
+    return [Line(own_rate, *one) for own_rate in (False, True) for one in by_design([v for v in done if v.corpus_hash == corpus_hash and v.own_rate is own_rate]).items()]
 
 
 def corpora(rows: Sequence[Verification]) -> dict[str, str]:
@@ -76,39 +81,39 @@ def _rungs(version: str) -> list[RungCorrelation]:
     return shell.desk().rungs()
 
 
-def compared(desk: Desk, scale: str, lines: Sequence[Line]) -> dict[tuple[bool, str], Comparison | str]:
+def compared(desk: Desk, scale: str, lines: Sequence[Line], reference: str = REFERENCE) -> dict[tuple[bool, str], Comparison | str]:
     """Each line with the reference's of its kind, or why that cannot be; without the reference nothing is said."""
     hashes = {v.corpus_hash for line in lines for v in line.seeds.values()}
-    based = {line.own_rate for line in lines if line.design_id == REFERENCE}
-    keys = tuple((line.own_rate, line.design_id) for line in lines if line.design_id != REFERENCE)
+    based = {line.own_rate for line in lines if line.design_id == reference}
+    keys = tuple((line.own_rate, line.design_id) for line in lines if line.design_id != reference)
     if not based or len(hashes) != 1:
         return {}
-    return _compared(desk.store.version(), scale, tuple(k for k in keys if k[0] in based), hashes.pop()) | {
-        k: f"{REFERENCE} has no run at {RATES[k[0]]} learning rate" for k in keys if k[0] not in based}
+    return _compared(desk.store.version(), scale, tuple(k for k in keys if k[0] in based), hashes.pop(), reference) | {
+        k: f"{reference} has no run at {RATES[k[0]]} learning rate" for k in keys if k[0] not in based}
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _compared(version: str, scale: str, keys: tuple[tuple[bool, str], ...], corpus_hash: str) -> dict[tuple[bool, str], Comparison | str]:
+def _compared(version: str, scale: str, keys: tuple[tuple[bool, str], ...], corpus_hash: str, reference: str) -> dict[tuple[bool, str], Comparison | str]:
     """Reads and resamples much, so once a state of the store, for all visitors."""
     desk = shell.desk()
     found: dict[tuple[bool, str], Comparison | str] = {}
     for own_rate, design_id in keys:
         try:
-            found[own_rate, design_id] = desk.compare(design_id, scale, REFERENCE, corpus_hash, own_rate)
+            found[own_rate, design_id] = desk.compare(design_id, scale, reference, corpus_hash, own_rate)
         except ModelDiscoveryError as error:  # a note on its row: the others are told all the same
             found[own_rate, design_id] = f"not compared: {error.what}"
     return found
 
 
-def draw_table(scale: str, table: list[dict]) -> None:
-    frame = pd.DataFrame(table).drop(columns=["reference", "first"])
+def draw_table(scale: str, table: list[dict], reference: str = REFERENCE) -> None:
+    frame = pd.DataFrame(table).drop(columns=["reference", "first", "scale"])
     number = st.column_config.NumberColumn
     picked = st.dataframe(frame.assign(**{"P(better)": 100 * frame["P(better)"].astype(float)}), hide_index=True, on_select="rerun", selection_mode="multi-row", key="results-table",
                           column_config={
         **{k: number(format="%.4f") for k in ("bits/byte", "±")},
         "report": st.column_config.LinkColumn(display_text="open"),
-        f"Δ {REFERENCE}": number(format="%+.4f", help="paired: on the seeds that both have; negative is better"), "± Δ": number(format="%.4f", help="of the seed noise"),
-        "P(better)": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%", help=f"that it is truly better than {REFERENCE}, seed noise considered"),
+        f"Δ {reference}": number(format="%+.4f", help="paired: on the seeds that both have; negative is better"), "± Δ": number(format="%.4f", help="of the seed noise"),
+        "P(better)": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%", help=f"that it is truly better than {reference}, seed noise considered"),
         "minimal pairs": number(format="%.3f"), "± pairs": number(format="%.3f", help="over items, and over seeds where there are several"),
         "rate": "learning rate",
         "parameters": number(format="localized"), "tokens/s": number(format="localized")})
@@ -119,7 +124,8 @@ def draw_table(scale: str, table: list[dict]) -> None:
             words = f"Compare {len(chosen)}" if len(chosen) > 1 else f"Report of {chosen[0]['design']}" if chosen else "Compare"
             if st.button(words, icon=":material/compare_arrows:", disabled=not chosen, key="compare", help="tick rows, then see them side by side"):
                 shell.go("report", verifications=",".join(str(row["first"]) for row in chosen))
-            st.download_button("CSV", frame.to_csv(index=False), f"results-{scale}.csv", icon=":material/download:")
+            st.download_button("CSV", frame.to_csv(index=False), f"results-{scale}.csv", icon=":material/download:", on_click="ignore")
+            st.download_button("JSON", frame.to_json(orient="records", indent=1), f"results-{scale}.json", icon=":material/download:", on_click="ignore")
         st.caption("± of bits/byte: over seeds where there are two or more, else over held-out documents, which overstates the doubt of a comparison "
                    "on the same documents. Δ is paired, on the seeds that both have, so it need not be the difference of the means. A gain counts from two standard deviations of seed noise; one seed decides nothing. "
                    "Not corrected for having tried many designs: the best of many looks better than it is. Runs at a learning rate found for the design are compared among themselves only.")
@@ -135,7 +141,7 @@ def draw_failures(failed: Sequence[Verification]) -> None:
             shell.link("report", "Report", verifications=str(v.id))
 
 
-def results(lines: Sequence[Line], designs: dict[str, Design], told: dict[tuple[bool, str], Comparison | str]) -> list[dict]:
+def results(lines: Sequence[Line], designs: dict[str, Design], told: dict[tuple[bool, str], Comparison | str], reference: str = REFERENCE) -> list[dict]:
     """One row a design and kind of learning rate, those at the scale's first, best first."""
     rows = []
     for line in lines:
@@ -146,10 +152,10 @@ def results(lines: Sequence[Line], designs: dict[str, Design], told: dict[tuple[
         c = None if isinstance(answer, str) else answer
         pairs = [m.tasks["minimal_pairs"] for m in metrics if "minimal_pairs" in m.tasks]
         rows.append({
-            "design": design_id, "rate": RATES[line.own_rate],
+            "design": design_id, "scale": next(iter(seeds.values())).scale, "rate": RATES[line.own_rate],
             "report": f"report?verifications={','.join(str(v.id) for _, v in sorted(seeds.items()))}", "title": designs[design_id].title,
-            "seeds": len(seeds), "bits/byte": mean, "±": se, f"Δ {REFERENCE}": c.difference if c else None, "± Δ": c.se if c else None,
-            "P(better)": c.p_better if c else None, "verdict": str(c.verdict) if c else "the reference" if design_id == REFERENCE else "",
+            "seeds": len(seeds), "bits/byte": mean, "±": se, f"Δ {reference}": c.difference if c else None, "± Δ": c.se if c else None,
+            "P(better)": c.p_better if c else None, "verdict": str(c.verdict) if c else "the reference" if design_id == reference else "",
             "doubts": ", ".join([*doubts(seeds, c), *([answer] if isinstance(answer, str) else [])]),
             "minimal pairs": fmean(p["acc"] for p in pairs) if pairs else None,
             "± pairs": math.hypot(fmean(p["acc_stderr"] for p in pairs), spread([p["acc"] for p in pairs]) or 0.0) if pairs else None,

@@ -1,8 +1,9 @@
 """Everything about one verification, gathered, in words, as JSON, as one HTML file and as CSV. It loads no torch and draws no screen."""
 
-from core.evidence import Comparison
+from core.evidence import Comparison, Ladder
 from core.report.gather import report, reports
 from core.report.parts import Report, to_json
+from core.statistics.ladder import Curve as Scaling
 from core.statistics.ladder import RungCorrelation
 
-__all__ = ["Comparison", "Report", "RungCorrelation", "report", "reports", "to_json"]
+__all__ = ["Comparison", "Ladder", "Report", "RungCorrelation", "Scaling", "report", "reports", "to_json"]

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from core.estimates import took
+from core.evidence import Ladder
 from core.report.parts import Report, TaskLine
 from core.report.verdict import answer, percent
 from core.statistics.accuracy import ONE_SEED
@@ -79,15 +80,17 @@ def score_line(found: Report) -> str:
 
 def scaling_lines(found: Report) -> list[str]:
     """Level and slope of each curve at its largest rung, and where the two cross."""
-    if found.scaling is None:
-        return []
-    lines = [f"{c.design_id}: {figure(c.level.value)} at {big(c.points[-1].size).strip()} parameters, slope {figure(c.slope.value, sign=True)} "
-             f"({figure(c.slope.low, sign=True)} to {figure(c.slope.high, sign=True)}) bits per byte for ten times the size; {c.kind}" for c in found.scaling.curves]
-    for x in found.scaling.crossings:
+    return ladder_lines(found.scaling) if found.scaling else []
+
+
+def ladder_lines(found: Ladder, unit: str = "parameters") -> list[str]:
+    lines = [f"{c.design_id}: {figure(c.level.value)} at {big(c.points[-1].size).strip()} {unit}, slope {figure(c.slope.value, sign=True)} "
+             f"({figure(c.slope.low, sign=True)} to {figure(c.slope.high, sign=True)}) bits per byte for ten times the size; {c.kind}" for c in found.curves]
+    for x in found.crossings:
         if x.size is None:
             lines.append(f"{x.first} and {x.second} do not cross within a hundred times the largest size (in {percent(x.probability)} of the draws they do)")
         else:
-            where = f"{big(x.size.value).strip()} parameters ({big(x.size.low).strip()} to {big(x.size.high).strip()})"
+            where = f"{big(x.size.value).strip()} {unit} ({big(x.size.low).strip()} to {big(x.size.high).strip()})"
             lines.append(f"{x.second} overtakes {x.first} at {where}, in {percent(x.probability)} of the draws{': beyond what was measured' if x.extrapolated else ''}")
     return lines
 

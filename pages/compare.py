@@ -1,0 +1,132 @@
+"""Compare: any designs against a chosen reference — table, curves, ladder, Pareto front, tasks, code — with saved views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import shell
+from app.widgets import compare_figures as figures
+from app.widgets import views
+from app.widgets.curves import curve_figure
+from app.widgets.diff import draw_diff
+from app.widgets.results import Line, compared, corpora, draw_table, lines_of, results
+from core.desk import Desk
+from core.report import words
+from core.types import Design, Verification
+
+REFERENCE = "gpt2"
+PARTS = ("Table", "Curves", "Ladder", "Pareto front", "Tasks", "Code")
+PNG = {"displaylogo": False, "modeBarButtons": [["toImage"]], "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "model-discovery"}}
+DRAWN = 8            # curves at once
+
+
+def main() -> None:
+    desk = shell.desk()
+    designs = {d.id: d for d in desk.store.designs.all()}
+    scales = [s for s in desk.scales if any(s in d.scores for d in designs.values())]
+    if not scales:
+        st.info("Nothing was verified yet. Verify gpt2 and one other design at `nano`, about a minute each, and they are compared here.", icon=":material/leaderboard:")
+        shell.link("verify", "Verify", ":material/science:", designs="gpt2,llama")
+        return
+    scale, reference, chosen, part = choose(desk, designs, scales)
+    done = desk.store.verifications.counted(scale)
+    named = corpora(done)
+    corpus = st.segmented_control("Corpus", list(named), format_func=named.get, default=next(iter(named)), required=True, key="compare-corpus") if len(named) > 1 else next(iter(named), None)
+    lines = [line for line in lines_of(done, corpus) if not chosen or line.design_id in {*chosen, reference}]
+    if not lines:
+        st.info(f"None of these was verified at {scale}.", icon=":material/filter_alt_off:")
+        return
+    table = results(lines, designs, compared(desk, scale, lines, reference), reference)
+    if part == "Table":
+        draw_table(scale, table, reference)
+    elif part == "Curves":
+        draw_curves(desk, table, lines, reference)
+    elif part == "Ladder":
+        draw_ladder(desk, table, corpus)
+    elif part == "Pareto front":
+        draw_pareto(desk, table)
+    elif part == "Tasks":
+        draw_tasks(lines, table, reference)
+    else:
+        draw_codes(desk, table)
+
+
+def choose(desk: Desk, designs: dict[str, Design], scales: Sequence[str]) -> tuple[str, str, list[str], str]:
+    """What is compared; it stands in the address, so that a link leads to the same."""
+    query = st.query_params
+    measured = [d.id for d in designs.values() if d.scores]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        at = query.get("scale", "")
+        scale = st.selectbox("Scale", scales, index=scales.index(at) if at in scales else len(scales) - 1, key="compare-scale", width=120)
+        against = query.get("reference", REFERENCE)
+        reference = st.selectbox("Against", measured, index=measured.index(against) if against in measured else 0, key="compare-reference", width=210)
+        asked = [d for d in query.get("designs", "").split(",") if d in measured]
+        chosen = st.multiselect("Designs", measured, default=asked, key="compare-designs", placeholder="all that were measured: the leaderboard", format_func=lambda i: f"{i} · {designs[i].title[:40]}")
+        views.draw_views(desk, "compare")
+    wanted = query.get("part", "")
+    part = st.segmented_control("Part", PARTS, default=wanted if wanted in PARTS else PARTS[0], required=True, key="compare-part", label_visibility="collapsed") or PARTS[0]
+    for key, value in (("scale", scale), ("reference", reference), ("designs", ",".join(chosen)), ("part", part)):
+        if value:
+            query[key] = value
+        elif key in query:
+            del query[key]
+    return scale, reference, chosen, part
+
+
+def draw_curves(desk: Desk, table: list[dict], lines: Sequence[Line], reference: str) -> None:
+    """The first seed of each, the best first."""
+    seeds = {(line.own_rate, line.design_id): line.seeds for line in lines}
+    rows = table[:DRAWN]
+    shown = [(r["design"] + ", own rate" * (r["rate"] != "the scale's"), desk.store.curves.of(min(seeds[r["rate"] != "the scale's", r["design"]].items())[1].id), r["design"] == reference) for r in rows]
+    st.plotly_chart(curve_figure(shown), key="compare-curves", config=PNG)
+    st.caption(f"One seed each. Lines: training text, smoothed; dots: watched held-out documents; dotted grey: {shell.plain(reference)}." + (f" The best {DRAWN} of {len(table)}." if len(table) > DRAWN else ""))
+
+
+def draw_ladder(desk: Desk, table: list[dict], corpus: str | None) -> None:
+    by = st.segmented_control("Over", ["parameters", "FLOPs"], default="parameters", required=True, key="compare-over", label_visibility="collapsed")
+    found = desk.ladder([r["design"] for r in table][:DRAWN], corpus, by == "FLOPs")
+    if not found.curves:
+        st.info("A curve needs two scales. Verify one of these designs at another scale" + (", and have its costs counted." if by == "FLOPs" else "."), icon=":material/stairs:")
+        return
+    st.plotly_chart(figures.ladder(found, "FLOPs of the whole training" if by == "FLOPs" else "parameters, without embeddings"), key="compare-ladder", config=PNG)
+    for line in words.ladder_lines(found, "FLOPs" if by == "FLOPs" else "parameters"):
+        st.markdown(shell.plain(line) + ".")
+    if found.without:
+        st.caption(f"Without a curve, since measured at one scale only: {shell.plain(', '.join(found.without))}.")
+
+
+def draw_pareto(desk: Desk, table: list[dict]) -> None:
+    """What is best for what it costs."""
+    axes = figures.costs(desk.costs, [r for r in table if r["rate"] == "the scale's"])
+    over = st.segmented_control("Over", list(axes), default=next(iter(axes)), required=True, key="compare-cost", label_visibility="collapsed") or next(iter(axes))
+    if not axes[over]:
+        st.info("None of these has that counted yet.", icon=":material/calculate:")
+        return
+    st.plotly_chart(figures.pareto(axes[over], over), key="compare-pareto", config=PNG)
+    best = figures.front(axes[over])
+    st.caption(f"On the front, cheapest first: {', '.join(shell.plain(p.design) for p in best)}. No other is both cheaper and better; ± one standard error is drawn, and near ties are ties.")
+
+
+def draw_tasks(lines: Sequence[Line], table: list[dict], reference: str) -> None:
+    rows: dict[str, list[Verification]] = {line.design_id: list(line.seeds.values()) for line in lines if not line.own_rate}
+    found = figures.task_table({r["design"]: rows[r["design"]] for r in table if r["design"] in rows})
+    if not found.tasks:
+        st.info("No task was evaluated at this scale. Choose tasks when you verify.", icon=":material/quiz:")
+        return
+    st.plotly_chart(figures.heat(found), key="compare-tasks", config=PNG)
+    st.caption("Accuracy as the share of the way from chance (0) to all right (1), the mean over seeds; the number is the accuracy itself.")
+
+
+def draw_codes(desk: Desk, table: list[dict]) -> None:
+    names = [r["design"] for r in table]
+    with st.container(horizontal=True):
+        left = st.selectbox("From", names, index=min(1, len(names) - 1), key="compare-from", width=260)
+        right = st.selectbox("To", names, key="compare-to", width=260)
+    before, after = (desk.store.implementations.newest(n) for n in (left, right))
+    if before and after:
+        draw_diff(before.code, after.code, "compare-code", "python")
+
+
+main()

@@ -1,0 +1,85 @@
+"""Compare: the leaderboard, its parts, links that lead back to the same, views under a name."""
+
+from __future__ import annotations
+
+import pytest
+from screens import said
+
+from app.widgets.compare_figures import Point, front, heat, pareto, task_table
+from core.desk import Desk
+from core.errors import UsageError
+from core.types import Metrics
+
+PAIRS = {"minimal_pairs": {"acc": 0.75, "acc_stderr": 0.02, "chance": 0.5, "n": 300}}
+
+
+@pytest.fixture
+def measured(desk: Desk) -> Desk:
+    """gpt2, llama and gla at nano with two seeds, gpt2 and llama at micro with one."""
+    for design, scale, scores in (("gpt2", "nano", (2.40, 2.42)), ("llama", "nano", (2.30, 2.33)), ("gla", "nano", (2.50, 2.52)), ("gpt2", "micro", (2.0,)), ("llama", "micro", (1.95,))):
+        made = desk.store.implementations.newest(design)
+        params = desk.costs(design)[scale].params
+        for seed, score in enumerate(scores):
+            row = desk.store.verifications.start(design, made.id, scale, seed, "corpus", "hash", "", desk.scales[scale].settings)
+            desk.store.verifications.finish(row.id, Metrics(score, 0.01, 3.0, 20.0, 3.1, 1_000_000, 500.0 + seed, 2.0, 0.5, params, 50, 4, 128, 64.0, PAIRS), {})
+            desk.store.measurements.add_tasks(row.id, PAIRS, {})
+    return desk
+
+
+def test_nothing_measured_says_what_to_do_first(open_page, desk: Desk):
+    assert "Verify gpt2 and one other design" in said(open_page("compare"))
+
+
+def test_the_leaderboard_is_best_first_against_the_chosen_reference(open_page, measured: Desk):
+    test = open_page("compare", scale="nano", reference="llama")
+    frame = test.dataframe[0].value
+    assert list(frame["design"]) == ["llama", "gpt2", "gla"]
+    assert "Δ llama" in frame
+    assert frame["Δ llama"].iloc[1] == pytest.approx(0.095)
+    assert dict(test.query_params)["reference"] == "llama"
+    assert {b.proto.label for b in test.get("download_button")} >= {"CSV", "JSON"}
+
+
+@pytest.mark.parametrize("part", ["Curves", "Ladder", "Pareto front", "Tasks", "Code"])
+def test_each_part_is_drawn_from_a_link(open_page, measured: Desk, part: str):
+    test = open_page("compare", scale="nano", designs="gpt2,llama", part=part)
+    assert not test.error
+    assert test.get("plotly_chart") or part == "Code"
+    if part == "Code":
+        assert "line" in said(test)
+    if part == "Ladder":
+        next(g for g in test.get("button_group") if g.key == "compare-over").set_value("FLOPs").run()
+        assert test.get("plotly_chart")
+
+
+def test_a_link_with_names_that_are_not_there_shows_what_is(open_page, measured: Desk):
+    test = open_page("compare", scale="giant", designs="nobody", reference="nothing", part="<script>")
+    assert not test.error
+    assert dict(test.query_params)["scale"] == "micro"
+
+
+def test_a_view_is_kept_under_its_name_and_taken_away(open_page, measured: Desk):
+    test = open_page("compare", scale="nano", reference="llama")
+    next(t for t in test.text_input if t.key == "view-name-compare").set_value("the three").run()
+    next(b for b in test.button if b.key == "keep-compare").click().run()
+    [view] = measured.views("compare")
+    assert (view.name, view.query["reference"], view.author) == ("the three", "llama", "you")
+    measured.keep_view("compare", "the three", {"scale": "micro"})
+    assert [v.query for v in measured.views("compare")] == [{"scale": "micro"}]
+    measured.forget_view("compare", "the three")
+    assert measured.views("compare") == []
+    with pytest.raises(UsageError, match="no name"):
+        measured.keep_view("compare", "  ", {})
+
+
+def test_the_front_holds_those_that_no_other_beats_in_both():
+    points = [Point("a", 1, 3.0, None, True), Point("b", 2, 2.5, 0.1, False), Point("c", 3, 2.6, 0.1, False), Point("d", 2, 2.7, 0.1, False), Point("e", 5, 2.0, None, False)]
+    assert [p.design for p in front(points)] == ["a", "b", "e"]
+    assert pareto(points, "parameters").data[0].x == (1, 2, 5)
+
+
+def test_tasks_are_told_as_the_way_from_chance(measured: Desk):
+    found = task_table({d: [v for v in measured.store.verifications.counted("nano") if v.design_id == d] for d in ("gpt2", "llama")})
+    assert found.tasks == ("minimal_pairs",)
+    assert found.gained == ((0.5,), (0.5,))
+    assert heat(found).data[0].text[0][0] == "0.750"
