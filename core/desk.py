@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 
-from core.agents.coder import own_units
 from core.agents.edits import how_edited
 from core.config import Config
 from core.directing import Directing
@@ -23,6 +22,7 @@ from core.gab.scales import get_scale, load_scales
 from core.gab.units import UnitLibrary
 from core.jobs import Queue
 from core.judging import Judging
+from core.kin import Kin, brought
 from core.llm.purse import bury_lost
 from core.machine import this_machine
 from core.own import add_own, known_units, twin
@@ -157,8 +157,9 @@ class Desk(Judging, Directing, Staffing):
         return self._decide(Verb.COMMENT, design_id, _words(text, "the comment is empty"))
 
     def edit(self, design_id: str, title: str, body: str, units: UnitTree | None = None, base_revision: int | None = None, new_units: Sequence[NewUnit] | None = None) -> Proposal:
-        """Save a person's revision. With `base_revision`, somebody else's newer one is a Conflict, and nothing is lost. `new_units` stay as they are where none are given."""
-        self.store.designs.get(design_id)
+        """Save a person's revision. With `base_revision`, somebody else's newer one is a Conflict, and nothing is lost. `new_units` stay as they are where none are given.
+        What has become a copy of another design is saved, too: `copied` says so."""
+        design = self.store.designs.get(design_id)
         newest = self.store.proposals.newest(design_id)
         if base_revision is not None and newest and newest.revision != base_revision:
             raise Conflict(f"{newest.author} saved revision {newest.revision} while you edited revision {base_revision}",
@@ -169,9 +170,17 @@ class Desk(Judging, Directing, Staffing):
         kept = tuple(u for u in declared if units and u.name in {node.unit for _, node in units.walk()})
         with self.store.together():
             made = self.store.proposals.add(design_id, self.author, True, _words(title, "a proposal needs a title"), body, units, kept)
-            if newest and (how := how_edited(newest, made)):
-                self.store.decisions.add(Verb.EDIT, self.author, design_id=design_id, reason=how, data={"revision": made.revision})
+            how = how_edited(newest, made) if newest else ""
+            twin = Kin(self.store).copy_of(design_id, design.parents, units, made.body, kept)
+            if how or twin:
+                self.store.decisions.add(Verb.EDIT, self.author, design_id=design_id, reason=how, data={"revision": made.revision} | ({"copy_of": twin} if twin else {}))
         return made
+
+    def copied(self, design_id: str) -> str:
+        """The design of which a person's newest revision was a copy when it was saved; "" where it was none's."""
+        newest = self.store.proposals.newest(design_id)
+        edits = [d.data for d in self.store.decisions.of(design_id) if d.verb is Verb.EDIT]
+        return next((e.get("copy_of", "") for e in reversed(edits) if newest and e["revision"] == newest.revision), "")
 
     def rerank(self, session_id: str, order: Sequence[str], reason: str = "") -> Decision:
         """Put the session's proposals in this order, best first. A person's order wins over ratings."""
@@ -403,9 +412,7 @@ class Desk(Judging, Directing, Staffing):
 
     def _vocabulary(self, design_id: str, declared: Sequence[NewUnit]) -> UnitLibrary:
         """The library, what the design's parents brought along, and the new units of a proposal."""
-        own = [info for parent in self.store.designs.get(design_id).parents if (made := self.store.implementations.newest(parent)) for info in own_units(made.code, self.units)]
-        library = self.units.extended(own)
-        return with_declared(library, declared)
+        return with_declared(self.units.extended(brought(self.store, self.units, self.store.designs.get(design_id).parents).units), declared)
 
     def _decide(self, verb: Verb, design_id: str, reason: str) -> Decision:
         design = self.store.designs.get(design_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.agents.base import Guidance
 from core.store import Store
@@ -11,6 +11,7 @@ from core.store.guidance import Use
 from core.types import Decision, Verb
 
 KINDS = {Verb.GUIDE: "rule", Verb.REFUSE: "refused", Verb.COMMENT: "comment", Verb.EDIT: "edited"}
+ALSO = (Verb.APPROVE, Verb.RESET)     # their reasons are told of a parent, too
 TOLD = 24            # lessons in one prompt, besides the standing rules
 LONGEST = {"rule": 4000}      # characters of each; of others OTHERS
 OTHERS = 600
@@ -51,6 +52,13 @@ class Lessons:
         rules = [x for x in alive if x.kind == "rule"]
         lessons = sorted((x for x in alive if x.kind != "rule"), key=lambda x: (x.decision.design_id not in related, -x.decision.id))[:TOLD]
         return tuple(Guidance(x.decision.id, x.kind, "" if x.kind == "rule" else x.decision.design_id or "", _cut(x)) for x in [*rules, *lessons])
+
+
+    def said_of(self, design_id: str) -> list[Decision]:
+        """What people decided on a design and still tell the agents, oldest first: records that teach in their newest words, and reasons of approvals."""
+        taught = {lesson.decision.id: lesson for lesson in self.all() if lesson.decision.design_id == design_id}
+        return [replace(d, reason=_cut(taught[d.id])) if d.id in taught else d for d in self.store.decisions.of(design_id)
+                if d.reason and (taught[d.id].on if d.id in taught else d.verb in ALSO)]
 
 
 def _cut(lesson: Lesson) -> str:

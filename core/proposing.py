@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import stdev
 
 from core.agents.base import Brief, Coder, Designer, Draft, Measured, Parent, Reviewer, Sibling, Task, Written
-from core.agents.coder import own_units
 from core.agents.dialog import Dialog
 from core.agents.librarian import Librarian
 from core.agents.ranker import ModelRanker
 from core.agents.reviewer import said
-from core.agents.similarity import Known
 from core.agents.speaker import Asking, Setting, Toolbox
 from core.agents.stuck import LAST, Said
 from core.errors import BudgetPaused, DesignError, NotFound, Paused, Unusable
-from core.gab.units import UnitInfo, UnitLibrary
+from core.gab.structure import renamed
+from core.gab.units import UnitLibrary
 from core.guidance import Lessons
+from core.kin import Kin, brought
 from core.selection.ranking import ranking
 from core.store import Store
 from core.types import (
@@ -27,6 +28,7 @@ from core.types import (
     Design,
     Event,
     Implementation,
+    Json,
     Kind,
     Proposal,
     Review,
@@ -40,6 +42,7 @@ from core.types import (
 
 SIBLINGS = 12        # shown to a designer, the newest ones
 REVIEWS = 2          # of each parent
+TWINS = 3            # times that a designer is asked anew since another session was quicker with the same design
 
 
 @dataclass(frozen=True)
@@ -123,20 +126,34 @@ class Proposing:
         if design_id in given_up:
             return None
         self.progress.progress(0.05 + 0.3 * k / session.n_proposals, f"proposal {k + 1} of {session.n_proposals}")
-        setting = self._at(session, "proposing", f"{k + 1} of {session.n_proposals}")
-        brief = self._with_papers(session, self.brief(session, k, design_id), setting)
         try:
-            draft = self.team.designer(session.designer, setting).propose(brief, setting.dialog, design_id)
+            return self._proposed(session, k, design_id)
         except Unusable as error:
             if session.run_id is None and k + 1 == session.n_proposals and not self.store.designs.of_session(session.id):
                 raise       # a run closes the session, and goes on with the next
             with self.progress.guard():
                 self.store.events.append(stream, "passed_over", session.designer, {"design": design_id, "why": str(error)})
             return None
-        with self.progress.guard():
-            self.store.designs.add(id=design_id, title=draft.title, kind=Kind.AGENT, mode=session.mode, parents=session.parents,
-                                   author=session.designer, session_id=session.id, index=k, summary=draft.summary)
-            return self._add(session, design_id, draft, f"{design_id}/propose")
+
+    def _proposed(self, session: Session, k: int, design_id: str) -> Proposal:
+        """Asked for and stored. Where another session stored the same design meanwhile, the designer is asked again, and told so. Raises Unusable where that does not end."""
+        for _ in range(TWINS):
+            setting = self._at(session, "proposing", f"{k + 1} of {session.n_proposals}")
+            brief = self._with_papers(session, self.brief(session, k, design_id), setting)
+            draft = self.team.designer(session.designer, setting).propose(brief, setting.dialog, design_id)
+            with self._storing(session, design_id, draft) as twin:
+                if twin is None:
+                    self.store.designs.add(id=design_id, title=draft.title, kind=Kind.AGENT, mode=session.mode, parents=session.parents,
+                                           author=session.designer, session_id=session.id, index=k, summary=draft.summary)
+                    return self._add(session, design_id, draft, f"{design_id}/propose")
+        raise Unusable(f"{session.designer} proposed what other sessions had proposed just before, {TWINS} times", "try again, or choose other parents")
+
+    @contextmanager
+    def _storing(self, session: Session, design_id: str, draft: Draft) -> Iterator[str | None]:
+        """One transaction, one session at a time: the design of which the draft is a copy by now, or None. A rerun repeats what is there."""
+        with self.progress.guard(), self.store.together() as connection:
+            self.store.database.serialise(connection, "proposals")
+            yield None if session.team.get("replay") else Kin(self.store).copy_of(design_id, session.parents, draft.units, draft.body, draft.new_units)
 
     def _add(self, session: Session, design_id: str, draft: Draft, key: str) -> Proposal:
         self.store.guidance.heeded(draft.heeded, key)
@@ -166,9 +183,9 @@ class Proposing:
                 draft = None
             if draft is None:
                 return proposal
-            with self.progress.guard():
+            with self._storing(session, proposal.design_id, draft) as twin:     # a copy by now: the designer is told, and asked again
                 newest = self.store.proposals.newest(proposal.design_id)
-                if newest is None or newest.revision == proposal.revision:  # else a person edited it meanwhile: theirs goes on
+                if twin is None and (newest is None or newest.revision == proposal.revision):  # else a person edited it meanwhile: theirs goes on
                     self._add(session, proposal.design_id, draft, f"{proposal.design_id}/revise{proposal.revision}")
 
     def _review(self, session: Session, proposal: Proposal) -> Review:
@@ -178,7 +195,8 @@ class Proposing:
         setting = self._at(session, "reviewing", proposal.title)
         own = f"{session.id}-" if session.team.get("replay") else ""     # a rerun is not held against what it reruns
         past = [_said(r) for r in self.store.reviews.by(session.reviewer, LAST) if r.design_id.startswith(own)]
-        brief = replace(self.brief(session, _index(proposal), proposal.design_id), past=tuple(past))
+        heard = Lessons(self.store).told(session.parents, without=proposal.design_id)    # what people did to this very proposal would tell who wrote it
+        brief = replace(self.brief(session, _index(proposal), proposal.design_id), past=tuple(past), guidance=heard)
         opinion = self.team.reviewer(session.reviewer, setting).review(proposal, brief, setting.dialog)
         with self.progress.guard():
             if opinion.data.get("stuck"):
@@ -190,7 +208,18 @@ class Proposing:
         ids = {p.design_id for p in proposals}
         self._model_order(session, proposals)
         order = ranking(self.store.designs.of_session(session.id), self.store.decisions.of(session_id=session.id))
-        return [d for d in order if d.id in ids and d.status is not Status.REFUSED]
+        return [d for d in order if d.id in ids and d.status is not Status.REFUSED and not self._is_copy(session, d)]
+
+    def _is_copy(self, session: Session, design: Design) -> bool:
+        """Whether an agent's proposal is by now that of an older design: to write it would be to pay twice. What a person wrote or approved is their word."""
+        proposal = self.store.proposals.newest(design.id)
+        if proposal is None or proposal.by_person or design.status is not Status.PROPOSED or session.team.get("replay"):
+            return False
+        twin = Kin(self.store).copy_of(design.id, design.parents, proposal.units, proposal.body, proposal.new_units, older=True)
+        if twin:
+            with self.dialog(session).message("system", "system", design.id, f"session:{session.id}/{design.id}/copy{proposal.revision}") as message:
+                message.say(f"**A copy**: this is {twin}, unit for unit. It is not implemented by itself; approve it, and it is.")
+        return twin is not None
 
     def _model_order(self, session: Session, proposals: list[Proposal]) -> None:
         """The ranker's order, kept beside a person's; asked once for each set of revisions."""
@@ -233,7 +262,7 @@ class Proposing:
         """Code for the design's newest proposal, checked at the scale."""
         proposal = self.store.proposals.newest(design.id)
         stored = self.store.implementations.newest(design.id)
-        fresh = stored is not None and (proposal is None or stored.units == proposal.units or self._theirs(stored, proposal))
+        fresh = stored is not None and (proposal is None or self._theirs(stored, proposal) or self._as_proposed(stored, proposal))
         if fresh and stored.check is not None and stored.check.scale == scale:
             return stored
         self.progress.check_cancel()
@@ -258,8 +287,10 @@ class Proposing:
         name = team.get("coder", "compose_coder")
         before = self.store.implementations.newest(design.id)
         seen = before.revision if before else 0
-        rounds = [e.data for e in self._events(f"design:{design.id}") if e.kind == "written"]
-        kept = {k: v for k, v in (rounds[-1]["kept"] if rounds else {}).items() if k in {u.name for u in proposal.new_units}}
+        rounds = self._rounds(design.id)
+        was = self._written_for(proposal)
+        same = {u.name for u in proposal.new_units if was and u in was.new_units and (was.body == proposal.body or "observer" in team)}  # an observer compares it with the new text
+        kept = {k: v for k, v in (rounds[-1]["kept"] if rounds else {}).items() if k in same}
         brief = self.brief(of, _index(proposal), design.id) if of else self._bare_brief(design)
         task = Task(proposal, brief, lambda code: self.engine.check(code, self.scales[scale]), kept, len(rounds))
         members = {role: member for role, member in team.items() if isinstance(member, str)}
@@ -278,6 +309,22 @@ class Proposing:
         """Whether a person wrote the code, for the proposal as it is: no agent writes over it."""
         return made.author not in self.store.specs.names() and made.created_at >= proposal.created_at
 
+    def _rounds(self, design_id: str) -> list[Json]:
+        """What came of each time that the design's new units were written."""
+        return [e.data for e in self._events(f"design:{design_id}") if e.kind == "written"]
+
+    def _written_for(self, proposal: Proposal) -> Proposal | None:
+        """The revision for which the design's new units were written last; None where they never were."""
+        rounds = self._rounds(proposal.design_id)
+        return next((p for p in self.store.proposals.revisions(proposal.design_id) if rounds and p.id == rounds[-1].get("proposal")), None)
+
+    def _as_proposed(self, made: Implementation, proposal: Proposal) -> bool:
+        """Whether the code is what the proposal says now: its tree, and where units were written for it, their declarations and the text."""
+        if made.units != proposal.units or not proposal.new_units:
+            return made.units == proposal.units
+        was = self._written_for(proposal)
+        return was is not None and (was.new_units, was.body) == (proposal.new_units, proposal.body)
+
     def _note(self, written: Written, proposal: Proposal, design: Design, name: str) -> None:
         if proposal.new_units:
             self.store.events.append(f"design:{design.id}", "written", name, {"kept": dict(written.kept), "note": written.note, "proposal": proposal.id})
@@ -286,27 +333,30 @@ class Proposing:
 
     def brief(self, session: Session, k: int, design_id: str) -> Brief:
         """Parents and surroundings of the k-th proposal; a person's steering words so far count as instructions."""
-        known = [(owner, tree) for owner, tree in self.store.unit_trees() if owner != design_id]
-        trees = dict(known)
+        kin, own = Kin(self.store), brought(self.store, self.team.library, session.parents)
+        trees = {p: renamed(tree, own.names.get(p, {})) for p, tree in self.store.unit_trees() if p in session.parents}
         steering = [words for _, words in self._steering(session, "designer")]
         lessons = Lessons(self.store)
         return Brief(
-            mode=session.mode, parents=tuple(self._parent(p, trees) for p in session.parents), index=k, seed=derive_seed(session.seed, k),
-            instructions="\n".join([session.instructions, *steering]).strip(), known=() if session.team.get("replay") else known, siblings=self._siblings(session, design_id),
-            guidance=lessons.told(session.parents), texts=_Texts(self.store), own=self._own(session.parents), scale=session.scale)
+            mode=session.mode, parents=tuple(self._parent(p, trees, lessons) for p in session.parents), index=k, seed=derive_seed(session.seed, k),
+            instructions="\n".join([session.instructions, *steering]).strip(), known=() if session.team.get("replay") else kin.structures(design_id), siblings=self._siblings(session, design_id),
+            guidance=lessons.told(session.parents), texts=kin.texts(), own=own.units, declared=kin.inherited(session.parents), scale=session.scale)
 
     def _bare_brief(self, design: Design) -> Brief:
-        return Brief(design.mode, (), 0, 0, "", self.store.unit_trees(), own=self._own(design.parents))
+        kin = Kin(self.store)
+        return Brief(design.mode, (), 0, 0, "", kin.structures(design.id), guidance=Lessons(self.store).told(design.parents),
+                     own=brought(self.store, self.team.library, design.parents).units, declared=kin.inherited(design.parents))
 
-    def _parent(self, design_id: str, trees: dict[str, UnitTree]) -> Parent:
+    def _parent(self, design_id: str, trees: Mapping[str, UnitTree], lessons: Lessons) -> Parent:
         design = self.store.designs.get(design_id)
         if design_id not in trees:
             raise DesignError(f"{design_id} has no units to change", "choose a parent that is composed of units")
         made = self.store.implementations.newest(design_id)
         largest = [design.scores[s] for s in reversed(self.scales) if s in design.scores]
         reviews = tuple(r.text for r in self.store.reviews.of(design_id)[: -REVIEWS - 1 : -1])
-        people = tuple(f"{d.author} {d.verb}: {d.reason}" for d in self.store.decisions.of(design_id) if d.reason)
-        return Parent(design.id, design.title, design.summary, trees[design_id], largest[0] if largest else None, made.code if made else "", self._evidence_of(design), reviews, people)
+        heard = lessons.said_of(design_id)
+        people = tuple(f"{d.author} {d.verb}: {d.reason}" for d in heard)
+        return Parent(design.id, design.title, design.summary, trees[design_id], largest[0] if largest else None, made.code if made else "", self._evidence_of(design), reviews, people, tuple(d.id for d in heard))
 
     def _evidence_of(self, design: Design) -> tuple[Measured, ...]:
         try:
@@ -325,34 +375,12 @@ class Proposing:
         near = [d for d in self.store.designs.all() if d.id != design_id and d.kind is Kind.AGENT and (d.session_id == session.id or (parents and parents & set(d.parents)))]
         return tuple(Sibling(d.id, d.title, d.summary, str(d.status)) for d in near[-SIBLINGS:])
 
-    def _own(self, parents: Iterable[str]) -> tuple[UnitInfo, ...]:
-        """Units that the parents brought along, the first of a name."""
-        found: dict[str, UnitInfo] = {}
-        for parent in parents:
-            if self.store.designs.get(parent).kind is Kind.REFERENCE:    # made of the library's own units
-                continue
-            made = self.store.implementations.newest(parent)
-            for info in own_units(made.code, self.team.library) if made else ():
-                found.setdefault(info.name, info)
-        return tuple(found.values())
-
     def _stored_proposal(self, design_id: str) -> Proposal | None:
         try:
             self.store.designs.get(design_id)
         except NotFound:
             return None
         return self.store.proposals.newest(design_id)
-
-
-class _Texts:
-    """Every design with its newest proposal, read when somebody looks."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def __iter__(self):
-        titles = {d.id: d.title for d in self._store.designs.all()}
-        return iter([Known(p.design_id, titles.get(p.design_id, p.title), p.body, p.units) for p in self._store.proposals.all_newest()])
 
 
 def _index(proposal: Proposal) -> int:

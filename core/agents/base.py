@@ -38,6 +38,7 @@ class Parent:
     measured: tuple[Measured, ...] = ()
     reviews: tuple[str, ...] = ()    # newest first
     said: tuple[str, ...] = ()       # what people decided on it, with their reasons
+    said_ids: tuple[int, ...] = ()   # of the decisions that say so
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ class Brief:
     index: int                       # which of the session's proposals this is, from 0
     seed: int                        # derived from the session's seed and the index
     instructions: str                # a person's, steering words included
-    known: Sequence[tuple[str, UnitTree]]  # every other design of the tree: id, structure
+    known: Sequence[tuple[str, UnitTree]]  # every other design of the tree: id, structure; new units named by their declarations
     siblings: tuple[Sibling, ...] = ()
     guidance: tuple[Guidance, ...] = ()
     texts: Sequence[Known] = ()      # every other design, with its proposal's text
     own: tuple[UnitInfo, ...] = ()   # units that the parents brought along
+    declared: Mapping[str, NewUnit] = field(default_factory=dict)  # of these units: what each was declared as
     past: tuple[Said, ...] = ()      # the reviewer's last reviews, newest last
     scale: str = "nano"              # where it will be built first
     papers: str = ""                 # the librarian's notes

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.agents.base import Brief, Draft
+from core.agents.similarity import copied, nameless
 from core.errors import UnitError
 from core.gab.declared import normal_name, with_declared
-from core.gab.structure import structural_hash
+from core.gab.structure import resolved
 from core.gab.units import UnitLibrary
 from core.llm.base import Schema
 from core.types import Json, Mode, NewUnit, UnitTree
@@ -48,7 +49,6 @@ def draft_of(data: Json, brief: Brief, library: UnitLibrary) -> Draft:
     vocabulary = with_declared(library, new)
     tree = _whole_numbers(tree, vocabulary)
     vocabulary.validate(tree)
-    _refuse_known(tree, brief)
     if brief.mode is Mode.MUTATION and brief.parents:
         _refuse_many_changes(brief.parents[0].units, tree)
     title = " ".join(data["title"].split())[:120]
@@ -57,6 +57,7 @@ def draft_of(data: Json, brief: Brief, library: UnitLibrary) -> Draft:
     body = "\n\n".join(f"#### {head}\n\n{data[key].strip()}" for key, head in SECTIONS if data[key].strip())
     if new:
         body += "\n\n#### New units\n\n" + "\n".join(f"- **`{u.name}`** ({u.kind}): {u.about}" for u in new)
+    _refuse_known(tree, new, body, brief)
     return Draft(title, " ".join(data["summary"].split())[:400], body, tree, new, {int(h["id"]): h["how"] for h in data["heeded"]})
 
 
@@ -97,11 +98,11 @@ def changed(a: UnitTree, b: UnitTree, path: tuple[str, ...] = ()) -> list[tuple[
     return ([path] if dict(a.config) != {**a.config, **b.config} else []) + below
 
 
-def _refuse_known(tree: UnitTree, brief: Brief) -> None:
-    own = structural_hash(tree)
-    for owner, other in brief.known:
-        if structural_hash(other) == own:
-            raise UnitError(f"this is the structure of {owner}, unit for unit", "change something that it does not have")
+def _refuse_known(tree: UnitTree, new: Sequence[NewUnit], body: str, brief: Brief) -> None:
+    declared = {**brief.declared, **{unit.name: unit for unit in new}}
+    owner = copied(resolved(tree, declared), nameless(body, declared), brief.known, lambda: brief.texts)
+    if owner:
+        raise UnitError(f"this is {owner}, unit for unit" + (", whatever its new units are called" if new else ""), "change something that it does not have")
 
 
 def _refuse_many_changes(parent: UnitTree, tree: UnitTree) -> None:

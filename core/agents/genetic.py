@@ -11,7 +11,7 @@ from core.agents.dialog import Dialog
 from core.agents.spec import AgentSpec
 from core.agents.variation import CROSSOVERS, MAX_DEPTH, MUTATIONS, Change, Offspring, Vocabulary, depth, describe, diagram, scratch
 from core.errors import DesignError, UnitError
-from core.gab.structure import structural_hash
+from core.gab.structure import resolved, structural_hash
 from core.gab.units import UnitLibrary
 from core.types import Proposal, Review, UnitTree, derive_seed
 
@@ -55,7 +55,7 @@ class GeneticDesigner:
             if offspring is None:
                 continue
             tree, changes = offspring
-            why = self._objection(tree, taken)
+            why = self._objection(tree, resolved(tree, brief.declared), taken)
             if why is None:
                 return offspring
             say(self.spec.render("rejected", change="; ".join(f"{c.where}: {c.what}" for c in changes), why=why) + "\n")
@@ -74,14 +74,14 @@ class GeneticDesigner:
             weights["swap"] *= 5  # the operator that can bring a named unit in
         return MUTATIONS[_weighted(weights, rng)](brief.parents[0].units, words, rng)
 
-    def _objection(self, tree: UnitTree, taken: dict[str, str]) -> str | None:
+    def _objection(self, tree: UnitTree, structure: UnitTree, taken: dict[str, str]) -> str | None:
         try:
             self.library.validate(tree)
         except UnitError as error:
             return error.what
         if depth(tree) > MAX_DEPTH:
             return f"{depth(tree)} levels of units, more than {MAX_DEPTH}"
-        owner = taken.get(structural_hash(tree))
+        owner = taken.get(structural_hash(structure))
         return f"`{owner}` is the same structure" if owner else None
 
     # -------------------------------------------------------------------------------------------------- writing

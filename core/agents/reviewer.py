@@ -10,11 +10,12 @@ from core.agents.base import Brief, Opinion
 from core.agents.designer import told
 from core.agents.dialog import Dialog
 from core.agents.drafts import TEXT, list_of, nodes_of, object_of
-from core.agents.similarity import Relative, nearest
+from core.agents.similarity import Relative, nameless, nearest
 from core.agents.speaker import Conversation, Opening, Setting
 from core.agents.spec import AgentSpec
 from core.agents.stuck import Repeats, Said, repeats
 from core.errors import UsageError
+from core.gab.structure import resolved
 from core.gab.units import UnitLibrary
 from core.llm.base import Schema
 from core.types import Json, Proposal
@@ -35,7 +36,9 @@ class ModelReviewer:
         self.setting = setting
 
     def review(self, proposal: Proposal, brief: Brief, dialog: Dialog) -> Opinion:
-        relatives = nearest(proposal.units, proposal.body, [k for k in brief.texts if k.id != proposal.design_id], SHOWN)
+        declared = {**brief.declared, **{u.name: u for u in proposal.new_units}}
+        units = resolved(proposal.units, declared) if proposal.units else None
+        relatives = nearest(units, nameless(proposal.body, declared), [k for k in brief.texts if k.id != proposal.design_id], SHOWN)
         first = self._asked(proposal, brief, relatives, None)
         stuck = repeats(_said(first, proposal), brief.past)
         if stuck is None:

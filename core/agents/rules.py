@@ -8,7 +8,7 @@ from core.agents.base import Brief, Opinion
 from core.agents.dialog import Dialog
 from core.agents.spec import AgentSpec
 from core.gab.declared import with_declared
-from core.gab.structure import distance
+from core.gab.structure import distance, resolved
 from core.gab.units import UnitLibrary
 from core.types import Proposal, UnitTree
 
@@ -31,7 +31,7 @@ class RuleReviewer:
     def review(self, proposal: Proposal, brief: Brief, dialog: Dialog) -> Opinion:
         if brief.own or proposal.new_units:  # what the library does not know
             known = with_declared(self.library.extended(brief.own), proposal.new_units)
-            return RuleReviewer(self.spec, known).review(replace(proposal, new_units=()), replace(brief, own=()), dialog)
+            return RuleReviewer(self.spec, known).review(replace(proposal, new_units=()), replace(brief, own=(), declared={**brief.declared, **{u.name: u for u in proposal.new_units}}), dialog)
         if proposal.units is None:
             lines = [Line("plausibility", 2.5, "a flat block: there is no structure that my rules could read")]
         else:
@@ -47,7 +47,8 @@ class RuleReviewer:
 
     def _novelty(self, tree: UnitTree, brief: Brief) -> Line:
         """Structural distance to the nearest design of the tree; 0.5 and more counts as fully new."""
-        near = min(((distance(tree, other), owner) for owner, other in brief.known), default=(1.0, "nothing"))
+        own = resolved(tree, brief.declared)
+        near = min(((distance(own, other), owner) for owner, other in brief.known), default=(1.0, "nothing"))
         return Line("novelty", round(min(5.0, 10 * near[0]), 1), f"nearest is {near[1]}, {near[0]:.0%} of the structure differs")
 
     def _cost(self, tree: UnitTree) -> Line:

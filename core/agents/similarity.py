@@ -7,13 +7,14 @@ Texts are compared by the Jaccard index of their shingles (Broder 1997, "On the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from core.gab.structure import distance, structural_hash
+from core.gab.structure import anonymous, distance, structural_hash
 from core.types import UnitTree
 
 SHINGLE = 3                          # words
+SAME_TEXT = 0.9                      # two proposals of one shape whose texts are that alike are one
 SAME_POINT = 0.5                     # of the words of the shorter one
 COMMON = frozenset(["a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "for", "from", "has", "have", "in", "into", "is", "it", "its", "may", "more", "no", "not", "of", "on", "or", "so", "than", "that", "the", "their", "then", "there", "this", "to", "was", "we", "which", "will", "with", "would"])
 
@@ -49,8 +50,8 @@ class Known:
 
     id: str
     title: str
-    text: str                        # its proposal
-    units: UnitTree | None
+    text: str                        # its proposal, new units without their names (`nameless`)
+    units: UnitTree | None           # new units named by their declarations (`resolved`)
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,24 @@ class Relative:
     @property
     def likeness(self) -> float:
         return max(self.structure, self.text)
+
+
+def nameless(text: str, names: Collection[str]) -> str:
+    """The text with each of these units called the same."""
+    return re.sub(rf"\b(?:{'|'.join(map(re.escape, sorted(names, key=len, reverse=True)))})\b", "it", text) if names else text
+
+
+def copied(units: UnitTree, text: str, known: Iterable[tuple[str, UnitTree]], texts: Callable[[], Iterable[Known]]) -> str | None:
+    """The id of the design that has this structure unit for unit, or the same one but for new units that are described in nearly the same words. Trees are `resolved`, texts `nameless`."""
+    own, shape = structural_hash(units), structural_hash(anonymous(units))
+    alike = []
+    for owner, other in known:
+        if structural_hash(other) == own:
+            return owner
+        if shape != own and structural_hash(anonymous(other)) == shape:
+            alike.append(owner)
+    bodies = {k.id: k.text for k in texts()} if alike else {}
+    return next((owner for owner in alike if owner in bodies and resemblance(text, bodies[owner]) >= SAME_TEXT), None)
 
 
 def nearest(units: UnitTree | None, text: str, known: Iterable[Known], limit: int = 8) -> list[Relative]:

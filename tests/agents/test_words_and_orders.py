@@ -180,7 +180,7 @@ def test_a_draft_becomes_a_tree_with_its_new_units_declared():
     (GPT2, (NEW,), (), "nowhere in the tree"),
     (GPT2.replace(("mixer",), UnitTree("mean_2")), ({**NEW, "kind": "channel"},), (), "mean2 is a channel, a mixer belongs here"),
     (GPT2.replace(("mixer",), UnitTree("mean_2")), ({**NEW, "about": " "},), (), "does not say what it computes"),
-    (GPT2, (), (("gpt2", GPT2),), "this is the structure of gpt2"),
+    (GPT2, (), (("gpt2", GPT2),), "this is gpt2, unit for unit"),
     (REFERENCES["mamba2"].units, (), (), None),
     (REFERENCES["llama"].units, (), (), "a mutation changes one place"),
 ])
