@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.config import ROOT, Config
-from core.desk import Desk
+from core.desk import HIDDEN_NOTE, Desk
 from core.errors import ModelDiscoveryError
 from core.types import Design, JobState, Status
 
@@ -64,6 +65,11 @@ class worded:
         if isinstance(error, ModelDiscoveryError):
             st.error(f"{plain(error.what)}" + (f"\n\n**To mend it:** {plain(error.mend)}" if error.mend else ""), icon=":material/error:")
             return True
+        if isinstance(error, Exception):  # a fault of ours: told in words here, in full in the server's log; Streamlit's own signals are no Exceptions
+            logging.getLogger(__name__).error("a page failed", exc_info=error)
+            st.error(f"This part of the page failed: {type(error).__name__}. Nothing that was saved is lost.\n\n**To mend it:** reload the page; if it comes again, the server's log tells where.",
+                     icon=":material/error:")
+            return True
         return False
 
 
@@ -71,10 +77,12 @@ def act(verb: Callable[[], object], done: str = "") -> bool:
     """Do what a person decided; whether it worked. An error stays on the screen, and nothing they typed is lost."""
     ok = False
     with worded():
-        verb()
+        made = verb()
         ok = True
         if done:
             st.toast(done)
+        if getattr(made, "data", {}).get("scrubbed"):
+            st.toast(f"A key was in what you wrote. {HIDDEN_NOTE}", icon=":material/key_off:", duration="long")
     return ok
 
 

@@ -12,7 +12,10 @@ from dataclasses import asdict, replace
 from functools import cached_property
 
 from core.agents.edits import how_edited
+from core.calibration import Record as Record
 from core.config import Config
+from core.deciding import Deciding
+from core.deciding import words as _words
 from core.directing import Directing
 from core.errors import Conflict, NotFound, UsageError
 from core.estimates import Estimate, estimate
@@ -20,13 +23,20 @@ from core.gab.declared import with_declared
 from core.gab.references import ReferenceDesign, load_references
 from core.gab.scales import get_scale, load_scales
 from core.gab.units import UnitLibrary
+from core.inbox import Inbox as Inbox
+from core.inbox import Item as Item
+from core.inbox import Waits as Waits
 from core.jobs import Queue
 from core.judging import Judging
 from core.kin import Kin, brought
+from core.llm.scrub import Scrubber
 from core.llm.purse import bury_lost
 from core.machine import this_machine
 from core.own import add_own, known_units, twin
+from core.planning import Planning
+from core.running import Gated, Rule, Running, RunState, RunView, Stall
 from core.selection.ranking import ranking
+from core.shaping import Shaping
 from core.staffing import Staffing
 from core.store import Store
 from core.types import (
@@ -61,17 +71,21 @@ from core.types import (
 from core.verification.probes.suites import Suite, get_suite, load_suites
 from core.verification.training.shelf import Shelved, corpus_name, shelf
 
+__all__ = ["Desk", "Gated", "Rule", "RunState", "RunView", "Stall"]      # what the verbs hand over, for pages
+
 # What a new data directory may spend before anybody sets a budget: an afternoon on a laptop.
 LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says so
 FIRST_BUDGETS = {DESIGN_BUDGET: 50, "nano": 50, "micro": 10, MONEY: 10, TOKENS: 20_000_000}
+HIDDEN_NOTE = "In its place stands [key]: it is neither stored nor told to the agents."
 
 
-class Desk(Judging, Directing, Staffing):
+class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding):
     def __init__(self, store: Store, queue: Queue, scales: dict[str, Scale], units: UnitLibrary, author: str, config: Config) -> None:
         self.store = store
         self.queue = queue
         self.scales = scales
         store.current.tell(scales)
+        store.database.hide = Scrubber(config.keys.values()).exact
         self.units = units
         self.author = author
         self.config = config
@@ -124,37 +138,34 @@ class Desk(Judging, Directing, Staffing):
             id=session_id, mode=mode, parents=parents, n_proposals=n_proposals, n_implement=n_implement, instructions=instructions.strip(),
             seed=derive_seed(session_id) % 2**31 if seed is None else seed, gate=gate, scale=scale, author=self.author,
             run_id=run_id, **crew)
+        if session.instructions != instructions.strip() and not run_id:
+            self._tell_hidden(session.id)
         if enqueue:
             self._run(session)
         return session
 
-    def steer(self, session_id: str, text: str, to: str = "") -> None:
+    def steer(self, session_id: str, text: str, to: str = "") -> Decision:
         """Say something to a session's agents, which they hear before they next speak; with `to`, to those who make ("designer") or those who judge ("reviewer") alone."""
         if to and to not in SIDES:
             raise UsageError(f"{to!r} is no side of the table", f"use {' or '.join(SIDES)}, or leave it out to reach all")
         self.store.sessions.get(session_id)
-        text = _words(text, "there is nothing to say")
-        self.store.decisions.add(Verb.STEER, self.author, session_id=session_id, reason=text, data={"to": to} if to else {})
+        said = self.store.decisions.add(Verb.STEER, self.author, session_id=session_id, reason=_words(text, "there is nothing to say"), data={"to": to} if to else {})
+        self._say(session_id, self.author, "person", said.reason, to)
+        if said.data.get("scrubbed"):
+            self._tell_hidden(session_id)
+        return said
+
+    def _say(self, session_id: str, author: str, role: str, text: str, to: str = "") -> None:
         message = secrets.randbits(31)
         self.store.events.append_many(f"session:{session_id}", [
-            ("message", self.author, {"role": "person", "message": message, "design": None, "to": to}),
-            ("delta", self.author, {"message": message, "text": text}),
-            ("message_end", self.author, {"message": message})])
+            ("message", author, {"role": role, "message": message, "design": None, "to": to}),
+            ("delta", author, {"message": message, "text": text}),
+            ("message_end", author, {"message": message})])
+
+    def _tell_hidden(self, session_id: str) -> None:
+        self._say(session_id, "system", "system", f"**A key was in what {self.author} wrote.** {HIDDEN_NOTE}")
 
     # ------------------------------------------------------------------------------------------ deciding
-
-    def approve(self, design_id: str, reason: str = "") -> Decision:
-        return self._decide(Verb.APPROVE, design_id, reason)
-
-    def refuse(self, design_id: str, reason: str) -> Decision:
-        return self._decide(Verb.REFUSE, design_id, _words(reason, "a refusal needs a reason: the agents learn from it"))
-
-    def reset(self, design_id: str, reason: str = "") -> Decision:
-        """Take an approval or a refusal back."""
-        return self._decide(Verb.RESET, design_id, reason)
-
-    def comment(self, design_id: str, text: str) -> Decision:
-        return self._decide(Verb.COMMENT, design_id, _words(text, "the comment is empty"))
 
     def edit(self, design_id: str, title: str, body: str, units: UnitTree | None = None, base_revision: int | None = None, new_units: Sequence[NewUnit] | None = None) -> Proposal:
         """Save a person's revision. With `base_revision`, somebody else's newer one is a Conflict, and nothing is lost. `new_units` stay as they are where none are given.
@@ -306,32 +317,6 @@ class Desk(Judging, Directing, Staffing):
                     jobs.append(self.queue.put(JobKind.VERIFY, line + _asked(options), payload))
         return jobs
 
-    def evolve(
-        self, design_budget: int, verify_budget: dict[str, int], seed: int = 0, gate: str = "auto",
-        n_proposals: int = 2, n_implement: int = 1, corpus: str | None = None, selector: str = "greedy", instructions: str = "", agents: str = "",
-        money: float | None = None, tokens: float | None = None,
-    ) -> Job:
-        """Run ALG 1 until its own budgets are spent: `design_budget` design sessions of the team `agents`, and so many verifications a scale. `money` (US dollars) and
-        `tokens` limit its language models beside the budgets that limit all."""
-        _within("the design budget", design_budget, 0, 100_000)
-        for scale, amount in verify_budget.items():
-            get_scale(self.scales, scale)
-            _within(f"the verify budget of {scale}", amount, 0, 100_000)
-        if gate not in ("ask", "auto"):
-            raise UsageError(f"gate {gate!r} is unknown", "use ask or auto")
-        crew = self.crew(agents)
-        run_id = f"run-{secrets.token_hex(3)}"
-        for account, most in ((MONEY, money), (TOKENS, tokens)):
-            if most is not None:
-                self.set_budget(f"{run_id}/{account}", most)
-        for account, amount in {DESIGN_BUDGET: design_budget, **verify_budget}.items():
-            self.store.ledger.set(f"{run_id}/{account}", amount, self.author)
-        payload = {
-            "run": run_id, "seed": seed, "gate": gate, "scales": list(verify_budget), "selector": selector, "instructions": instructions, "agents": crew,
-            "n_proposals": n_proposals, "n_implement": n_implement,
-            "corpus": corpus_name(corpus, self.config)}
-        return self.queue.put(JobKind.EVOLVE, run_id, payload, max_attempts=5)
-
     def corpora(self) -> list[Shelved]:
         """Every corpus with a name, and what else was prepared; for which scales each is ready."""
         return shelf(self.config, self.scales)
@@ -370,11 +355,19 @@ class Desk(Judging, Directing, Staffing):
 
     def set_budget(self, account: str, total: float) -> list[str]:
         """Grant `total` in all. Sessions that wait for this account are handed to the workers again: their ids."""
-        if account != DESIGN_BUDGET and account.rpartition("/")[2] not in (MONEY, TOKENS):  # a run may have its own: run-ab12cd/money
-            get_scale(self.scales, account)
+        run_id, _, name = account.rpartition("/")        # a run has its own: run-ab12cd/money
+        if run_id:
+            self.run_settings(run_id)
+        if name not in (DESIGN_BUDGET, MONEY, TOKENS):
+            get_scale(self.scales, name)
         _within("the budget", total, 0, 10**12 if account.endswith(TOKENS) else 10_000_000)
         self.store.ledger.set(account, total, self.author)
-        return self.wake(account) if self.store.ledger.account(account).left > 0 else []
+        if self.store.ledger.account(account).left <= 0:
+            return []
+        woken = self.wake(account)
+        if run_id and not woken:
+            self.wake_run(run_id)
+        return woken
 
     def first_budgets(self) -> None:
         """Grant a new data directory something to spend; accounts that exist are left alone."""
@@ -406,19 +399,12 @@ class Desk(Judging, Directing, Staffing):
     def _run(self, session: Session) -> Job:
         """Hand the session to a worker; one that an evolve run opened is the run's to go on with."""
         if session.run_id:
-            run = self.queue.newest(session.run_id)
-            return self.queue.put(JobKind.EVOLVE, run.subject, run.payload, max_attempts=run.max_attempts)
+            return self.put_run(session.run_id)
         return self.queue.put(JobKind.SESSION, f"session:{session.id}", {"session": session.id})
 
     def _vocabulary(self, design_id: str, declared: Sequence[NewUnit]) -> UnitLibrary:
         """The library, what the design's parents brought along, and the new units of a proposal."""
         return with_declared(self.units.extended(brought(self.store, self.units, self.store.designs.get(design_id).parents).units), declared)
-
-    def _decide(self, verb: Verb, design_id: str, reason: str) -> Decision:
-        design = self.store.designs.get(design_id)
-        if design.kind is Kind.REFERENCE and verb is not Verb.COMMENT:
-            raise UsageError(f"{design_id} is a reference", "references are not judged; comment on it instead")
-        return self.store.decisions.add(verb, self.author, design_id=design_id, reason=reason.strip())
 
     def _parent(self, design_id: str) -> None:
         self.store.designs.get(design_id)
@@ -450,7 +436,7 @@ def _asked_by(job: Job) -> dict[str, str]:
     """Which calls to language models are a job's, as Calls.spent takes it; nothing for a job that asks none."""
     if job.kind is JobKind.SESSION:
         return {"stream": job.subject}
-    return {"run": job.subject} if job.kind is JobKind.EVOLVE else {"design": job.payload["design"]} if job.kind is JobKind.IMPLEMENT else {}
+    return {"run": job.payload["run"]} if job.kind is JobKind.EVOLVE else {"design": job.payload["design"]} if job.kind is JobKind.IMPLEMENT else {}
 
 
 def _give_back(store: Store, queue: Queue, config: Config, job: Job) -> None:
@@ -480,12 +466,6 @@ def _mode_for(parents: tuple[str, ...], mode: Mode | str | None) -> Mode:
     if wanted is not implied and wanted is not Mode.EXPLORE:
         raise UsageError(f"{wanted} with {len(parents)} parent(s)", "scratch takes none, mutation one, crossover two or more")
     return wanted
-
-
-def _words(text: str, complaint: str) -> str:
-    if not text.strip():
-        raise UsageError(complaint, "write a few words")
-    return text.strip()
 
 
 def _within(what: str, value: float, low: float, high: float) -> None:

@@ -8,11 +8,14 @@ from app import shell
 from app.widgets.curves import curve_figure
 from app.widgets.results import draw_results
 from app.widgets.verify_form import draw_form
+from app.widgets.verify_grid import draw_grid
 from core.desk import Desk
-from core.types import Job, JobKind, Kind, Verification
+from core.types import Job, JobKind, JobState, Kind, Verification
 
 DRAWN = 6            # curves drawn at once
 JOBS = 8             # shown with a bar each
+STOPPED = 4          # shown with a way to go on
+WAYS = {"form": "One by one", "grid": "Grid of designs and scales"}
 WORK = (JobKind.VERIFY, JobKind.EVOLVE, JobKind.TIME, JobKind.PROBE, JobKind.AUDIT, JobKind.PROMOTE, JobKind.DATA)
 REFERENCE = "gpt2"
 
@@ -20,17 +23,47 @@ REFERENCE = "gpt2"
 def main() -> None:
     desk = shell.desk()
     designs = desk.store.designs.all()
+    way = st.segmented_control("How to choose", list(WAYS), format_func=WAYS.get, default="grid" if st.query_params.get("way") == "grid" else "form", required=True, key="verify-way",
+                               label_visibility="collapsed")
+    if way == "grid":
+        draw_grid(desk, designs)
+        draw_under_way(desk)
+        return
     left, right = st.columns([1, 1.7], gap="large")
     with left:
         scale = draw_form(desk, designs)
     with right:
-        st.subheader("Under way", anchor=False)
-        shell.live(lambda: under_way(desk), bool(verifying(desk)))
+        draw_under_way(desk)
     draw_results(desk, designs, scale)
 
 
+def draw_under_way(desk: Desk) -> None:
+    st.subheader("Under way", anchor=False)
+    shell.live(lambda: under_way(desk), bool(verifying(desk)))
+    draw_stopped(desk)
+
+
+def draw_stopped(desk: Desk) -> None:
+    """Verifications that were stopped or failed and can go on from their last checkpoint."""
+    newest: dict[str, Job] = {}
+    for job in desk.queue.all(limit=200):
+        if job.kind is JobKind.VERIFY:
+            newest.setdefault(job.subject, job)
+    for job in [j for j in newest.values() if j.state in (JobState.CANCELLED, JobState.FAILED)][:STOPPED]:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(shell.plain(f"{_named(job)}: {job.error or 'stopped'}"), width="content")
+            if st.button("Resume", icon=":material/resume:", key=f"resume-{job.id}", help="it goes on from its last checkpoint") and shell.act(lambda j=job: desk.retry(j.id), "queued again"):
+                st.rerun()
+
+
+def _named(job: Job) -> str:
+    return job.subject.removeprefix("verify:").split("|")[0]
+
+
 def verifying(desk: Desk) -> list[Job]:
-    return [j for j in desk.queue.all(states=shell.LIVE) if j.kind in WORK][::-1]
+    """What runs, then what waits, in the order in which it will be done."""
+    live = [j for j in desk.queue.all(states=shell.LIVE) if j.kind in WORK]
+    return sorted(live, key=lambda j: (j.state is JobState.QUEUED, -j.priority, j.id))
 
 
 def under_way(desk: Desk) -> bool:
@@ -63,8 +96,11 @@ def draw_live(running: list[Verification], rows: list[Verification], desk: Desk)
 
 def draw_job(desk: Desk, job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        words = f"{job.subject.removeprefix('verify:').split('|')[0]} · {job.note or job.state}"
-        st.progress(job.progress, shell.plain(words))
+        st.progress(job.progress, shell.plain(f"{_named(job)} · {job.note or job.state}"))
+        if job.state is JobState.QUEUED:
+            for icon, move, words in (("vertical_align_top", desk.put_first, "before all that waits"), ("vertical_align_bottom", desk.put_last, "after all that waits")):
+                if st.button("", icon=f":material/{icon}:", key=f"{icon}-{job.id}", help=words, type="tertiary") and shell.act(lambda m=move: m(job.id), "moved"):
+                    st.rerun()
         if st.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", disabled=job.cancel_requested, help="its budget is given back") and shell.act(
                 lambda: desk.cancel(job.id), "stopping"):
             st.rerun()

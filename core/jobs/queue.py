@@ -83,6 +83,17 @@ class Queue:
             raise NotFound(f"there is no job of {subject}", "list them: python -m core jobs")
         return _job(row)
 
+    def of(self, subjects: Sequence[str]) -> list[Job]:
+        """Every job of these subjects, newest first."""
+        with self._db.read() as c:
+            return [_job(r) for r in c.execute(select(JobRow).where(JobRow.subject.in_(list(subjects))).order_by(JobRow.id.desc()))]
+
+    def subjects(self, kind: JobKind) -> list[str]:
+        """Of all jobs of a kind, the one asked for last first."""
+        with self._db.read() as c:
+            rows = c.execute(select(JobRow.subject).where(JobRow.kind == str(kind)).order_by(JobRow.id.desc())).scalars()
+            return list(dict.fromkeys(rows))
+
     def all(self, limit: int = 200, states: Sequence[JobState] | None = None) -> list[Job]:
         """Newest first."""
         query = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
@@ -107,6 +118,15 @@ class Queue:
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
             raise JobError(f"job {id} is {job.state}", "only a failed or cancelled job can be retried")
         return self.put(job.kind, job.subject, job.payload, job.priority, job.max_attempts)
+
+    def prefer(self, id: int, priority: int) -> Job:
+        """Give a job that waits another place: higher ones come first, of equal ones the older. Raises JobError for one that does not wait."""
+        with self._db.write() as c:
+            moved = c.execute(update(JobRow).where(JobRow.id == id, JobRow.state == JobState.QUEUED).values(priority=priority)).rowcount
+        job = self.get(id)
+        if not moved:
+            raise JobError(f"job {id} is {job.state}", "only a job that waits can be moved")
+        return job
 
     def in_line(self, line: str) -> list[Job]:
         """The live jobs of a line; none for ""."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,22 @@ from streamlit.testing.v1 import AppTest
 from core.desk import Desk
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def faults() -> Iterator[list[str]]:
+    """What failed on a page that is no error of the user's: a test that wants such a fault empties the list."""
+    found: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(logging.Formatter().format(record))
+
+    logger, handler = logging.getLogger("app.shell"), Kept(logging.ERROR)
+    logger.addHandler(handler)
+    yield found
+    logger.removeHandler(handler)
+    assert not found, found[0]
 
 
 @pytest.fixture

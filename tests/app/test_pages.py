@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from screens import HOSTILE, said
+from streamlit.testing.v1 import AppTest
 
 from app.widgets.curves import curve_figure, smoothed
 from app.widgets.tree_graph import figure, layout
@@ -17,6 +18,21 @@ def test_each_page_opens_on_a_new_tree_and_says_that_no_worker_runs(open_page, p
     test = open_page(page)
     assert "No worker is running" in said(test)
     assert not test.error
+
+
+def test_a_fault_of_the_program_is_words_on_the_page_and_whole_in_the_log(faults):
+    def page() -> None:
+        from app import shell
+        with shell.worded():
+            raise ZeroDivisionError("secret detail")
+
+    test = AppTest.from_function(page).run()
+    assert not test.exception
+    assert "This part of the page failed: ZeroDivisionError" in test.error[0].value
+    assert "secret detail" not in test.error[0].value
+    assert "secret detail" in faults[0]
+    assert 'raise ZeroDivisionError' in faults[0]
+    faults.clear()
 
 
 def test_the_tree_page_shows_the_linked_design(open_page):

@@ -1,0 +1,76 @@
+"""Designs × scales: what is measured, runs, waits, can be paid for. Tick cells, see the cost, verify them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from app import shell
+from app.widgets.verify_form import parse_seeds
+from core.desk import Desk
+from core.planning import Cell, Place
+from core.types import Design, Status
+
+MARKS = {Cell.RUNNING: "▶", Cell.QUEUED: "…", Cell.DONE: "✓", Cell.OPEN: "·", Cell.DEAR: "no budget", Cell.WITHOUT_CODE: "no code"}
+SHOWN = 200          # rows
+FREE = (Cell.OPEN, Cell.DONE)
+
+
+def draw_grid(desk: Desk, designs: Sequence[Design]) -> None:
+    rows = [d for d in designs if d.status in (Status.IMPLEMENTED, Status.VERIFIED)]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input("Search", key="grid-search", placeholder="title, id, author", width=220).lower()
+        told = st.text_input("Seeds", "0", key="grid-seeds", width=110, help="0 or 0,1,2 or 0-4: the same for every cell, so that comparisons are paired")
+        scales = st.multiselect("Scales", list(desk.scales), default=list(desk.scales)[:5], key="grid-scales", placeholder="choose one")
+    seeds: list[int] = []
+    with shell.worded():
+        seeds = parse_seeds(told)
+    found = [d for d in rows if words in f"{d.id} {d.title} {d.author}".lower()]
+    found.sort(key=lambda d: next(((-i, d.scores[s]) for i, s in reversed(list(enumerate(desk.scales))) if s in d.scores), (1, 0.0)))
+    if not found or not scales:
+        st.info("No design with checked code fits." if scales else "Choose a scale.", icon=":material/filter_alt_off:")
+        return
+    grid = desk.grid(found[:SHOWN], scales)
+    frame = pd.DataFrame([[mark(p) for p in row] for row in grid], index=[d.id for d in found[:SHOWN]], columns=pd.Index(scales))
+    frame.insert(0, "title", [d.title for d in found[:SHOWN]])
+    picked = st.dataframe(frame, key="verify-grid", on_select="rerun", selection_mode="multi-cell", height=min(560, 38 + 35 * len(frame)), row_height=35)
+    st.caption("✓ measured: mean bits per byte (seeds) · ▶ runs · … waits · · can be verified · click cells, drag, or ctrl-click for several" + (f" · the first {SHOWN} of {len(found)}" if len(found) > SHOWN else ""))
+    places = {(p.design, p.scale): p for row in grid for p in row}
+    chosen = [places[frame.index[r], c] for r, c in picked["selection"]["cells"] if r < len(frame) and (frame.index[r], c) in places]
+    draw_chosen(desk, chosen, seeds)
+
+
+def mark(place: Place) -> str:
+    """What a cell says."""
+    measured = f"✓ {place.score:.4f} ({place.seeds})" if place.score is not None else ""
+    if place.cell is Cell.RUNNING:
+        return f"▶ {place.progress:.0%}" + (f" · {measured}" if measured else "")
+    if place.cell is Cell.QUEUED:
+        return "… waits" + (f" · {measured}" if measured else "")
+    return measured or MARKS[place.cell]
+
+
+def draw_chosen(desk: Desk, chosen: Sequence[Place], seeds: Sequence[int]) -> None:
+    able = [p for p in chosen if p.cell in FREE]
+    by_scale: dict[str, list[str]] = defaultdict(list)
+    for p in able:
+        by_scale[p.scale].append(p.design)
+    needed = len(able) * len(seeds)
+    short = [s for s, names in by_scale.items() if desk.store.ledger.account(s).left < len(names) * len(seeds)]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", key="grid-verify", disabled=not needed or bool(short)) and shell.act(
+                lambda: [desk.verify(names, scale, seeds) for scale, names in by_scale.items()], f"{needed} queued"):
+            st.rerun()
+        designs = list(dict.fromkeys(p.design for p in chosen if p.cell is not Cell.WITHOUT_CODE))
+        if st.button("To the next scale", icon=":material/stairs:", key="grid-climb", disabled=not designs, help="each design of the ticked cells, one rung above the largest at which it was measured") \
+                and shell.act(lambda: desk.climb(designs, seeds), f"{len(designs)} queued"):
+            st.rerun()
+        if needed:
+            seconds = sum(desk.estimate(names, scale, len(seeds)).seconds for scale, names in by_scale.items())
+            budgets = ", ".join(f"{desk.store.ledger.account(s).left - len(names) * len(seeds):g} left at {s}" for s, names in by_scale.items())
+            st.caption(f"about {shell.took(seconds)}; afterwards {budgets}" if not short else f":orange[the budget of {', '.join(short)} is too small: raise it under Budgets]", width="content")
+        elif not chosen:
+            st.caption("Nothing is ticked.", width="content")
