@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.agents.spec import AgentSpec, TeamSpec, load_specs, load_teams
@@ -71,7 +72,16 @@ class Directing:
     def standing(self, session_id: str) -> tuple[str, str]:
         """(phase, why) as its agents told last; ("", "") before they began."""
         last = self.store.events.last(f"session:{session_id}", "phase")
-        return (last.data["phase"], last.data["note"]) if last else ("", "")
+        if last is None:
+            return "", ""
+        phase, note = last.data["phase"], last.data["note"]
+        at = self._again_at(session_id) if phase == "paused" else None
+        return phase, f"{note}; tried again by itself at {at:%H:%M} UTC" if at else note
+
+    def _again_at(self, session_id: str) -> datetime | None:
+        """When the session's job, which rests until its provider may answer again, is taken up."""
+        subjects = (f"session:{session_id}", self.store.sessions.get(session_id).run_id)
+        return next((job.not_before for job in self.queue.all(states=(JobState.QUEUED,)) if job.resting and job.subject in subjects), None)
 
     def guide(self, text: str) -> Decision:
         """A standing rule: it is in every prompt until it is switched off."""

@@ -56,7 +56,8 @@ def sample(lab: Lab, session: Session, cost: Reservation) -> Outcome:
         ranked = lab.ranked(session, [lab.reviewed(session, p) for p in proposals])
         best, asked = lab.passed(session, ranked)
         for chosen in best:
-            lab.implemented(chosen, session.scale, session)
+            with lab.passing_by(session, chosen):
+                lab.implemented(chosen, session.scale, session)
         if asked:
             lab.wait(session)
             cost.keep()

@@ -25,14 +25,15 @@
     ├── LanguageModelError         a language model gave no answer (core/llm/faults.py makes them)
     │   ├── KeyRefused             the provider does not take the key, or it may not do this
     │   ├── ModelUnknown           no model of that name there
-    │   ├── TooLong                the prompt does not fit into the model's context
+    │   ├── Unusable               it answered, but nothing that could be used, however often it was told why
+    │   │   └── TooLong            the prompt does not fit into the model's context
     │   ├── QuotaSpent             the account at the provider has no money left
     │   ├── Overloaded             too many requests, or the provider is down for the moment
     │   ├── StreamCut              the answer ended before it was complete, or what came was none
     │   ├── TimedOut               nothing came for too long, or the deadline passed
     │   ├── Paused                 nothing failed: wait, and ask again with the same key
     │   │   ├── BudgetPaused       our own budget of money or tokens: top it up
-    │   │   └── ProviderPaused     the provider wants more time than is worth sitting out
+    │   │   └── ProviderPaused     the provider wants more time than is worth sitting out, or no try was any good
     │   └── PriceUnknown           a budget in money, and a model that has no price in library/prices.yaml
     └── VerificationError          training or evaluation could not go on (disk, weights, tasks)
         ├── Diverged               the design's own end: its loss is no number any more
@@ -161,7 +162,7 @@ class LanguageModelError(ModelDiscoveryError):
 
 
 class Unusable(LanguageModelError):
-    """It answered, but nothing that could be used, however often it was told why."""
+    """Nothing came of this one question; others may well be answered, so work goes on without it where it can."""
 
 
 class KeyRefused(LanguageModelError):
@@ -172,7 +173,7 @@ class ModelUnknown(LanguageModelError):
     unpaid_by_nature = True
 
 
-class TooLong(LanguageModelError):
+class TooLong(Unusable):
     unpaid_by_nature = True
 
 

@@ -173,7 +173,7 @@ class Proposing:
         while True:
             proposal = self.store.proposals.newest(proposal.design_id) or proposal
             review = self._review(session, proposal)
-            if proposal.by_person or proposal.revision >= rounds or _accepted(review, session) or review.data.get("stuck") == 2:
+            if review is None or proposal.by_person or proposal.revision >= rounds or _accepted(review, session) or review.data.get("stuck") == 2:
                 return proposal
             setting = self._at(session, "revising", proposal.title)
             brief = self._with_papers(session, self.brief(session, _index(proposal), proposal.design_id), setting)
@@ -188,16 +188,26 @@ class Proposing:
                 if twin is None and (newest is None or newest.revision == proposal.revision):  # else a person edited it meanwhile: theirs goes on
                     self._add(session, proposal.design_id, draft, f"{proposal.design_id}/revise{proposal.revision}")
 
-    def _review(self, session: Session, proposal: Proposal) -> Review:
+    def _review(self, session: Session, proposal: Proposal) -> Review | None:
+        """None where its reviewer gave nothing usable: the proposal goes on unreviewed."""
         for review in reversed(self.store.reviews.of(proposal.design_id)):
             if review.proposal_id == proposal.id:
                 return review
+        stream = f"session:{session.id}"
+        if any(e.kind == "unreviewed" and e.data["proposal"] == proposal.id for e in self._events(stream)):
+            return None
         setting = self._at(session, "reviewing", proposal.title)
         own = f"{session.id}-" if session.team.get("replay") else ""     # a rerun is not held against what it reruns
         past = [_said(r) for r in self.store.reviews.by(session.reviewer, LAST) if r.design_id.startswith(own)]
         heard = Lessons(self.store).told(session.parents, without=proposal.design_id)    # what people did to this very proposal would tell who wrote it
         brief = replace(self.brief(session, _index(proposal), proposal.design_id), past=tuple(past), guidance=heard)
-        opinion = self.team.reviewer(session.reviewer, setting).review(proposal, brief, setting.dialog)
+        try:
+            opinion = self.team.reviewer(session.reviewer, setting).review(proposal, brief, setting.dialog)
+        except Unusable as error:
+            with self.progress.guard():
+                self.store.events.append(stream, "unreviewed", session.reviewer, {"design": proposal.design_id, "proposal": proposal.id, "why": str(error)})
+                self._say(setting.dialog, f"{session.id}/{proposal.design_id}/unreviewed{proposal.revision}", proposal.design_id, f"**No usable review**; the proposal goes on without one: {error}")
+            return None
         with self.progress.guard():
             if opinion.data.get("stuck"):
                 self.store.events.append(f"session:{session.id}", "stuck", session.reviewer, {"design": proposal.design_id, "times": opinion.data["stuck"], "why": opinion.data["repeats"]})
@@ -257,6 +267,21 @@ class Proposing:
             self.dialog(session).phase("closed", "")
 
     # ------------------------------------------------------------------------------------------ code
+
+    @contextmanager
+    def passing_by(self, session: Session, design: Design) -> Iterator[None]:
+        """A design that cannot be written is told of, and the others go on. (One of which only some units came right is written as far as it came.)"""
+        try:
+            yield
+        except (DesignError, Unusable) as error:
+            if proposal := self.store.proposals.newest(design.id):
+                with self.progress.guard():
+                    self._say(self.dialog(session), f"{session.id}/{design.id}/unwritten{proposal.revision}", design.id, f"**Not written**; the session goes on with the others: {error}")
+
+    def _say(self, dialog: Dialog, key: str, design_id: str, words: str) -> None:
+        """Once, however often the step is gone through."""
+        with dialog.message("system", "system", design_id, f"session:{key}") as message:
+            message.say(words)
 
     def implemented(self, design: Design, scale: str, session: Session | None = None) -> Implementation:
         """Code for the design's newest proposal, checked at the scale."""

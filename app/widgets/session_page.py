@@ -34,7 +34,7 @@ def draw_session(desk: Desk, session_id: str) -> None:
 
 def _running(desk: Desk, session: Session) -> bool:
     subjects = {f"session:{session.id}", session.run_id}
-    return any(j.subject in subjects or (j.kind is JobKind.IMPLEMENT and j.payload["design"].startswith(f"{session.id}-")) for j in desk.queue.all(states=shell.LIVE))
+    return any(not j.resting and (j.subject in subjects or (j.kind is JobKind.IMPLEMENT and j.payload["design"].startswith(f"{session.id}-"))) for j in desk.queue.all(states=shell.LIVE))
 
 
 def _draw_dialog(desk: Desk, session: Session, sides: bool) -> bool:

@@ -80,22 +80,26 @@ class ModelCoder:
         """The best of `attempts`; the first that passes ends it."""
         key = f"{task.proposal.design_id}/code{task.turn}/{unit.name}" + ("/observed" if remarks else "")
         talk = Conversation(self.spec, self.setting, key, task.proposal.design_id, lambda: self._opening(task, unit, done, remarks, before))
-        answer = talk.say()
         try:
-            best = self._tried(task, unit, self._taken(answer, before, talk.cut), done, new)
+            best = self._tried(task, unit, self._taken(talk.say(), before, talk.cut), done, new)
         except UsageError as error:
             best = Attempt(before, None, None, str(error))
+        except Unusable as error:  # this unit is not written this time; the others are
+            return self._given_up(Attempt(before, None, None, ""), error, unit, f"{key}/1", task)
         self._tell(best, unit, f"{key}/1", task)
         current = best
         for n in range(1, self.attempts):
             if not best.told:
                 break
-            if self.debugger is not self.spec and n == 1:
-                talk = self._debugging(task, unit, current, key)
-                answer = talk.say()
-            else:
-                wrong = current.told
-                answer = talk.say(lambda wrong=wrong: self.debugger.render("again", told=wrong))
+            try:
+                if self.debugger is not self.spec and n == 1:
+                    talk = self._debugging(task, unit, current, key)
+                    answer = talk.say()
+                else:
+                    wrong = current.told
+                    answer = talk.say(lambda wrong=wrong: self.debugger.render("again", told=wrong))
+            except Unusable as error:
+                return self._given_up(best, error, unit, f"{key}/{n + 1}", task)
             try:
                 current = self._tried(task, unit, self._taken(answer, current.source, talk.cut), done, new)
             except UsageError as error:  # an edit that does not apply changes nothing
@@ -106,6 +110,12 @@ class ModelCoder:
             if not current.told or current.far >= best.far:
                 best = current
         return best
+
+    def _given_up(self, best: Attempt, error: Unusable, unit: NewUnit, key: str, task: Task) -> Attempt:
+        """`best`, with why nothing better came."""
+        ended = replace(best, told=f"{error}\n{best.told}".strip())
+        self._tell(ended, unit, key, task)
+        return ended
 
     def _opening(self, task: Task, unit: NewUnit, done: Mapping[str, UnitInfo], remarks: Sequence[str], before: str) -> Opening:
         examples = [self.library.info(name).source for name in self.spec.settings.get("examples", ()) if name in self.library.names()]

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from core.agents.dialog import Dialog, Message
 from core.agents.spec import AgentSpec
-from core.errors import LanguageModelError, ModelDiscoveryError, Unusable, UsageError
+from core.errors import LanguageModelError, ModelDiscoveryError, TooLong, Unusable, UsageError
 from core.llm.base import Answer, Delta, Finish, Request, Schema, Tool, ToolCall, Turn
 from core.llm.structured import parse_json
 from core.types import Json
@@ -138,8 +138,12 @@ class Conversation:
         asking, dialog = self.setting.asking, self.setting.dialog
         self.setting.may_speak()
         with dialog.message(self.spec.name, self.spec.role, self.design, key) as message:
-            answer = asking.ask(self._asking["models"], request, key=key, stream=self.setting.stream, author=self.spec.name, on_delta=lambda d: _show(message, d),
-                                check_cancel=self.setting.check_cancel, revision=self._asking["revision"], design=self.design, run=self.setting.run)
+            try:
+                answer = asking.ask(self._asking["models"], request, key=key, stream=self.setting.stream, author=self.spec.name, on_delta=lambda d: _show(message, d),
+                                    check_cancel=self.setting.check_cancel, revision=self._asking["revision"], design=self.design, run=self.setting.run)
+            except TooLong as error:  # nothing of an answer would be there to tell it
+                message.say(f"*{error.what}*")
+                raise
             message.facts = {"model": answer.model, "usage": vars(answer.usage), "money": asking.money(key)}
             message.flush()
             if not message.text and answer.text:  # it came from the record, whole

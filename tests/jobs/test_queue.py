@@ -163,6 +163,51 @@ def test_a_job_that_takes_its_workers_down_fails_after_its_attempts(hasty):
     assert "died 2 times, the last was two" in failed.error
 
 
+def test_an_attempt_that_stored_an_answer_does_not_count(store):
+    stored = [0]
+    hasty = Queue(store, lease_s=-1, answers=lambda job: stored[0])
+    job = put(hasty, max_attempts=2)
+
+    def taken_down(worker: str, answers: int) -> int:
+        """The number of the attempt; its worker dies after so many answers."""
+        taken = hasty.claim(worker)
+        store.events.append(f"job:{taken.id}", "started", worker, {"attempt": taken.attempts, "answers": stored[0]})
+        stored[0] += answers
+        return taken.attempts
+
+    assert [taken_down(str(n), answers) for n, answers in enumerate([1, 2, 1, 1, 0, 0])] == [1, 1, 1, 1, 1, 2]
+    assert hasty.claim("late") is None
+    assert hasty.get(job.id).state is JobState.FAILED
+
+
+def test_a_job_that_rests_is_not_claimed_before_its_time(queue):
+    put(queue)
+    job = queue.claim("w")
+    queue.put_off(job, 0.2, "the provider is down")
+    rests = queue.get(job.id)
+    assert (rests.state, rests.attempts, rests.note, rests.resting) == (JobState.QUEUED, 0, "the provider is down", True)
+    assert queue.claim("w") is None
+    time.sleep(0.25)
+    again = queue.claim("w")
+    assert (again.id, again.attempts, again.not_before, again.fence) == (job.id, 1, None, 2)
+
+
+def test_whoever_asks_for_a_job_again_ends_its_rest(queue):
+    put(queue)
+    queue.put_off(queue.claim("w"), 3600, "down")
+    assert put(queue).resting is False
+    assert queue.claim("w").attempts == 1
+
+
+def test_a_job_that_rests_can_be_stopped(queue):
+    put(queue)
+    job = queue.claim("w")
+    queue.put_off(job, 3600, "down")
+    assert queue.cancel(job.id).state is JobState.CANCELLED
+    with pytest.raises(LeaseLost):
+        queue.put_off(job, 1, "too late")
+
+
 def test_a_broken_job_does_not_keep_the_next_from_being_claimed(hasty):
     put(hasty, "breaks", max_attempts=1)
     hasty.claim("one")

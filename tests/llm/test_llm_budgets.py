@@ -23,6 +23,23 @@ from core.types import MONEY, TOKENS, CallState
 ACTOR = Path(__file__).with_name("actor.py")
 
 
+@pytest.mark.parametrize("spent", [0.1, 0.213337, 0.7])
+def test_a_budget_of_exactly_the_price_pays_for_the_whole_answer(serve, spent):
+    served = serve(money=None, tokens=None)
+    purse = served.caller._purse
+    served.store.ledger.set(MONEY, 1000.0, "person")
+    for most in (100, 333, 4096):
+        whole = purse.held("oai:big", False, request(max_tokens=most), "")
+        exact = round(whole.amounts[MONEY] + spent, 6)
+        served.store.ledger.set(f"run-a/{MONEY}", exact, "person")
+        served.store.ledger.reserve(f"run-a/{MONEY}", f"{most}", spent)
+        held = purse.held("oai:big", False, request(max_tokens=most), "run-a")
+        assert (held.request.max_tokens, held.shortened) == (most, None)
+        served.store.ledger.reserve(f"run-a/{MONEY}", f"{most}/call", held.amounts[f"run-a/{MONEY}"])
+        served.store.ledger.release(f"run-a/{MONEY}", f"{most}")
+        served.store.ledger.release(f"run-a/{MONEY}", f"{most}/call")
+
+
 def test_an_answer_that_is_stored_is_not_asked_again(serve):
     served = serve()
     first = served.ask(key="session:ab/p1/plan", stream="session:ab", author="designer", revision="3", design="ab-1", run="run-1")
