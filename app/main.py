@@ -10,6 +10,7 @@ from app import shell
 NAVIGATION = {
     "": [
         ("tree", "Tree", "account_tree"),
+        ("inbox", "Inbox", "inbox"),
         ("studio", "Studio", "forum"),
         ("design", "Design", "edit_note"),
         ("verify", "Verify", "science"),

@@ -117,7 +117,7 @@ class BuildSystem:
     def worker(self, store: Store, name: str = "") -> Worker:
         desk = Desk.open(self.config, self.author, store)
         handlers = {
-            JobKind.SESSION: self._session, JobKind.IMPLEMENT: self._implement, JobKind.CHECK: self._check,
+            JobKind.SESSION: self._session, JobKind.IMPLEMENT: self._implement, JobKind.REVISE: self._revise, JobKind.CHECK: self._check,
             JobKind.DATA: self._data, JobKind.PROBE: self._probe, JobKind.COSTS: self._costs, JobKind.TRY: self._try, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve,
             JobKind.AUDIT: self._audit, JobKind.PROMOTE: self._promote, JobKind.TIME: self._time}
         return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name, self.patience)
@@ -227,6 +227,19 @@ class BuildSystem:
         return _or_later(lab, outcome, {"outcome": outcome, "session": session.id})
 
     def _implement(self, desk: Desk, job: JobContext) -> Json:
+    def _revise(self, desk: Desk, job: JobContext) -> Json:
+        """A proposal that a person sent back. The session is where it was, whatever comes of it."""
+        p = job.job.payload
+        design = desk.store.designs.get(p["design"])
+        session = desk.store.sessions.get(design.session_id or "")
+        before, note = desk.standing(session.id)
+        lab = self.lab(desk, job)
+        try:
+            made = lab.sent_back(design.id, p["decision"])
+        finally:
+            lab.back_to(session, before, note)
+        return {"design": design.id, "revision": made.revision if made else None}
+
         design = desk.store.designs.get(job.job.payload["design"])
         session = desk.store.sessions.get(design.session_id) if design.session_id else None
         made = self.lab(desk, job).implemented(design, job.job.payload["scale"], session)

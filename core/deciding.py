@@ -125,12 +125,21 @@ class Deciding:
         """The newest decision on a design that another person should know of; 0 for none. What a page shows and later gives as `seen`."""
         return max((d.id for d in self._weighty(design_id)), default=0)
 
+    def recheck(self, design_id: str, scale: str = "") -> Job:
+        """Its newest code through the check once more, whatever the last one said: where the machine failed, not the block."""
+        design, made = self.store.designs.get(design_id), self.store.implementations.newest(design_id)
+        if made is None:
+            raise UsageError(f"{design_id} has no code yet", f"python -m core implement {design_id}")
+        scale = scale or (made.check.scale if made.check else self.scale_of(design))
+        get_scale(self.scales, scale)
+        return self.queue.put(JobKind.CHECK, f"check:{design_id}@{scale}", {"design": design_id, "scale": scale})
+
     # ------------------------------------------------------------------------------------------ foretelling, preferring
 
     def foretell(self, design_id: str, probability: float, scale: str = "", reference: str = REFERENCE) -> Decision:
         """That the design will beat the reference at the scale, from 0 to 1; scored once both are measured there. The last word before that counts."""
         design = self.store.designs.get(design_id)
-        scale = scale or self._scale_of(design)
+        scale = scale or self.scale_of(design)
         get_scale(self.scales, scale)
         self.store.designs.get(reference)
         if not 0 <= probability <= 1:
@@ -205,6 +214,10 @@ class Deciding:
             self._stop(decision)
             return self.store.decisions.add(Verb.UNDO, self.author, design_id=decision.design_id, session_id=decision.session_id, data={"decision": decision_id})
 
+    def told(self, decision: Decision) -> str:
+        """What was decided, in words."""
+        return Recent(decision, "", "").words
+
     def recent(self, limit: int = 20) -> list[Recent]:
         """The last decisions of people, newest first."""
         agents, undone = self.store.specs.names(), self._undone()
@@ -236,10 +249,10 @@ class Deciding:
         if waiting:
             for g in waiting:
                 self.let(g)                                  # the run's own worker goes on with it
-        elif design.status is Status.APPROVED:
-            self.implement(design_id, self._scale_of(design))
+        elif design.status in (Status.APPROVED, Status.FAILED):
+            self.implement(design_id, self.scale_of(design))
 
-    def _scale_of(self, design: Design) -> str:
+    def scale_of(self, design: Design) -> str:
         """Where its session builds it; else the cheapest."""
         session = self.store.sessions.get(design.session_id) if design.session_id else None
         return session.scale if session and session.scale in self.scales else next(iter(self.scales))

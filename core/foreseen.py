@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.agents.spec import AgentSpec
 from core.estimates import estimate, took
@@ -37,6 +37,13 @@ class Foreseen:
         if self.tokens is None:
             return "tokens and price unknown"
         return f"~{_short(self.tokens)} tokens, " + ("price unknown" if self.money is None else _dollars(self.money))
+
+    def __add__(self, other: Foreseen) -> Foreseen:
+        """Both, one after the other; what is not known of one is not known of both."""
+        def both(a: float | None, b: float | None) -> float | None:
+            return None if a is None or b is None else a + b
+
+        return replace(self, asks=self.asks or other.asks, tokens=both(self.tokens, other.tokens), money=both(self.money, other.money), seconds=self.seconds + other.seconds)
 
     @property
     def words(self) -> str:

@@ -85,14 +85,15 @@ def inbox(store: Store, queue: Queue, gated: Sequence[Gated] = (), suspicious: S
     opinions = store.waiting.opinions([d.id for d in designs])
     at_gates = {g.design: g for g in gated if g.design and g.step == IMPLEMENT and not g.held}
     working = {s.id for s in open_ if _worked_on(s, live, phases)}
+    busy = {j.payload.get("design") for j in live if j.kind in (JobKind.IMPLEMENT, JobKind.CHECK, JobKind.REVISE)}
     failed = _failed_jobs(queue)
     found = [
-        *(proposals := list(_proposals(designs, opinions, sent, revising, working, set(closed), at_gates))),
+        *(proposals := list(_proposals(designs, opinions, sent, busy, working, set(closed), at_gates))),
         *_sessions([s for s in open_ if s.id not in {g.session for g in gated}], designs, phases, working, {j.subject for j in failed}),
         *(_gated(g) for g in gated if not g.held and g.subject not in {p.gated.subject for p in proposals if p.gated}),
         *_budgets(store, bool(open_) or bool(live)),
         *_silent(store, queue, open_, live),
-        *_failed_code(store, store.waiting.failed_code(), {j.payload.get("design") for j in live if j.kind in (JobKind.IMPLEMENT, JobKind.CHECK)}),
+        *_failed_code(store, [f for f in store.waiting.failed_code() if f.design_id not in opinions or opinions[f.design_id].created_at < f.at], busy),
         *(_too_good(*s) for s in suspicious),
         *(_failed_job(j) for j in failed)]
     order = list(Waits)
@@ -125,13 +126,14 @@ def odd(report: CheckReport) -> str:
 # ------------------------------------------------------------------------------------------------ one kind each
 
 
-def _proposals(designs: Sequence[Design], opinions: Mapping[str, Opinions], sent: Mapping[str, Decision], revising: set[str], working: set[str], closed: set[str],
+def _proposals(designs: Sequence[Design], opinions: Mapping[str, Opinions], sent: Mapping[str, Decision], busy: set[str | None], working: set[str], closed: set[str],
                at_gates: Mapping[str, Gated]) -> Iterator[Item]:
     for d in designs:
         about = opinions.get(d.id)
-        if about is None or d.status is not Status.PROPOSED or d.id in revising:
-            continue
         back, gate = sent.get(d.id), at_gates.get(d.id)
+        mended = back is not None and about is not None and d.status is Status.FAILED and about.created_at > back.created_at
+        if about is None or d.id in busy or not (d.status is Status.PROPOSED or mended):
+            continue
         if d.session_id in working and not about.reviewed and back is None:
             continue                                     # its agents are not done with it
         dispute = in_dispute(about)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import stdev
 
-from core.agents.base import Brief, Coder, Designer, Draft, Measured, Parent, Reviewer, Sibling, Task, Written
+from core.agents.base import Back, Brief, Coder, Designer, Draft, Measured, Parent, Reviewer, Sibling, Task, Written
 from core.agents.dialog import Dialog
 from core.agents.librarian import Librarian
 from core.agents.ranker import ModelRanker
@@ -226,6 +226,34 @@ class Proposing:
         if proposal is None or proposal.by_person or design.status is not Status.PROPOSED or session.team.get("replay"):
             return False
         twin = Kin(self.store).copy_of(design.id, design.parents, proposal.units, proposal.body, proposal.new_units, older=True)
+    def sent_back(self, design_id: str, decision_id: int) -> Proposal | None:
+        """The revision that its designer made of a person's words, reviewed; None where the designer stands by the proposal. A revision that somebody made meanwhile goes on instead."""
+        design, decision = self.store.designs.get(design_id), self.store.decisions.get(decision_id)
+        proposal = self.store.proposals.newest(design_id)
+        if proposal is None or design.session_id is None:
+            raise NotFound(f"{design_id} has no proposal of a session", "edit it yourself")
+        session = self.store.sessions.get(design.session_id)
+        if proposal.revision == decision.data["revision"]:
+            reviews = self.store.reviews.of(design_id)
+            setting = self._at(session, "revising", proposal.title)
+            brief = self._with_papers(session, self.brief(session, _index(proposal), design_id), setting)
+            back = Back(decision.id, decision.author, decision.reason)
+            draft = self.team.designer(session.designer, setting).revise(proposal, reviews[-1] if reviews else None, brief, setting.dialog, proposal.revision, back)
+            if draft is None:
+                return None
+            with self.progress.guard():
+                newest = self.store.proposals.newest(design_id)
+                if newest is None or newest.revision == proposal.revision:   # else a person edited it meanwhile: theirs goes on
+                    self._add(session, design_id, draft, f"{design_id}/revise{proposal.revision}/back{back.id}")
+        revised = self.store.proposals.newest(design_id) or proposal
+        self._review(session, revised)
+        return revised
+
+    def back_to(self, session: Session, phase: str, note: str) -> None:
+        """The session is again where it was before one of its proposals was revised."""
+        if phase in ("waiting", "paused", "closed"):
+            self.dialog(session).phase(phase, note)
+
         if twin:
             with self.dialog(session).message("system", "system", design.id, f"session:{session.id}/{design.id}/copy{proposal.revision}") as message:
                 message.say(f"**A copy**: this is {twin}, unit for unit. It is not implemented by itself; approve it, and it is.")

@@ -80,6 +80,20 @@ class Brief:
     scale: str = "nano"              # where it will be built first
     papers: str = ""                 # the librarian's notes
 
+    @property
+    def rules(self) -> tuple[Guidance, ...]:
+        """The standing ones: of no single design."""
+        return tuple(g for g in self.guidance if not g.about)
+
+
+@dataclass(frozen=True)
+class Back:
+    """A person sent the proposal back. `id` is the decision's: each time is another conversation."""
+
+    id: int
+    author: str
+    words: str
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -134,8 +148,8 @@ class Designer(Protocol):
     def propose(self, brief: Brief, dialog: Dialog, design_id: str) -> Draft:
         """Speak in the dialog while working; the same brief gives the same draft when the agent is seeded."""
 
-    def revise(self, proposal: Proposal, review: Review, brief: Brief, dialog: Dialog, round: int) -> Draft | None:
-        """The proposal mended after a review, or None where the designer stands by it."""
+    def revise(self, proposal: Proposal, review: Review | None, brief: Brief, dialog: Dialog, round: int, back: Back | None = None) -> Draft | None:
+        """The proposal mended after a review, or after a person sent it `back`; None where the designer stands by it."""
 
 
 class Reviewer(Protocol):

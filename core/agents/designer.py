@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.agents.base import Brief, Draft, Guidance
+from core.agents.base import Back, Brief, Draft, Guidance
 from core.agents.dialog import Dialog
 from core.agents.drafts import PROPOSAL, draft_of, nodes_of
 from core.agents.speaker import Conversation, Opening, Setting
@@ -27,15 +27,15 @@ class ModelDesigner:
         talk = Conversation(self.spec, self.setting, f"{design_id}/propose", design_id, lambda: self._opening(brief, library, "propose"))
         return talk.object(PROPOSAL, lambda data: draft_of(data, brief, library))
 
-    def revise(self, proposal: Proposal, review: Review, brief: Brief, dialog: Dialog, round: int) -> Draft | None:
+    def revise(self, proposal: Proposal, review: Review | None, brief: Brief, dialog: Dialog, round: int, back: Back | None = None) -> Draft | None:
         library = self._library(brief)
 
         def opening() -> Opening:
             first = self._opening(brief, library, "propose")
-            again = self.spec.render("revise", proposal=proposal, nodes=nodes_of(proposal.units) if proposal.units else [], review=review, round=round)
-            return Opening(first.system, f"{first.user}\n\n{again}", first.guidance)
+            again = self.spec.render("revise", proposal=proposal, nodes=nodes_of(proposal.units) if proposal.units else [], review=review, round=round, back=back)
+            return Opening(first.system, f"{first.user}\n\n{again}", first.guidance, first.rules)
 
-        talk = Conversation(self.spec, self.setting, f"{proposal.design_id}/revise{round}", proposal.design_id, opening)
+        talk = Conversation(self.spec, self.setting, f"{proposal.design_id}/revise{round}" + (f"/back{back.id}" if back else ""), proposal.design_id, opening)
         return talk.object(PROPOSAL, lambda data: draft_of(data, brief, library))
 
     def _library(self, brief: Brief) -> UnitLibrary:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from random import Random
 
-from core.agents.base import Brief, Draft
+from core.agents.base import Back, Brief, Draft
 from core.agents.dialog import Dialog
 from core.agents.spec import AgentSpec
 from core.agents.variation import CROSSOVERS, MAX_DEPTH, MUTATIONS, Change, Offspring, Vocabulary, depth, describe, diagram, scratch
@@ -42,9 +42,23 @@ class GeneticDesigner:
                 message.say(chunk)
         return draft
 
-    def revise(self, proposal: Proposal, review: Review, brief: Brief, dialog: Dialog, round: int) -> Draft | None:
-        """It reads no prose: it stands by what it drew."""
-        return None
+    def revise(self, proposal: Proposal, review: Review | None, brief: Brief, dialog: Dialog, round: int, back: Back | None = None) -> Draft | None:
+        """It reads no prose, so after a review it stands by what it drew. What a person sent back is drawn anew, following the names of units in their words, and it says so."""
+        if back is None:
+            return None
+        if brief.own:
+            return GeneticDesigner(self.spec, self.library.extended(brief.own)).revise(proposal, review, replace(brief, own=()), dialog, round, back)
+        said = f"{brief.instructions}\n{back.words}".strip()
+        known = [*brief.known, *([(f"revision {proposal.revision}", proposal.units)] if proposal.units else [])]
+        words, _ = self._vocabulary(said)
+        _, unread = self._vocabulary(back.words)
+        with dialog.message(self.name, "designer", proposal.design_id) as message:
+            note = self.spec.render("sent_back", author=back.author, preferred=sorted(words.preferred), avoided=sorted(words.avoided), unread=unread, revision=proposal.revision)
+            message.say(note + "\n\n")
+            tree, changes = self._search(replace(brief, known=known), words, Random(derive_seed(brief.seed, "sent back", back.id)), message.say)
+            draft = self._write(brief, tree, changes)
+            message.say(f"\n---\n\n{draft.body}")
+        return replace(draft, body=f"{draft.body}\n\n#### After it was sent back\n\n{note}")
 
     # ------------------------------------------------------------------------------------------------ searching
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from jinja2 import Environment, meta
 
-from core.agents.base import Brief, Guidance, Sibling, Task
+from core.agents.base import Back, Brief, Guidance, Sibling, Task
 from core.agents.coder import ModelCoder
 from core.agents.compose import ComposeCoder
 from core.agents.designer import ModelDesigner
@@ -107,7 +107,7 @@ def trial(spec: AgentSpec, brief: Brief, library: UnitLibrary, coder: AgentSpec 
 
 def _designing(spec: AgentSpec, brief: Brief, library: UnitLibrary, _: AgentSpec) -> None:
     designer = ModelDesigner(spec, library, _setting())
-    for act in (lambda: designer.propose(brief, _dialog(), ID), lambda: designer.revise(_proposal(brief), _review(), brief, _dialog(), 1)):
+    for act in (lambda: designer.propose(brief, _dialog(), ID), lambda: designer.revise(_proposal(brief), _review(), brief, _dialog(), 1, Back(1, "you", "Make it causal."))):
         with suppress(LanguageModelError):
             act()
 
@@ -134,7 +134,9 @@ def _ranking(spec: AgentSpec, brief: Brief, library: UnitLibrary, _: AgentSpec) 
 
 
 def _drawing(spec: AgentSpec, brief: Brief, library: UnitLibrary, _: AgentSpec) -> None:
-    GeneticDesigner(spec, library).propose(brief, _dialog(), ID)
+    designer = GeneticDesigner(spec, library)
+    designer.propose(brief, _dialog(), ID)
+    designer.revise(replace(_proposal(brief), units=brief.parents[0].units, new_units=()), _review(), brief, _dialog(), 1, Back(1, "you", "No attention."))
 
 
 def _ruling(spec: AgentSpec, brief: Brief, library: UnitLibrary, _: AgentSpec) -> None:

@@ -1,0 +1,121 @@
+"""The inbox's frame: which item is open, what was seen of it, what was decided last and can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from app import shell
+from app.widgets.keys import listen
+from core.desk import Desk, Inbox, Item, Waits
+from core.types import Decision, Verb
+
+AT, PANEL, LAST, SEEN = "inbox-at", "inbox-panel", "inbox-last", "inbox-seen"
+COLOURS = {Waits.DISPUTE: "orange", Waits.PROPOSAL: "blue", Waits.SESSION: "violet", Waits.GATE: "violet", Waits.PAUSED: "orange", Waits.STUCK: "orange", Waits.BUDGET: "orange",
+           Waits.CHECK: "red", Waits.AUDIT: "red", Waits.JOB: "red"}
+ICONS = {Waits.DISPUTE: "gavel", Waits.PROPOSAL: "rate_review", Waits.SESSION: "forum", Waits.GATE: "front_hand", Waits.PAUSED: "pause_circle", Waits.STUCK: "hourglass_top",
+         Waits.BUDGET: "savings", Waits.CHECK: "rule", Waits.AUDIT: "troubleshoot", Waits.JOB: "error"}
+KEYS = {"a": "inbox-approve", "s": "inbox-back", "r": "inbox-refuse", "e": "inbox-edit", "c": "inbox-comment", "d": "inbox-defer", "n": "inbox-next", "j": "inbox-next",
+        "p": "inbox-previous", "k": "inbox-previous", "u": "inbox-undo-it", "Escape": "inbox-close", "x": "inbox-tick",
+        "0": "inbox-forecast@0", **{str(n): f"inbox-forecast@{n}" for n in range(1, 10)}}
+FIELD = ".st-key-inbox-panel textarea, .st-key-inbox-panel input"
+FOCUS = {"inbox-back": FIELD, "inbox-refuse": FIELD, "inbox-edit": FIELD, "inbox-comment": FIELD}
+
+CSS = """<style>
+[data-testid="stLayoutWrapper"]:has(> .st-key-inbox-actions) {position: sticky; bottom: 0; z-index: 50;}
+.st-key-inbox-actions {background: var(--st-background-color); padding: .6rem 0 .7rem; border-top: 1px solid rgba(128,128,128,.25);}
+.st-key-inbox-body :is(h1, h2, h3, h4, h5) {font-size: 1.05rem; padding: .35rem 0 .1rem;}
+.st-key-inbox-undo {position: fixed; right: 1.2rem; bottom: 5.2rem; z-index: 60; width: auto !important; max-width: min(32rem, calc(100vw - 2rem)); background: var(--st-secondary-background-color);
+  border: 1px solid rgba(128,128,128,.35); border-radius: .6rem; padding: .45rem .8rem; box-shadow: 0 4px 18px rgba(0,0,0,.18);}
+.st-key-inbox-approve p {white-space: normal; text-align: left;}
+.st-key-keys {height: 0; overflow: hidden;}
+@media (min-width: 641px) {.st-key-inbox-body, .st-key-inbox-reviews {max-height: 52vh; overflow-y: auto; padding-right: .6rem;}}
+@media (max-width: 640px) {.st-key-inbox-undo {bottom: auto; top: 4rem; right: .6rem;} .st-key-inbox-keys {display: none;}
+  .st-key-inbox-buttons {flex-wrap: nowrap !important; overflow-x: auto; padding-bottom: .3rem;} .st-key-inbox-buttons > * {flex: 0 0 auto;} .st-key-inbox-approve p {white-space: nowrap;}}
+</style>"""
+
+
+def items_of(desk: Desk, passed_over: bool) -> Inbox:
+    return desk.inbox(passed_over)
+
+
+def current(items: Sequence[Item]) -> Item | None:
+    """The item that is open: the one that was, as long as it waits; else the one that a link names; else the first."""
+    by_key = {item.key: item for item in items}
+    wanted = st.session_state.get(AT) or st.query_params.get("item", "")
+    return by_key.get(wanted) or next(iter(items), None)
+
+
+def open_item(key: str) -> None:
+    st.session_state[AT] = key
+    st.session_state[PANEL] = ""
+
+
+def step(items: Sequence[Item], at: Item, by: int) -> None:
+    place = next((n for n, item in enumerate(items) if item.key == at.key), 0)
+    open_item(items[(place + by) % len(items)].key)
+
+
+def leave(items: Sequence[Item], at: Item) -> None:
+    """After a decision: on to the next one, or to the one before the last."""
+    place = next((n for n, item in enumerate(items) if item.key == at.key), 0)
+    rest = [item for item in items if item.key != at.key]
+    open_item(rest[min(place, len(rest) - 1)].key if rest else "")
+
+
+# ------------------------------------------------------------------------------------------------ what was seen
+
+
+def seen(desk: Desk, design: str) -> tuple[int, int]:
+    """(the last decision on it that this visitor saw, the last there is now). They differ where somebody decided meanwhile."""
+    known: dict[str, int] = st.session_state.setdefault(SEEN, {})
+    now = desk.last_word(design)
+    return known.setdefault(design, now), now
+
+
+def saw(design: str, now: int) -> None:
+    st.session_state.setdefault(SEEN, {})[design] = now
+
+
+def draw_meanwhile(desk: Desk, design: str, before: int) -> None:
+    """Who decided what since this visitor looked first."""
+    for d in [d for d in desk.store.decisions.of(design, undone=True) if d.id > before and d.verb is not Verb.COMMENT and d.verb is not Verb.FORECAST][-3:]:
+        why = f": {shell.plain(d.reason)}" if d.reason else ""
+        st.warning(f"**{shell.plain(d.author)}** {shell.plain(desk.told(d))} meanwhile{why}", icon=":material/group:")
+
+
+# ------------------------------------------------------------------------------------------------ deciding and undoing
+
+
+def decide(verb: Callable[[], Decision | object], words: str, after: Callable[[], None]) -> None:
+    """Do it, remember it for Undo, and go on; where it cannot be done that is said, and what was typed stays."""
+    made: list[object] = []
+    if shell.act(lambda: made.append(verb()), words):
+        st.session_state[LAST] = (decided(made[0]), words)
+        after()
+        st.rerun()
+
+
+def decided(made: object) -> list[int]:
+    """The decisions that Undo takes back."""
+    if isinstance(made, Decision):
+        return [made.id]
+    return [d.id for d in made if isinstance(d, Decision)] if isinstance(made, (list, tuple)) else []
+
+
+def draw_undo(desk: Desk) -> None:
+    """The last decision, with Undo, until the next one."""
+    ids, words = st.session_state.get(LAST, ([], ""))
+    if not ids:
+        return
+    with st.container(key="inbox-undo", horizontal=True, vertical_alignment="center"):
+        st.markdown(shell.plain(words), width="content")
+        if st.button("Undo", key="inbox-undo-it", icon=":material/undo:", help="key u"):
+            del st.session_state[LAST]
+            if shell.act(lambda: [desk.undo(i) for i in ids], "taken back"):
+                st.rerun()
+
+
+def draw_keys() -> None:
+    listen(KEYS, FOCUS)

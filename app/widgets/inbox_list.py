@@ -1,0 +1,100 @@
+"""The inbox as a list: tick several, then approve, refuse or put them off together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import shell
+from app.widgets.inbox import COLOURS, ICONS, LAST, open_item, saw, seen
+from app.widgets.inbox_proposal import QUICK
+from core.desk import Desk, Inbox, Item
+from core.types import Verb
+
+PAGE = 25
+
+
+def draw_list(desk: Desk, found: Inbox) -> None:
+    items = found.items
+    first = min(int(st.session_state.get("inbox-page", 0)), max(0, (len(items) - 1) // PAGE)) * PAGE
+    shown = items[first : first + PAGE]
+    for key, on in st.session_state.pop("inbox-ticks", {}).items():
+        st.session_state[f"tick-{key}"] = on
+    ticked = [item for item in items if st.session_state.get(f"tick-{item.key}")]
+    _draw_batch(desk, items, ticked)
+    for item in shown:
+        _draw_row(desk, item)
+    if len(items) > PAGE:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            for label, by in (("Earlier", -1), ("Later", 1)):
+                target = first // PAGE + by
+                if st.button(label, key=f"inbox-page-{label}", disabled=not 0 <= target <= (len(items) - 1) // PAGE):
+                    st.session_state["inbox-page"] = target
+                    st.rerun()
+            st.caption(f"{first + 1} to {first + len(shown)} of {len(items)}", width="content")
+    if found.deferred:
+        with st.expander(f"{len(found.deferred)} put off", icon=":material/schedule:"):
+            for item in found.deferred:
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    st.caption(shell.plain(f"{item.kind}: {item.title}"), width="content")
+                    if st.button("Back into the inbox", key=f"undefer-{item.key}", type="tertiary") and shell.act(lambda i=item: desk.defer(i.key, i.mark, on=False), "back in the inbox"):
+                        st.rerun()
+
+
+def _draw_row(desk: Desk, item: Item) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"row-{item.key}"):
+        st.checkbox(f"Tick {item.design or item.key}", key=f"tick-{item.key}", label_visibility="collapsed")
+        st.badge(str(item.kind), color=COLOURS[item.kind], icon=f":material/{ICONS[item.kind]}:")
+        if st.button(shell.plain(item.title)[:120] or item.key, key=f"open-{item.key}", type="tertiary", help="open it"):
+            st.session_state["inbox-view-next"] = "one"
+            open_item(item.key)
+            st.rerun()
+        name = f"{item.design} · " if item.design else ""
+        st.caption(shell.plain(f"{name}{item.why[:160]} · {shell.ago(item.since)}"), width="content")
+        if item.design and item.gated is None:
+            seen(desk, item.design)
+
+
+def _draw_batch(desk: Desk, items: Sequence[Item], ticked: list[Item]) -> None:
+    proposals = [i for i in ticked if i.key.startswith("proposal:")]
+    with st.container(key="inbox-batch", horizontal=True, vertical_alignment="center", gap="small"):
+        every = [i for i in items if i.key.startswith("proposal:")]
+        label = "Untick all" if ticked else f"Tick all {len(every)} proposals"
+        if st.button(label, key="inbox-tick", icon=":material/checklist:", help="key x", disabled=not (every or ticked)):
+            st.session_state["inbox-ticks"] = {item.key: not ticked for item in (ticked or every)}
+            st.rerun()
+        if not ticked:
+            st.caption("tick several to decide on them together", width="content")
+            return
+        if proposals and st.button(f"Approve {len(proposals)} · {shell.plain(_cost(desk, proposals))}", key="inbox-approve", type="primary", icon=":material/thumb_up:", help="key a"):
+            _judge(desk, Verb.APPROVE, proposals, "")
+        if st.button(f"Defer {len(ticked)}", key="inbox-defer", icon=":material/schedule:", help="key d"):
+            made = [desk.defer(i.key, i.mark, design_id=i.design or None) for i in ticked]
+            st.session_state[LAST] = ([d.id for d in made], f"{len(made)} put off")
+            st.rerun()
+    if proposals:
+        with st.form("inbox-refuse-all", border=False), st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            why = st.text_input(f"Why refuse the {len(proposals)}?", key="inbox-refuse-all-words", width=320)
+            done = st.form_submit_button(f"Refuse {len(proposals)}", icon=":material/thumb_down:")
+            quick = [reason for reason in QUICK if st.form_submit_button(reason.capitalize())]
+        if done or quick:
+            _judge(desk, Verb.REFUSE, proposals, " — ".join(filter(None, (*quick[:1], why.strip()))))
+
+
+def _judge(desk: Desk, verb: Verb, items: list[Item], reason: str) -> None:
+    result = desk.judge_all(verb, {i.design: seen(desk, i.design)[0] for i in items}, reason, implement=verb is Verb.APPROVE)
+    for item in items:
+        saw(item.design, desk.last_word(item.design))
+    st.session_state["inbox-told"] = [f"{design}: {why}" for design, why in result.failed.items()]
+    if result.done:
+        st.session_state[LAST] = ([d.id for d in result.done], f"{len(result.done)} {'approved' if verb is Verb.APPROVE else 'refused'}")
+    st.rerun()
+
+
+def _cost(desk: Desk, items: list[Item]) -> str:
+    """The sum, unknown where one is unknown."""
+    costs = [c for i in items if (c := desk.foreseen(i.design))]
+    if not costs:
+        return "cost unknown"
+    return sum(costs[1:], costs[0]).words

@@ -1,0 +1,39 @@
+// Keys that press buttons: data.keys is {"a": "inbox-approve", "3": "inbox-forecast@2"}, a key of Streamlit's container or button, and after @ which button in it.
+// Nothing happens while somebody types, chooses from a list, or holds Ctrl, Alt or Meta. Read in the capture phase: "c" and "r" would otherwise be Streamlit's own.
+const TYPING = "input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true], [role=listbox], [role=dialog]";
+
+function button(target) {
+  const [key, at] = target.split("@");
+  const found = document.querySelectorAll(`.st-key-${CSS.escape(key)} button`);
+  return found[Number(at || 0)];
+}
+
+function focusSoon(selector, tries = 40) {
+  const field = document.querySelector(selector);
+  if (field) field.focus();
+  else if (tries) setTimeout(() => focusSoon(selector, tries - 1), 50);
+}
+
+export default function ({ data }) {
+  const { keys, focus } = data;
+  const pressed = (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    const typing = event.target instanceof Element && event.target.closest(TYPING);
+    if (event.key === "Escape" && keys.Escape && (typing || document.activeElement === document.body)) {
+      const close = button(keys.Escape);
+      if (close) { document.activeElement.blur(); close.click(); }
+      return;
+    }
+    if (typing) return;
+    const target = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!target) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const found = button(target);
+    if (!found || found.disabled) return;
+    found.click();
+    if (focus && focus[target]) focusSoon(focus[target]);
+  };
+  window.addEventListener("keydown", pressed, true);
+  return () => window.removeEventListener("keydown", pressed, true);
+}

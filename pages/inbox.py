@@ -1,0 +1,116 @@
+"""Inbox: everything that waits for a person, one at a time or as a list; comparing; and what came of it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import shell
+from app.widgets import inbox as frame
+from app.widgets.inbox_compare import draw_compare
+from app.widgets.inbox_item import draw_other
+from app.widgets.inbox_list import draw_list
+from app.widgets.inbox_proposal import draw_proposal
+from app.widgets.inbox_record import draw_record
+from app.widgets.keys import listen
+from core.desk import Desk, Inbox, Waits
+
+VIEWS = {"one": "One at a time", "list": "List", "compare": "Side by side", "record": "Decided"}
+HINT = "a approve · s send back · r refuse · e edit · c comment · d defer · 0–9 forecast · n p next, previous · u undo"
+COMPARING = {"1": "inbox-prefer-1", "2": "inbox-prefer-2", "3": "inbox-prefer-3", "n": "inbox-next", "u": "inbox-undo-it"}
+
+
+def main() -> None:
+    desk = shell.desk()
+    st.html(frame.CSS)
+    if wanted := st.session_state.pop("inbox-view-next", None):
+        st.session_state["inbox-view"] = wanted
+    with st.container(horizontal=True, vertical_alignment="center"):
+        view = st.segmented_control("View", list(VIEWS), format_func=VIEWS.get, default="one", required=True, key="inbox-view", label_visibility="collapsed")
+        found = desk.inbox(bool(st.session_state.get("inbox-passed")))
+        chosen = narrowed(found) if view in ("one", "list") else found
+        passed = st.toggle("Also what was passed over", key="inbox-passed", help="proposals that a session went on without")
+    for words in st.session_state.pop("inbox-told", []):
+        st.warning(shell.plain(words), icon=":material/group:")
+    if view == "record":
+        draw_record(desk)
+    elif not chosen.items and not (view == "list" and found.deferred):
+        draw_empty(desk, found)
+    elif view == "list":
+        draw_list(desk, chosen)
+    elif view == "compare":
+        draw_compare(desk, chosen.items)
+    else:
+        draw_one(desk, chosen)
+    frame.draw_undo(desk)
+    if view == "compare":
+        listen(COMPARING)
+    else:
+        frame.draw_keys()
+    running = bool(desk.queue.all(limit=1, states=shell.LIVE))
+    mark = signature(found)
+    shell.live(lambda: unchanged(desk, mark, passed), running, every=3.0)
+
+
+def signature(found: Inbox) -> tuple:
+    return tuple((i.key, i.mark) for i in found.items), found.with_agents
+
+
+def unchanged(desk: Desk, mark: tuple, passed: bool) -> bool:
+    """Whether something still runs, and nothing new waits."""
+    return bool(desk.queue.all(limit=1, states=shell.LIVE)) and signature(desk.inbox(passed)) == mark
+
+
+def narrowed(found: Inbox) -> Inbox:
+    """To the kinds that are chosen."""
+    counts = found.counts()
+    if len(counts) < 2:
+        return found
+    kinds = st.pills("Kinds", list(counts), selection_mode="multi", key="inbox-kinds", format_func=lambda k: f"{k} {counts[k]}", label_visibility="collapsed", width="content")
+    return Inbox(tuple(i for i in found.items if not kinds or i.kind in kinds), found.deferred, found.with_agents)
+
+
+def draw_one(desk: Desk, found: Inbox) -> None:
+    item = frame.current(found.items)
+    if item is None:
+        return
+    st.session_state[frame.AT] = item.key
+    place = found.items.index(item)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(str(item.kind), color=frame.COLOURS[item.kind], icon=f":material/{frame.ICONS[item.kind]}:")
+        st.caption(shell.plain(item.why if item.kind in (Waits.PROPOSAL, Waits.DISPUTE) else f"waits since {shell.ago(item.since)}"), width="stretch")
+        if st.button("", key="inbox-previous", icon=":material/chevron_left:", help="key p or k", disabled=len(found.items) < 2):
+            frame.step(found.items, item, -1)
+            st.rerun()
+        st.caption(f"{place + 1} of {len(found.items)}", width="content")
+        if st.button("", key="inbox-next", icon=":material/chevron_right:", help="key n or j", disabled=len(found.items) < 2):
+            frame.step(found.items, item, 1)
+            st.rerun()
+    if item.key.startswith("proposal:"):
+        draw_proposal(desk, item, lambda: frame.leave(found.items, item))
+    else:
+        draw_other(desk, item, lambda: frame.leave(found.items, item))
+    if found.with_agents:
+        st.caption(f"With their designers: {', '.join(found.with_agents)}")
+    with st.container(key="inbox-keys"):
+        st.caption(HINT)
+
+
+def draw_empty(desk: Desk, found: Inbox) -> None:
+    """What to do first, or next."""
+    if found.items:
+        st.info("Nothing of that kind waits.", icon=":material/filter_alt_off:")
+        return
+    running = bool(desk.queue.all(limit=1, states=shell.LIVE))
+    if running or found.with_agents:
+        st.info("Nothing waits for you. The agents are at work; what they need from you will appear here.", icon=":material/hourglass_top:")
+    else:
+        st.info("Nothing waits for you. Start a design session: its proposals come here to be read, judged and ranked.", icon=":material/inbox:")
+    with st.container(horizontal=True):
+        if st.button("Start a session", type="primary", icon=":material/forum:", key="inbox-start"):
+            shell.go("studio", parents="gpt2,llama")
+        shell.link("tree", "Choose parents on the tree", ":material/account_tree:")
+    if found.deferred:
+        st.caption(f"{len(found.deferred)} put off: see the list.")
+
+
+main()
