@@ -226,7 +226,6 @@ class BuildSystem:
             outcome = discovery.sample(lab, session, cost)
         return _or_later(lab, outcome, {"outcome": outcome, "session": session.id})
 
-    def _implement(self, desk: Desk, job: JobContext) -> Json:
     def _revise(self, desk: Desk, job: JobContext) -> Json:
         """A proposal that a person sent back. The session is where it was, whatever comes of it."""
         p = job.job.payload
@@ -240,6 +239,7 @@ class BuildSystem:
             lab.back_to(session, before, note)
         return {"design": design.id, "revision": made.revision if made else None}
 
+    def _implement(self, desk: Desk, job: JobContext) -> Json:
         design = desk.store.designs.get(job.job.payload["design"])
         session = desk.store.sessions.get(design.session_id) if design.session_id else None
         made = self.lab(desk, job).implemented(design, job.job.payload["scale"], session)

@@ -213,19 +213,6 @@ class Proposing:
                 self.store.events.append(f"session:{session.id}", "stuck", session.reviewer, {"design": proposal.design_id, "times": opinion.data["stuck"], "why": opinion.data["repeats"]})
             return self.store.reviews.add(proposal.id, session.reviewer, opinion.rating, opinion.scores, opinion.text, {**opinion.data, "accepted": opinion.accepted})
 
-    def ranked(self, session: Session, proposals: list[Proposal]) -> list[Design]:
-        """Best first, refused ones left out; a person's order wins."""
-        ids = {p.design_id for p in proposals}
-        self._model_order(session, proposals)
-        order = ranking(self.store.designs.of_session(session.id), self.store.decisions.of(session_id=session.id))
-        return [d for d in order if d.id in ids and d.status is not Status.REFUSED and not self._is_copy(session, d)]
-
-    def _is_copy(self, session: Session, design: Design) -> bool:
-        """Whether an agent's proposal is by now that of an older design: to write it would be to pay twice. What a person wrote or approved is their word."""
-        proposal = self.store.proposals.newest(design.id)
-        if proposal is None or proposal.by_person or design.status is not Status.PROPOSED or session.team.get("replay"):
-            return False
-        twin = Kin(self.store).copy_of(design.id, design.parents, proposal.units, proposal.body, proposal.new_units, older=True)
     def sent_back(self, design_id: str, decision_id: int) -> Proposal | None:
         """The revision that its designer made of a person's words, reviewed; None where the designer stands by the proposal. A revision that somebody made meanwhile goes on instead."""
         design, decision = self.store.designs.get(design_id), self.store.decisions.get(decision_id)
@@ -254,6 +241,19 @@ class Proposing:
         if phase in ("waiting", "paused", "closed"):
             self.dialog(session).phase(phase, note)
 
+    def ranked(self, session: Session, proposals: list[Proposal]) -> list[Design]:
+        """Best first, refused ones left out; a person's order wins."""
+        ids = {p.design_id for p in proposals}
+        self._model_order(session, proposals)
+        order = ranking(self.store.designs.of_session(session.id), self.store.decisions.of(session_id=session.id))
+        return [d for d in order if d.id in ids and d.status is not Status.REFUSED and not self._is_copy(session, d)]
+
+    def _is_copy(self, session: Session, design: Design) -> bool:
+        """Whether an agent's proposal is by now that of an older design: to write it would be to pay twice. What a person wrote or approved is their word."""
+        proposal = self.store.proposals.newest(design.id)
+        if proposal is None or proposal.by_person or design.status is not Status.PROPOSED or session.team.get("replay"):
+            return False
+        twin = Kin(self.store).copy_of(design.id, design.parents, proposal.units, proposal.body, proposal.new_units, older=True)
         if twin:
             with self.dialog(session).message("system", "system", design.id, f"session:{session.id}/{design.id}/copy{proposal.revision}") as message:
                 message.say(f"**A copy**: this is {twin}, unit for unit. It is not implemented by itself; approve it, and it is.")
