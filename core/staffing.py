@@ -238,6 +238,9 @@ class Staffing:
                     self.catalogue.split(name)
                 except UsageError as error:
                     raise ConfigError(f"{where}: model: {error.what}", error.mend) from None
+        unknown = [name for name in spec.settings.get("examples", ()) if name not in self.units.names()]
+        if unknown:
+            raise ConfigError(f"{where}: settings: examples: there is no unit {unknown[0]!r}", f"use {', '.join(sorted(self.units.names()))}")
         for tool in spec.tools:
             if tool not in NAMES:
                 raise ConfigError(f"{where}: tools: there is no {tool!r}", f"use {', '.join(NAMES)}")

@@ -17,7 +17,10 @@ import yaml
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
+from core.agents import settings
+from core.agents.settings import Check
 from core.errors import ConfigError, UsageError
+from core.llm.scrub import no_keys
 from core.types import Json
 
 ROLES = ("designer", "reviewer", "ranker", "coder", "debugger", "observer", "librarian")
@@ -103,6 +106,7 @@ def get_team(teams: Mapping[str, TeamSpec], name: str) -> TeamSpec:
     return teams[name]
 
 
+@no_keys()
 def read_spec(path: Path) -> AgentSpec:
     """Raises ConfigError naming file and key; every prompt is compiled, so that a broken one is told now."""
     text = _text(path)
@@ -120,8 +124,8 @@ def read_spec(path: Path) -> AgentSpec:
     if data["engine"] == "model" and not models:
         raise ConfigError(f"agent spec {path}: engine model without a model", "add model: {tier: strong}, or model: {name: 'provider:model'}")
     prompts = path.parent / "prompts" / name
-    return AgentSpec(name, data["role"], data["engine"], data["about"].strip(), _part(path, data, "settings"), prompts, models, _parameters(path, data),
-                     tuple(_list(path, data, "tools")), _limits(path, data), _revision(text, prompts))
+    return AgentSpec(name, data["role"], data["engine"], data["about"].strip(), _settings(path, data), prompts, models, _checked(path, data, "parameters", settings.PARAMETERS),
+                     tuple(_list(path, data, "tools")), {**LIMITS, **_checked(path, data, "limits", settings.LIMITS)}, _revision(text, prompts))
 
 
 def line_in_template(error: BaseException) -> int | str:
@@ -196,28 +200,40 @@ def _models(path: Path, data: Any) -> tuple[str, ...]:
     _known(path, data, MODEL, "model: ")
     if ("tier" in data) == ("name" in data):
         raise ConfigError(f"{path}: model needs either tier or name", "write model: {tier: strong}, or model: {name: 'provider:model'}")
-    first = f"tier:{data['tier']}" if "tier" in data else str(data["name"])
+    key, name = next((key, data[key]) for key in ("tier", "name") if key in data)
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"{path}: model: {key} is {name!r}", "write model: {tier: strong}, or model: {name: 'provider:model'}")
+    first = f"tier:{name}" if key == "tier" else name
     return (first, *_list(path, data, "fallback"))
 
 
-def _parameters(path: Path, data: Json) -> Json:
-    part = _part(path, data, "parameters")
-    _known(path, part, PARAMETERS, "parameters: ")
+def _checked(path: Path, data: Json, part_name: str, known: Mapping[str, Check]) -> Json:
+    part = _part(path, data, part_name)
+    if part and not known:
+        raise ConfigError(f"{path}: {part_name}: a {data['role']} of engine {data['engine']} has none", f"take {', '.join(map(str, part))} out")
+    _known(path, part, known, f"{part_name}: ")
     for key, value in part.items():
-        if not isinstance(value, PARAMETERS[key]) or isinstance(value, bool) or (not isinstance(value, str) and value < 0):
-            raise ConfigError(f"{path}: parameters: {key} is {value!r}", "give a text" if PARAMETERS[key] is str else "give a number that is not negative")
+        _right(path, f"{part_name}: {key}", value, known[key])
     return part
 
 
-def _limits(path: Path, data: Json) -> Mapping[str, int]:
-    part = _part(path, data, "limits")
-    _known(path, part, LIMITS, "limits: ")
-    for key, value in part.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise ConfigError(f"{path}: limits: {key} is {value!r}", "give a whole number that is not negative")
-    return {**LIMITS, **part}
+def _right(path: Path, what: str, value: Any, check: Check) -> None:
+    if wanted := check(value):
+        raise ConfigError(f"{path}: {what} is {value!r}", f"give {wanted}")
 
 
+def _settings(path: Path, data: Json) -> Json:
+    """Of its engine; those of an engine that is not known are left to whoever tries it."""
+    program = (data["role"], data["engine"])
+    known = settings.SETTINGS.get(program)
+    found = _part(path, data, "settings") if known is None else _checked(path, data, "settings", known)
+    missing = [name for name in settings.NEEDED.get(program, ()) if name not in found]
+    if missing:
+        raise ConfigError(f"{path}: settings: {missing[0]} is missing", "take it from the shipped agent")
+    return found
+
+
+@no_keys()
 def _read_team(path: Path) -> TeamSpec:
     data = _mapping(path, _text(path))
     _known(path, data, TEAM)
@@ -228,9 +244,10 @@ def _read_team(path: Path) -> TeamSpec:
         raise ConfigError(f"{path}: no {missing[0]} among the members", f"name an agent for each of designer, reviewer, coder; {', '.join(ROLES[3:])} and ranker may be left out")
     if data.get("name") != path.stem:
         raise ConfigError(f"{path}: its name is {data.get('name')!r}", f"name it {path.stem}, as the file")
+    for role, member in members.items():
+        if not isinstance(member, str):
+            raise ConfigError(f"{path}: members: {role} is {member!r}", "give the name of an agent")
     rounds, accept = data.get("rounds", 1), data.get("accept", 3.0)
-    if not isinstance(rounds, int) or not 1 <= rounds <= 10:
-        raise ConfigError(f"{path}: rounds is {rounds!r}", "give a whole number from 1 to 10")
-    if not isinstance(accept, (int, float)) or not 0 <= accept <= 5:
-        raise ConfigError(f"{path}: accept is {accept!r}", "give a rating from 0 to 5")
+    _right(path, "rounds", rounds, settings.ROUNDS)
+    _right(path, "accept", accept, settings.ACCEPT)
     return TeamSpec(path.stem, str(data.get("about", "")).strip(), members, rounds, float(accept))
