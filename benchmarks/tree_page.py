@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,27 +113,32 @@ def serving(folder: Path, n: int) -> Iterator[str]:
 
 
 def grow(folder: Path, n: int) -> None:
-    """A tree of `n` designs: references, then mutations and crossovers of earlier ones in every state."""
+    """A tree of `n` designs: references, then mutations and crossovers of earlier ones in every state, each with a unit or a hyperparameter of its own."""
     r, store = random.Random(0), BuildSystem(Config.from_env({"DATA_DIR": str(folder)})).open().store
-    ids = [d.id for d in store.designs.all()]
-    units = store.proposals.newest("gpt2").units
-    for i in range(n - len(ids)):
-        parents = r.sample(ids[-60:], r.choice((1, 1, 2)))
-        design = f"s{i // 3}-{i % 3 + 1}"
-        store.designs.add(design, f"synthetic {i}", Kind.AGENT, Mode.CROSSOVER if len(parents) > 1 else Mode.MUTATION, parents, "genetic_designer",
-                          f"s{i // 3}", i % 3, "block.channel `mlp_gelu` → `swiglu`: a summary of usual length, for the hover")
-        proposal = store.proposals.add(design, "genetic_designer", False, f"gla · swiglu {i}", "body", units)
-        store.reviews.add(proposal.id, "rule_reviewer", r.uniform(1, 5), {}, "text")
-        state = r.random()
-        if state < 0.15:
-            store.decisions.add(Verb.REFUSE, "you", design, reason="synthetic")
-        elif state < 0.6:
-            made = store.implementations.add(design, "compose_coder", f"# {i}", units)
-            store.checks.add(made.id, CheckReport(state > 0.2, "nano", (), None))
-            if state > 0.35:
-                row = store.verifications.start(design, made.id, "nano", 0, "python docs", "h")
-                store.verifications.finish(row.id, Metrics(r.uniform(2, 3), 0.02, 4, 60, 4, 600_000, 9000, 60, 5, 790_000, 260_000, 4, 128, 600, {}), {})
-        ids.append(design)
+    designs = store.designs.all()
+    ids, known = [d.id for d in designs], dict(store.unit_trees())
+    with store.together():                    # one transaction: ten thousand of them would take minutes
+        for i in range(n - len(ids)):
+            parents = r.sample(ids[-max(60, len(ids) // 3):], r.choice((1, 1, 2)))
+            design = f"s{i // 3}-{i % 3 + 1}"
+            store.designs.add(design, f"synthetic {i}", Kind.AGENT, Mode.CROSSOVER if len(parents) > 1 else Mode.MUTATION, parents, "genetic_designer",
+                              f"s{i // 3}", i % 3, "block.channel `mlp_gelu` → `swiglu`: a summary of usual length, for the hover")
+            units = known.get(parents[0], known["gpt2"])
+            path, node = r.choice(units.walk())
+            units = units.replace(path, replace(node, config={**node.config, "variant": r.randrange(50)}))
+            known[design] = units
+            proposal = store.proposals.add(design, "genetic_designer", False, f"gla · swiglu {i}", "body", units)
+            store.reviews.add(proposal.id, "rule_reviewer", r.uniform(1, 5), {}, "text")
+            state = r.random()
+            if state < 0.15:
+                store.decisions.add(Verb.REFUSE, "you", design, reason="synthetic")
+            elif state < 0.6:
+                made = store.implementations.add(design, "compose_coder", f"# {i}", units)
+                store.checks.add(made.id, CheckReport(state > 0.2, "nano", (), None))
+                if state > 0.35:
+                    row = store.verifications.start(design, made.id, "nano", 0, "python docs", "h")
+                    store.verifications.finish(row.id, Metrics(r.uniform(2, 3), 0.02, 4, 60, 4, 600_000, 9000, 60, 5, 790_000, 260_000, 4, 128, 600, {}), {})
+            ids.append(design)
     store.close()
 
 

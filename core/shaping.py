@@ -6,10 +6,17 @@ Each is a decision that its opposite takes back; what the selector makes of them
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from core.errors import UsageError
+from core.outlines import Outlines
 from core.store import Store
-from core.types import Decision, Json, Verb
+from core.types import Decision, Design, Json, Status, Verb
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 LARGEST_BOOST = 100.0
 LONGEST_TAG = 40                     # characters
@@ -45,6 +52,30 @@ class Shaping:
         if not on and word not in (tags := self.store.designs.get(design_id).tags):
             raise UsageError(f"{design_id} has no tag {word!r}", f"its tags are {', '.join(tags) or 'none'}")
         return self._shape(Verb.TAG, design_id, {"tag": word, "on": on})
+
+    # ------------------------------------------------------------------------------------------ seeing
+
+    def bound(self, tree: nx.DiGraph) -> list[str]:
+        """What every selector is bound to by persons' words, a line each."""
+        from core.selection.wishes import words  # networkx, for those who ask
+
+        return words(tree)
+
+    def left_alone(self, tree: nx.DiGraph) -> set[str]:
+        """Every design that a prune reaches."""
+        from core.selection.wishes import pruned
+
+        return pruned(tree)
+
+    def passed_over(self, designs: Iterable[Design]) -> set[str]:
+        """Proposals whose session closed without implementing them: others of it were better."""
+        closed = {s.id for s in self.store.sessions.all() if s.closed_at is not None}
+        return {d.id for d in designs if d.session_id in closed and d.status in (Status.PROPOSED, Status.APPROVED)}
+
+    @cached_property
+    def outlines(self) -> Outlines:
+        """Unit trees and novelty of all designs, for screens that show thousands."""
+        return Outlines(self.store)
 
     def _shape(self, verb: Verb, design_id: str, data: Json, reason: str = "") -> Decision:
         self.store.designs.get(design_id)

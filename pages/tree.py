@@ -5,16 +5,19 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
-from app.widgets import graph
+from app.widgets import graph, tree_graph
 from app.widgets.design_card import draw_card
-from app.widgets.tree_graph import figure, layout
+from app.widgets.tree_chosen import draw_chosen, tray
+from app.widgets.tree_filters import draw_choices
 from core.desk import Desk
-from core.types import Design, Kind, Status
+from core.types import Design, Kind
 
-CHART = "tree-chart"
+CHART, OPEN = "tree-chart", "tree-open"
 
 
 def main() -> None:
+    if opened := st.session_state.pop(OPEN, ""):
+        shell.go("design", design=opened)
     desk = shell.desk()
     version = desk.store.version()
     designs = tree(version)
@@ -22,19 +25,28 @@ def main() -> None:
     if not everything:
         st.info("The tree is empty. `python -m core init` seeds it with the library's references.", icon=":material/park:")
         return
-    shown, colour = filters(desk, everything)
     selected = st.query_params.get("design", "")
     left, right = st.columns([2.1, 1], gap="medium")
     with left:
-        draw_tree(version, len(designs), shown, colour, (selected, *tray()))
+        layers, colour, fits = draw_choices(desk, everything)
+        if fits == []:
+            st.info("No design fits these filters; all are shown faintly.", icon=":material/filter_alt_off:")
+        with st.container(key="tree-feeds"):
+            graph.feed("structure", structure(version))
+            graph.feed("places", places(version, layers))
+            graph.feed("paint", paint(version, colour))
+        graph.draw_graph(CHART, selected, [i for i in tray() if i in designs], fits, acted)
+        draw_bound(desk, designs)
     with right:
-        draw_tray()
+        draw_chosen(desk, designs)
         if selected and selected in designs:
             draw_card(desk, designs, selected)
         elif selected:
-            st.warning(f"There is no design {selected}.")
+            st.warning(f"There is no design {shell.plain(selected)}.")
         else:
             draw_start(everything)
+    with left, st.container(key="tree-feeds-later"):  # what only the hover needs comes last
+        graph.feed("units", units(version))
     shell.live(lambda: unchanged(desk, version), bool(desk.queue.all(limit=1, states=shell.LIVE)), every=2.0)
 
 
@@ -49,65 +61,64 @@ def tree(version: str):
     return shell.desk().store.tree()
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def drawing(version: str, shown: tuple[str, ...], colour: str, selected: tuple[str, ...]):
-    designs = tree(version)
-    return figure(designs, layout([designs.nodes[n]["design"] for n in shown]), list(shell.desk().scales), colour, selected)
+@st.cache_resource(max_entries=4, show_spinner=False)
+def structure(version: str) -> str:
+    desk, designs = shell.desk(), tree(version)
+    return tree_graph.structure(designs, list(desk.scales), desk.passed_over(_all(version)), desk.left_alone(designs))
 
 
-def filters(desk: Desk, everything: list[Design]) -> tuple[list[Design], str]:
-    measured = [s for s in desk.scales if any(s in d.scores for d in everything)]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Search", key="tree-search", placeholder="title, id, author, summary", width=260)
-        statuses = st.multiselect("Status", [str(s) for s in Status], key="tree-status", placeholder="all", width=230)
-        kinds = st.multiselect("Kind", [str(k) for k in Kind], key="tree-kind", placeholder="all", width=200)
-        colour = st.selectbox("Colour", ["status", *measured], key="tree-colour", width=130,
-                              format_func=lambda c: "by status" if c == "status" else f"score at {c}")
-        scale = st.selectbox("Measured at", ["any", *measured], key="tree-scale", width=130)
-    words = text.lower().split()
-
-    def fits(d: Design) -> bool:
-        said = f"{d.id} {d.title} {d.author} {d.summary}".lower()
-        return (all(w in said for w in words) and (not statuses or d.status in statuses) and (not kinds or d.kind in kinds)
-                and (scale == "any" or scale in d.scores))
-
-    return [d for d in everything if fits(d)], colour
+@st.cache_resource(max_entries=12, show_spinner=False)
+def places(version: str, layers: str) -> str:
+    return tree_graph.arranged(_all(version), layers).to_json()
 
 
-def clicked(design: str, add: bool) -> None:
-    """A click shows a design; with shift or ctrl it also goes to those chosen, or leaves them."""
-    st.query_params["design"] = design
-    if add:
-        tray().remove(design) if design in tray() else tray().append(design)
+@st.cache_resource(max_entries=12, show_spinner=False)
+def paint(version: str, colour: str) -> str:
+    desk, designs = shell.desk(), _all(version)
+    match colour:
+        case "status":
+            return tree_graph.by_status(designs)
+        case "author":
+            return tree_graph.by_author(designs)
+        case "mode":
+            return tree_graph.by_mode(designs)
+        case "novelty":
+            return tree_graph.by_number(designs, desk.outlines.novelty(), "novelty", "no units", ("{high} (new)", "{low} (seen before)"), bright_is_low=False)
+        case "money":
+            spent = {i: s.money for i, s in desk.store.calls.by_design().items() if s.money}
+            return tree_graph.by_number(designs, spent, "US dollars of model calls", "nothing spent", ("{low}", "{high}"))
+        case _ if colour.startswith("size "):
+            costs = desk.store.costs.by_design(desk.scales[colour[5:]])
+            return tree_graph.by_number(designs, {i: float(c.params) for i, c in costs.items()}, f"parameters at {colour[5:]}", "not counted", ("{low}", "{high}"))
+    return tree_graph.by_score(designs, colour)
 
 
-def tray() -> list[str]:
-    return st.session_state.setdefault("tray", [])
+@st.cache_resource(max_entries=2, show_spinner=False)
+def units(version: str) -> str:
+    return tree_graph.units(_all(version), shell.desk().outlines.trees())
 
 
-def draw_tree(version: str, total: int, shown: list[Design], colour: str, selected: tuple[str, ...]) -> None:
-    if not shown:
-        st.info("No design fits these filters.", icon=":material/filter_alt_off:")
-        return
-    graph.draw_graph(drawing(version, tuple(d.id for d in shown), colour, selected), CHART, clicked)
-    shapes = "■ reference  ● proposed by an agent  ◆ by hand · larger: measured at a larger scale · dotted: crossover"
-    st.caption(f"{len(shown)} of {total} designs · {shapes} · click to look, shift-click to choose several · scroll to zoom, drag to move")
+def _all(version: str) -> list[Design]:
+    return [data["design"] for _, data in tree(version).nodes(data=True)]
 
 
-def draw_tray() -> None:
-    """The designs chosen as parents or for a verification."""
-    if not tray():
-        return
-    with st.container(border=True):
-        st.markdown(f"**Chosen:** {', '.join(tray())}")
-        with st.container(horizontal=True):
-            if st.button("Crossover" if len(tray()) > 1 else "Mutate", type="primary", icon=":material/merge:", key="tray-cross"):
-                shell.go("studio", parents=",".join(tray()))
-            if st.button("Verify", icon=":material/science:", key="tray-verify"):
-                shell.go("verify", designs=",".join(tray()))
-            if st.button("Clear", icon=":material/close:", key="tray-clear"):
-                st.session_state["tray"] = []
-                st.rerun()
+def acted(design: str, chosen: list[str], opened: bool) -> None:
+    """What was done on the graph: a design shown, several chosen, one opened."""
+    if design:
+        st.query_params["design"] = design
+    else:
+        st.query_params.pop("design", None)
+    st.session_state["tray"] = chosen
+    if opened:
+        st.session_state[OPEN] = design
+
+
+def draw_bound(desk: Desk, designs) -> None:
+    """What the selector is bound to by persons."""
+    said = desk.bound(designs)
+    if said:
+        with st.expander(f"The selector obeys: {len(said)} wish{'es' if len(said) > 1 else ''}", icon=":material/account_tree:"):
+            st.markdown("\n".join(f"- {shell.plain(line)}" for line in said))
 
 
 def draw_start(everything: list[Design]) -> None:
@@ -118,7 +129,7 @@ def draw_start(everything: list[Design]) -> None:
         "3. Read, edit, **approve** or refuse, and implement the best.\n"
         "4. **Verify**: train it at `nano`, in about a minute, against gpt2 on the same data.")
     new = sum(d.kind is not Kind.REFERENCE for d in everything)
-    st.caption(f"{len(everything) - new} references, {new} proposed designs so far.")
+    st.caption(f"{len(everything) - new} references, {new} proposed designs so far. The graph takes keys: press **?** there.")
 
 
 main()

@@ -92,6 +92,12 @@ class Calls:
             found = {row[0]: _spent(row[1:]) for row in c.execute(query)}
         return dict(sorted(found.items(), key=lambda pair: (-pair[1].money, -pair[1].tokens)))
 
+    def by_design(self) -> dict[str, Spent]:
+        """Of every design that any call was about."""
+        query = select(CallRow.design_id, *_SUMS).where(CallRow.state != CallState.ASKED, CallRow.design_id.is_not(None)).group_by(CallRow.design_id)
+        with self._db.read() as c:
+            return {row[0]: _spent(row[1:]) for row in c.execute(query)}
+
     def spent(self, key: str | None = None, stream: str | None = None, design: str | None = None, run: str | None = None) -> Spent:
         """Tokens and money of one key, dialog, design or run, failed tries included; of everything when none is named."""
         wanted = ((CallRow.key, key), (CallRow.stream, stream), (CallRow.design_id, design), (CallRow.run_id, run))

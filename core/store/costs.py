@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import insert, select
 
 from core.store.engine import Database
-from core.store.tables import CostRow
+from core.store.tables import CostRow, ImplementationRow
 from core.types import Costs, Scale
 
 
@@ -25,6 +25,13 @@ class CostTable:
                     for code_hash, scale, costs in counted if (code_hash, scale.name, scale.shape) not in known]
             if rows:
                 c.execute(insert(CostRow), rows)
+
+    def by_design(self, scale: Scale) -> dict[str, Costs]:
+        """Of every design's newest code that was counted at the scale as it is now."""
+        query = select(ImplementationRow.design_id, CostRow.costs).join(CostRow, CostRow.code_hash == ImplementationRow.code_hash).where(
+            CostRow.scale == scale.name, CostRow.shape == scale.shape).order_by(ImplementationRow.id)
+        with self._db.read() as c:
+            return {design: Costs(**costs) for design, costs in c.execute(query)}
 
     def of(self, code_hash: str, scales: Mapping[str, Scale]) -> dict[str, Costs]:
         """By scale, in the ladder's order, as far as they were counted for the scales as they are now."""

@@ -7,7 +7,6 @@ from screens import HOSTILE, said
 from streamlit.testing.v1 import AppTest
 
 from app.widgets.curves import curve_figure, smoothed
-from app.widgets.tree_graph import figure, layout
 from core.desk import Desk
 from core.errors import Conflict, UsageError
 from core.types import CurvePoint, Kind, Mode, Status
@@ -111,32 +110,6 @@ def test_hostile_text_is_shown_as_text(open_page, desk: Desk, page: str):
     desk.comment("evil", HOSTILE)
     test = open_page(page, design="evil")
     assert not any(m.allow_html for m in test.markdown)
-    graph = desk.store.tree()
-    drawn = figure(graph, layout([d["design"] for _, d in graph.nodes(data=True)]), ["nano"], "status").to_json()
-    assert "<script>" not in drawn.replace("\\u003c", "<")
-
-
-def test_layers_go_down_by_generation_and_children_stand_under_parents(desk: Desk, work):
-    for i in range(30):
-        desk.store.designs.add(f"c{i}", "c", Kind.AGENT, Mode.MUTATION, ["gpt2" if i % 2 else "retnet"])
-    designs = desk.store.designs.all()
-    at = layout(designs)
-    assert len(set(at.values())) == len(designs)
-    roots = [at[d.id] for d in designs if d.generation == 0]
-    children = [at[d.id] for d in designs if d.generation == 1]
-    assert max(y for _, y in children) < min(y for _, y in roots)
-    left, right = sorted(("gpt2", "retnet"), key=lambda r: at[r][0])
-    mean = {r: sum(at[d.id][0] for d in designs if d.parents == (r,)) / 15 for r in (left, right)}
-    assert mean[left] < mean[right]
-
-
-def test_colours_follow_the_score(desk: Desk, work):
-    desk.verify(["gpt2", "gla"], "nano", [0])
-    work()
-    graph = desk.store.tree()
-    fig = figure(graph, layout([d["design"] for _, d in graph.nodes(data=True)]), ["nano"], "nano")
-    coloured = next(t for t in fig.data if t.name == "bits per byte at nano")
-    assert sorted(coloured.marker.color) == sorted(d.scores["nano"] for d in desk.store.designs.all() if d.scores)
 
 
 def test_smoothing_keeps_a_constant_and_curves_are_thinned():

@@ -228,7 +228,7 @@ def test_the_number_of_queries_does_not_grow_with_the_tree(store, implemented, m
         counted.clear()
         store.tree()
         counts.append(len(counted))
-    assert counts[0] == counts[1] == counts[2] <= 12
+    assert counts[0] == counts[1] == counts[2] <= 13
 
 
 def test_unit_trees_are_those_of_the_newest_proposals(store):

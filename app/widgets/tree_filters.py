@@ -1,0 +1,73 @@
+"""Which designs of the tree one wants to see, how they are layered and coloured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, time
+
+import streamlit as st
+
+from core.desk import Desk
+from core.types import Design, Kind, Mode, Status
+
+LAYERS, COLOURS = ("generation", "time"), ("status", "author", "mode", "novelty", "money")
+NAMES = {"tree-status": list, "tree-author": list, "tree-mode": list, "tree-kind": list, "tree-tag": list}
+
+
+def draw_choices(desk: Desk, designs: Sequence[Design]) -> tuple[str, str, list[int] | None]:
+    """(layers, colour, numbers of the designs that fit the filters or None when there are none)."""
+    measured = [s for s in desk.scales if any(s in d.scores for d in designs)]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        layers = st.selectbox("Layers", [*LAYERS, *measured], key="tree-layers", width=170,
+                              format_func=lambda name: {"generation": "by generation", "time": "by time"}.get(name, f"by score at {name}"))
+        colours = [*COLOURS[:3], *measured, *COLOURS[3:], *(f"size {s}" for s in list(desk.scales)[:3])]
+        colour = st.selectbox("Colour", colours, key="tree-colour", width=190, format_func=_colour_name)
+        active = sum(bool(st.session_state.get(name)) for name in NAMES) + (st.session_state.get("tree-scale", "any") != "any") + bool(st.session_state.get("tree-since"))
+        with st.popover("Filters" + (f" · {active}" if active else ""), icon=":material/filter_alt:"):
+            fits = _filters(designs, measured)
+    return layers, colour, fits
+
+
+def _colour_name(colour: str) -> str:
+    fixed = {"status": "by status", "author": "by author", "mode": "by mode", "novelty": "novelty when it came", "money": "money spent on it"}
+    return fixed.get(colour) or (f"parameters at {colour[5:]}" if colour.startswith("size ") else f"score at {colour}")
+
+
+def _filters(designs: Sequence[Design], measured: Sequence[str]) -> list[int] | None:
+    authors, tags = sorted({d.author for d in designs}), sorted({t for d in designs for t in d.tags})
+    one, two = st.columns(2)
+    with one:
+        statuses = st.multiselect("Status", [str(s) for s in Status], key="tree-status", placeholder="all")
+        who = st.multiselect("Author", authors, key="tree-author", placeholder="all")
+        words = st.multiselect("Tag", tags, key="tree-tag", placeholder="all", disabled=not tags)
+    with two:
+        modes = st.multiselect("Mode", [str(m) for m in Mode], key="tree-mode", placeholder="all")
+        kinds = st.multiselect("Kind", [str(k) for k in Kind], key="tree-kind", placeholder="all")
+        since = st.date_input("Since", value=None, key="tree-since", format="YYYY-MM-DD")
+    scale = st.selectbox("Measured at", ["any", *measured], key="tree-scale", help="only designs with a score there; then a range of scores can be set")
+    low, high = _range(designs, scale)
+    if st.button("Clear all", icon=":material/filter_alt_off:", key="tree-clear", on_click=_clear):
+        return None
+    if not (statuses or who or words or modes or kinds or since or scale != "any"):
+        return None
+    start = datetime.combine(since, time(), datetime.now().astimezone().tzinfo).astimezone(UTC) if since else None
+    return [i for i, d in enumerate(designs)
+            if (not statuses or d.status in statuses) and (not who or d.author in who) and (not words or set(words) & set(d.tags)) and (not modes or d.mode in modes)
+            and (not kinds or d.kind in kinds) and (start is None or d.created_at >= start)
+            and (scale == "any" or low - 1e-9 <= d.scores.get(scale, float("inf")) <= high + 1e-9)]
+
+
+def _range(designs: Sequence[Design], scale: str) -> tuple[float, float]:
+    """Of scores; nothing to choose where there are fewer than two."""
+    scores = sorted({round(d.scores[scale], 4) for d in designs if scale in d.scores}) if scale != "any" else []
+    if len(scores) < 2:
+        return 0.0, 1e9
+    low, high = st.slider("Bits per byte", scores[0], scores[-1], (scores[0], scores[-1]), step=max(1e-4, round((scores[-1] - scores[0]) / 200, 4)), format="%.3f", key=f"tree-range-{scale}")
+    return low - 5e-5, high + 5e-5
+
+
+def _clear() -> None:
+    for name, kind in NAMES.items():
+        st.session_state[name] = kind()
+    st.session_state["tree-scale"] = "any"
+    st.session_state["tree-since"] = None

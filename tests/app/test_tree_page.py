@@ -1,0 +1,224 @@
+"""The tree's page without a browser, what it sends to the graph, and the wishes that can be spoken there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from screens import said
+
+from app.widgets import tree_graph
+from core.desk import Desk
+from core.types import Design, Kind, Mode, Status, UnitTree, Verb
+
+
+def grown(desk: Desk, n: int, parents: tuple[str, ...] = ("gpt2", "retnet")) -> list[Design]:
+    for i in range(n):
+        desk.store.designs.add(f"c{i}", "c", Kind.AGENT, Mode.MUTATION, [parents[i % len(parents)]], "somebody")
+    return desk.store.designs.all()
+
+
+def test_layers_go_down_by_generation_and_children_stand_under_parents(desk: Desk):
+    designs = grown(desk, 30)
+    at = tree_graph.layout(designs)
+    assert len(set(at.values())) == len(designs)
+    assert max(at[d.id][1] for d in designs if d.generation == 1) < min(at[d.id][1] for d in designs if d.generation == 0)
+    left, right = sorted(("gpt2", "retnet"), key=lambda r: at[r][0])
+    mean = {r: sum(at[d.id][0] for d in designs if d.parents == (r,)) / 15 for r in (left, right)}
+    assert mean[left] < mean[right]
+
+
+def test_layers_of_time_hold_the_earlier_ones_higher(desk: Desk):
+    designs = grown(desk, 30)
+    made = tree_graph.arranged(designs, "time")
+    assert made.layer == sorted(made.layer)
+    assert max(made.layer) > 2
+    assert all(0 <= x <= 1 for x in made.x)
+    assert len(set(zip(made.x, made.y, strict=True))) == len(designs)
+
+
+def test_layers_of_scores_hold_the_best_on_top_and_the_unmeasured_below(desk: Desk, work):
+    desk.verify(["gpt2", "gla", "llama"], "nano", [0])
+    work()
+    designs = desk.store.designs.all()
+    layer = dict(zip((d.id for d in designs), tree_graph.arranged(designs, "nano").layer, strict=True))
+    measured = sorted((d for d in designs if d.scores), key=lambda d: d.scores["nano"])
+    assert [layer[d.id] for d in measured] == sorted(layer[d.id] for d in measured)
+    assert {layer[d.id] for d in designs if not d.scores} == {max(layer.values())}
+
+
+def test_colours_follow_status_author_score_and_say_what_is_unknown(desk: Desk, work):
+    desk.verify(["gpt2", "gla"], "nano", [0])
+    work()
+    designs = grown(desk, 2)
+    status = json.loads(tree_graph.by_status(designs))
+    assert [status["names"][v] for v in status["values"]] == [str(d.status) for d in designs]
+    author = json.loads(tree_graph.by_author(designs))
+    assert set(author["names"]) == {"library", "somebody"}
+    score = json.loads(tree_graph.by_score(designs, "nano"))
+    assert [v is not None for v in score["values"]] == [bool(d.scores) for d in designs]
+    assert score["low"] <= score["high"]
+    assert score["unknown"] == "not measured"
+    assert all(v is None for v in json.loads(tree_graph.by_number(designs, {}, "money", "nothing spent", ("{low}", "{high}")))["values"])
+
+
+def test_refused_failed_pruned_and_passed_over_designs_are_ghosts(desk: Desk, work):
+    session = desk.start_session(["gpt2"], n_proposals=2, n_implement=1, gate="auto")
+    work()
+    grown(desk, 3)
+    desk.refuse("c0", "too costly")
+    desk.prune("c1")
+    graph = desk.store.tree()
+    designs = [data["design"] for _, data in graph.nodes(data=True)]
+    sent = json.loads(tree_graph.structure(graph, list(desk.scales), desk.passed_over(designs), desk.left_alone(graph)))
+    ghosts = dict(zip(sent["ids"], sent["ghost"], strict=True))
+    assert (ghosts["c0"], ghosts["c1"], ghosts["c2"], ghosts["gpt2"]) == (tree_graph.REFUSED, tree_graph.PRUNED, 0, 0)
+    proposed = desk.store.designs.of_session(session.id)
+    assert sorted(ghosts[d.id] for d in proposed) == [0, tree_graph.SUPERSEDED]
+    assert sent["parents"][sent["ids"].index("c1")] == [sent["ids"].index("retnet")]
+
+
+def test_the_hover_gets_each_designs_units(desk: Desk):
+    designs = desk.store.designs.all()
+    sent = json.loads(tree_graph.units(designs, desk.outlines.trees()))
+    depth, slot, unit = sent["of"][[d.id for d in designs].index("gpt2")][:3]
+    assert (depth, sent["slots"][slot]) == (0, "block")
+    assert sent["units"][unit] == dict(desk.store.unit_trees())["gpt2"].unit
+
+
+def test_novelty_is_the_distance_to_the_nearest_earlier_structure(desk: Desk):
+    from core.gab.structure import distance
+
+    first = dict(desk.outlines.novelty())
+    trees = desk.store.unit_trees()
+    for n, (design, tree) in enumerate(trees):
+        assert first[design] == pytest.approx(min((distance(tree, other) for _, other in trees[:n]), default=1.0), abs=1e-6)
+    gpt2 = dict(trees)["gpt2"]
+    for name, tree in (("same", gpt2), ("other", UnitTree("nobody_wrote_this"))):
+        desk.store.designs.add(name, name, Kind.AGENT, Mode.MUTATION, ["gpt2"])
+        desk.store.proposals.add(name, "a", False, name, "", tree)
+    later = desk.outlines.novelty()
+    assert (later["same"], later["other"]) == (0.0, 1.0)
+    assert {k: later[k] for k in first} == first
+
+
+def test_the_page_filters_by_status_author_tag_and_score(open_page, desk: Desk, work):
+    desk.verify(["gpt2", "gla"], "nano", [0])
+    work()
+    grown(desk, 4)
+    desk.tag("c1", "worth a look")
+    test = open_page("tree")
+
+    def shown() -> set[str]:
+        ids = [d.id for d in desk.store.designs.all()]
+        state = json.loads(next(json.loads(e.proto.json) if isinstance(e.proto.json, bytes) else e.proto.json for e in test.get("bidi_component") if "fits" in e.proto.json))
+        return {ids[i] for i in state["fits"]} if state["fits"] is not None else set(ids)
+
+    assert len(shown()) == len(desk.store.designs.all())
+    test.multiselect(key="tree-author").set_value(["somebody"]).run()
+    assert shown() == {"c0", "c1", "c2", "c3"}
+    test.multiselect(key="tree-tag").set_value(["worth a look"]).run()
+    assert shown() == {"c1"}
+    test.button(key="tree-clear").click().run()
+    test.selectbox(key="tree-scale").set_value("nano").run()
+    assert shown() == {"gpt2", "gla"}
+    best = min(("gpt2", "gla"), key=lambda i: desk.store.designs.get(i).scores["nano"])
+    low, high = test.slider(key="tree-range-nano").value
+    test.slider(key="tree-range-nano").set_value((low, (low + high) / 2)).run()
+    assert shown() == {best}
+    test.multiselect(key="tree-status").set_value(["failed"]).run()
+    assert "No design fits" in said(test)
+
+
+def test_every_layering_and_colour_can_be_chosen(open_page, desk: Desk, work):
+    desk.verify(["gpt2"], "nano", [0])
+    work()
+    test = open_page("tree")
+    for key, options in (("tree-layers", ["generation", "time", "nano"]), ("tree-colour", ["author", "mode", "nano", "novelty", "money", "size nano", "status"])):
+        for option in options:
+            test.selectbox(key=key).set_value(option).run()
+            assert not test.exception
+            assert not test.error, option
+
+
+def test_several_chosen_designs_are_refused_tagged_pinned_and_pruned_together(open_page, desk: Desk):
+    grown(desk, 3)
+    test = open_page("tree")
+    test.session_state["tray"] = ["c0", "c1", "gpt2"]
+    test.run()
+    assert "Chosen:** c0, c1, gpt2" in said(test)
+    test.text_input(key="tray-tag-word").set_value("batch").run()
+    test.button(key="tray-tag-now").click().run()
+    assert [desk.store.designs.get(i).tags for i in ("c0", "c1", "gpt2", "c2")] == [("batch",)] * 3 + [()]
+    test.button(key="tray-pin").click().run()
+    test.button(key="tray-boost").click().run()
+    assert (desk.store.designs.get("c1").pinned, desk.store.designs.get("c1").boost) == (True, 3.0)
+    assert "c1 is boosted by you ×3" in said(test)
+    test.button(key="tray-prune").click().run()
+    assert desk.store.designs.get("c0").pruned
+    test.text_input(key="tray-words").set_value("not now").run()
+    test.button(key="tray-refuse-now").click().run()
+    assert [desk.store.designs.get(i).status for i in ("c0", "c1", "c2", "gpt2")] == [Status.REFUSED, Status.REFUSED, Status.PROPOSED, Status.IMPLEMENTED]
+
+
+def test_a_batch_that_cannot_be_done_changes_nothing_and_says_why(open_page, desk: Desk):
+    grown(desk, 2)
+    test = open_page("tree")
+    test.session_state["tray"] = ["c0", "c1"]
+    test.run()
+    before = len(desk.store.decisions.all())
+    test.button(key="tray-refuse-now").click().run()
+    assert "a refusal needs a reason" in said(test).replace("\\", "")
+    test.button(key="tray-tag-now").click().run()
+    assert "a tag needs a word" in said(test).replace("\\", "")
+    assert len(desk.store.decisions.all()) == before
+
+
+def test_a_wish_is_kept_taken_back_and_told(desk: Desk):
+    grown(desk, 4, ("gla",))
+    desk.boost("gla", 3)
+    desk.pin("c0", reason="mine")
+    desk.prune("c1")
+    desk.tag("c2", "  two   words ")
+    tree = desk.store.tree()
+    assert [tree.nodes[i]["design"].boost for i in ("gla", "c0")] == [3.0, 1.0]      # a branch's factor is the selector's to find
+    assert tree.nodes["c2"]["design"].tags == ("two words",)
+    assert desk.left_alone(tree) == {"c1"}
+    assert desk.bound(tree) == ["gla is boosted by you ×3: 5 designs in its branch", "c0 is pinned by you: it stays in play and climbs whatever its score",
+                                "c1 is pruned by you: 1 design left alone"]
+    desk.boost("gla", 1)
+    desk.pin("c0", False)
+    desk.prune("c1", False)
+    desk.tag("c2", "two words", False)
+    assert desk.bound(desk.store.tree()) == []
+    assert desk.store.designs.get("c2").tags == ()
+
+
+def test_a_wish_that_was_undone_does_not_count(desk: Desk):
+    desk.boost("gla", 2)
+    later = desk.boost("gla", 5)
+    desk.store.decisions.add(Verb.UNDO, "you", design_id="gla", data={"decision": later.id})
+    assert desk.store.designs.get("gla").boost == 2.0
+    assert desk.store.tree().nodes["gla"]["design"].boost == 2.0
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda desk: desk.boost("gla", 0), lambda desk: desk.boost("gla", float("nan")), lambda desk: desk.boost("gla", 1e9), lambda desk: desk.tag("gla", " "),
+    lambda desk: desk.tag("gla", "x" * 41), lambda desk: desk.tag("gla", "nope", False), lambda desk: desk.pin("nobody")])
+def test_a_senseless_wish_is_refused_in_words(desk: Desk, wrong):
+    from core.errors import ModelDiscoveryError
+
+    with pytest.raises(ModelDiscoveryError) as said_why:
+        wrong(desk)
+    assert said_why.value.mend
+    assert not desk.bound(desk.store.tree())
+
+
+def test_money_and_parameters_by_design(desk: Desk):
+    call = desk.store.calls.begin("k", "h", {}, "p:m", {}, 10.0, design_id="gla")
+    from core.types import CallState
+
+    desk.store.calls.finish(call, CallState.ANSWERED, usage={"input": 5, "output": 2}, money=0.25, charges={})
+    assert {i: s.money for i, s in desk.store.calls.by_design().items()} == {"gla": 0.25}
+    costs = desk.store.costs.by_design(desk.scales["nano"])
+    assert costs["gpt2"].params > 0
