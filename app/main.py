@@ -14,6 +14,7 @@ NAVIGATION = {
         ("studio", "Studio", "forum"),
         ("design", "Design", "edit_note"),
         ("verify", "Verify", "science"),
+        ("evolve", "Evolve", "rocket_launch"),
         ("compare", "Compare", "leaderboard"),
         ("report", "Report", "lab_profile"),
     ],

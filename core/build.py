@@ -44,6 +44,7 @@ from core.proposing import Team
 from core.replay import Replayed, read_export
 from core.selection.base import REFERENCE, Selector
 from core.selection.greedy import GreedySelector
+from core.selection.wishes import Wishes
 from core.store import Store
 from core.toolbox import Tools
 from core.types import CheckReport, Costs, Design, JobKind, JobState, Json, Kind, Mode, Outcome, Scale, Session, VerifyOptions
@@ -123,7 +124,7 @@ class BuildSystem:
         return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name, self.patience)
 
     def lab(self, desk: Desk, progress: Progress, selector: Selector | None = None, run: Run | None = None) -> Lab:
-        return Lab(desk.store, self.engine(), self.team(desk), desk.scales, progress, selector, run)
+        return Lab(desk.store, self.engine(), self.team(desk), desk.scales, progress, selector, run, this_machine(self.config))
 
     def team(self, desk: Desk) -> Team:
         """Makes agents by the names of their specs, as they are when the first one is needed; each revision that is used is kept in the store."""
@@ -299,7 +300,7 @@ class BuildSystem:
 
     def _evolve(self, desk: Desk, job: JobContext) -> Json | Later:
         p = job.job.payload
-        run = Run(p["run"], p["seed"], p["gate"], tuple(p["scales"]), p["n_proposals"], p["n_implement"], p["corpus"], p["instructions"], p.get("agents") or desk.crew(""))
+        run = Run(p["run"], p["seed"], p["gate"], tuple(desk.run_scales(p)), p["n_proposals"], p["n_implement"], p["corpus"], p["instructions"], p.get("agents") or desk.crew(""))
         order = [name for name in desk.scales if name in run.scales]
         selector = make_selector(p["selector"], run.seed, order)
         outcome = discovery.evolve(lab := self.lab(desk, job, selector, run))
@@ -342,7 +343,7 @@ def _or_later(lab: Lab, outcome: Outcome, result: Json) -> Json | Later:
 def make_selector(name: str, seed: int, scales: list[str]) -> Selector:
     if name not in SELECTORS:
         raise UsageError(f"selector {name!r} is unknown", f"use one of {', '.join(SELECTORS)}")
-    return SELECTORS[name](seed, scales)
+    return Wishes(SELECTORS[name](seed, scales), scales, seed)
 
 
 def seed_library(store: Store, library_dir: Path) -> int:

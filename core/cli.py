@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core import cli_agents, cli_data, cli_llm, cli_probe, cli_report, cli_stats
+from core import cli_agents, cli_data, cli_llm, cli_probe, cli_report, cli_run, cli_shape, cli_stats
 from core import cli_text as text
-from core.build import BuildSystem, make_selector
+from core.build import BuildSystem
 from core.cli_work import work as _work
 from core.config import Config
 from core.desk import Desk
@@ -239,34 +239,6 @@ def _seeds(words: str) -> list[int]:
     return list(dict.fromkeys(int(part) for part in words.split(",")))
 
 
-def evolve(args: argparse.Namespace) -> Answer:
-    make_selector(args.selector, args.seed, [])
-    system = BuildSystem()
-    desk = system.open()
-    before = len(desk.store.designs.all())
-    job = desk.evolve(args.design_budget, _amounts(args.verify_budget), args.seed, "ask" if args.ask else "auto", args.n,
-                      min(args.implement, args.n), args.corpus, args.selector, args.instructions, args.agents, args.money, args.tokens)
-    done = _work(desk, job)
-    found = system.found(desk.store, job.subject)
-    accounts = {a.name.split("/")[1]: a.spent for a in desk.store.ledger.accounts() if a.name.startswith(f"{job.subject}/")}
-    data = {"run": job.subject, "outcome": done.result["outcome"], "new_designs": len(desk.store.designs.all()) - before, "spent": accounts,
-            "best": found.best, "scale": found.scale, "reference": found.reference, "cost": cli_agents.cost_dict(cost := desk.store.calls.spent(run=job.subject))}
-    open_ = desk.store.sessions.open(job.subject)
-    data["waiting"] = [{"session": s.id, "why": desk.standing(s.id)[1]} for s in open_]
-    waits = "".join(f"\nsession {s.id} waits: {desk.standing(s.id)[1]}\nnext: python -m core {'resume' if desk.standing(s.id)[0] == 'paused' else 'release'} {s.id}" for s in open_)
-    return data, f"{found}\nspent: {', '.join(f'{name} {amount:g}' for name, amount in accounts.items())}\n{cli_agents.cost_words(cost)}{waits}", 0
-
-
-def _amounts(texts: Sequence[str]) -> dict[str, int]:
-    amounts: dict[str, int] = {}
-    for part in [p for entry in texts for p in entry.split(",") if p]:
-        name, _, amount = part.partition("=")
-        if not (amount.isdecimal() and amount.isascii()):
-            raise UsageError(f"--verify-budget {part!r} is not NAME=NUMBER", "for instance --verify-budget nano=3")
-        amounts[name] = int(amount)
-    return amounts
-
-
 # ----------------------------------------------------------------------------------------------------- helpers
 
 
@@ -345,13 +317,16 @@ def parser() -> argparse.ArgumentParser:
     command(cli_stats.audit, "List what is suspicious, or audit the trained weights of a verification.", *cli_stats.AUDIT)
     command(cli_stats.estimate, "What verifications would take: seconds, memory, FLOPs, money.", *cli_stats.ESTIMATE)
     command(cli_probe.probe, "Generated tasks that tell architectures apart in minutes.", *cli_probe.OPTIONS)
-    command(evolve, "Design and verify until the budgets are spent (ALG 1).",
+    command(cli_run.evolve, "Design and verify until the budgets are spent (ALG 1).",
             ("--design-budget", {"type": int, "default": 4, "help": "design sessions"}),
             ("--verify-budget", {"action": "append", "default": [], "metavar": "SCALE=N", "help": "verifications at a scale"}),
             seed, (*n[:-1], {**n[-1], "default": 2}), ni, corpus, words, agents, ("--selector", {"default": "greedy", "help": "greedy or random"}),
             ("--money", {"type": float, "metavar": "DOLLARS", "help": "what its language models may cost"}),
             ("--tokens", {"type": float, "help": "that they may take"}),
-            ("--ask", {"action": "store_true", "help": "wait for a person before anything is implemented"}))
+            ("--ask", {"action": "store_true", "help": "wait for a person before anything is implemented; short for --gates implement=ask"}), cli_run.GATES,
+            ("--detach", {"action": "store_true", "help": "leave it to a worker"}))
+    command(cli_run.runs, "List the runs of evolve.")
+    command(cli_run.run, "Look at a run of evolve, or say something to it.", *cli_run.RUN)
     command(cli_data.data, "List corpora, show one, or make one ready; stopped at any time, it goes on where it was.", *cli_data.OPTIONS)
     command(cli_agents.agents, "List agents and teams, show one, try one, or list what people taught them.", *cli_agents.AGENTS)
     command(cli_agents.pause, "Stop a session's agents before their next call.", *cli_agents.PAUSE)

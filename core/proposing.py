@@ -14,7 +14,7 @@ from core.agents.ranker import ModelRanker
 from core.agents.reviewer import said
 from core.agents.speaker import Asking, Setting, Toolbox
 from core.agents.stuck import LAST, Said
-from core.errors import BudgetPaused, DesignError, NotFound, Paused, Unusable
+from core.errors import BudgetPaused, DesignError, NotFound, Paused, Unusable, Withdrawn
 from core.gab.structure import renamed
 from core.gab.units import UnitLibrary
 from core.guidance import Lessons
@@ -82,11 +82,17 @@ class Proposing:
             yield from events
             after = events[-1].id
 
-    def setting(self, session: Session | None, stream: str, dialog: Dialog, scale: str) -> Setting:
-        """What a session's agents share."""
+    def setting(self, session: Session | None, stream: str, dialog: Dialog, scale: str, design_id: str = "") -> Setting:
+        """What a session's agents share; those who work on one design stop when it is refused."""
+        def may_speak() -> None:
+            if session:
+                self.refuse_paused(session)
+            if design_id:
+                self.refuse_withdrawn(design_id)
+
         run = self.current.id if self.current else ""
         return Setting(self.team.asking(session), dialog, stream, self.team.toolbox(scale), self.progress.check_cancel,
-                       lambda: self.refuse_paused(session) if session else None, self.store.guidance.carried, lambda role: self._steering(session, role), run)
+                       may_speak, self.store.guidance.carried, lambda role: self._steering(session, role), run)
 
     def _at(self, session: Session, phase: str, note: str) -> Setting:
         """The session's setting at the beginning of a phase, which the screen is told of. Raises Paused where a person has stopped it."""
@@ -106,6 +112,13 @@ class Proposing:
         words = [d for d in self.store.decisions.of(session_id=session.id) if d.verb is Verb.PAUSE]
         if words and words[-1].data.get("on"):
             raise Paused(f"paused by {words[-1].author}", "press Go on, or: python -m core resume " + session.id)
+        if self.current is not None and self.halted():
+            raise Paused("its run is paused", f"resume it on the Evolve page, or: python -m core run resume {self.current.id}")
+
+    def refuse_withdrawn(self, design_id: str) -> None:
+        """Raises Withdrawn where a person refused the design while its code was being written."""
+        if self.store.designs.get(design_id).status is Status.REFUSED:
+            raise Withdrawn(f"{design_id} was refused", f"approve it, then: python -m core implement {design_id}")
 
     def put_aside(self, session: Session, why: Paused) -> None:
         """The session waits: for a budget, a provider, or a person."""
@@ -319,6 +332,7 @@ class Proposing:
         if fresh and stored.check is not None and stored.check.scale == scale:
             return stored
         self.progress.check_cancel()
+        self.refuse_withdrawn(design.id)
         stream = f"session:{session.id}" if session else f"design:{design.id}"
         dialog = self._dialog(stream)
         dialog.phase("implementing", design.title)
@@ -326,6 +340,7 @@ class Proposing:
             if session:
                 self.refuse_paused(session)
             stored = self._write(proposal, design, scale, session, stream, dialog)
+            self.refuse_withdrawn(design.id)
         self.progress.progress(0.6, f"checking {design.id}")
         report = self.checked(stored, scale)
         with dialog.message("checker", "system", design.id) as message:
@@ -347,7 +362,7 @@ class Proposing:
         brief = self.brief(of, _index(proposal), design.id) if of else self._bare_brief(design)
         task = Task(proposal, brief, lambda code: self.engine.check(code, self.scales[scale]), kept, len(rounds))
         members = {role: member for role, member in team.items() if isinstance(member, str)}
-        written = self.team.coder(name, self.setting(of, stream, dialog, scale), members).implement(task, dialog)
+        written = self.team.coder(name, self.setting(of, stream, dialog, scale, design.id), members).implement(task, dialog)
         with self.progress.guard():
             self._note(written, proposal, design, name)
             newest = self.store.implementations.newest(design.id)

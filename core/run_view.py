@@ -127,6 +127,8 @@ def _state(job: Job, pause: Decision | None, gated: int, sessions: Sequence[Sess
         return (RunState.PAUSING, "it pauses after what is under way: " + (job.note or "beginning")) if on else (RunState.RUNNING, job.note or "beginning")
     if on:
         return RunState.PAUSED, f"paused: {by}"
+    if job.resting:
+        return RunState.WAITING, job.note
     if job.state is JobState.QUEUED:
         return RunState.QUEUED, "waits for a worker" if workers else "waits for a worker, and none is running"
     if job.state is JobState.FAILED:
@@ -152,7 +154,7 @@ def whys(store: Store, run_id: str, limit: int) -> list[Why]:
 
 def stalls(store: Store, jobs: Sequence[Job], run_id: str) -> list[Stall]:
     now = datetime.now(UTC)
-    live = [j for j in jobs if j.state in LIVE]
+    live = [j for j in jobs if j.state in LIVE and not j.resting]
     found = [Stall("call", f"{c.model} ({c.author})", f"try {c.attempt} of {c.key}", c.started_at, c.stream.removeprefix("session:"), c.author, c.model)
              for c in store.calls.all_open() if c.run_id == run_id and (now - c.started_at).total_seconds() >= QUIET_S]
     if not live and jobs[0].state is JobState.FAILED:

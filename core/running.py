@@ -6,17 +6,21 @@ a running one (payload["line"]: never two at once), and looks again.
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.errors import Conflict, NotFound, UsageError
 from core.gab.scales import get_scale
 from core.gates import VERIFY, Gated, Rule, checked_rule, checked_step
 from core.jobs import Queue
+from core.morning import Morning, morning
 from core.pacing import pending_choice, still_asked
 from core.run_view import Progress, RunState, RunView, Stall, Why, forecast, stalls, view, whys
+from core.selection.wishes import words
 from core.store import Store
 from core.store.gates import Book, Entry, defaults
 from core.types import DESIGN_BUDGET, MONEY, TOKENS, Act, Decision, Job, JobKind, JobState, Json, Mode, Scale, Session, Status, Verb
@@ -26,8 +30,9 @@ if TYPE_CHECKING:
     from core.agents.spec import AgentSpec
     from core.config import Config
     from core.estimates import Estimate
+    from core.evidence import Comparison
 
-__all__ = ["Gated", "Progress", "Rule", "RunState", "RunView", "Running", "Stall", "Why"]
+__all__ = ["Gated", "Morning", "Progress", "Rule", "RunState", "RunView", "Running", "Stall", "Why"]
 
 AGAIN = "!again"     # the subject of the job that waits behind a running one
 LIVE = (JobState.QUEUED, JobState.RUNNING)
@@ -45,6 +50,7 @@ class Running:
     if TYPE_CHECKING:
         def crew(self, agents: str, designer: str = "", reviewer: str = "") -> Json: ...
         def estimate(self, design_ids: Sequence[str], scale: str) -> Estimate: ...
+        def compare(self, design_id: str, scale: str) -> Comparison: ...
         def agents(self) -> dict[str, AgentSpec]: ...
         def save_agent(self, name: str, files: Mapping[str, str]) -> AgentSpec: ...
         def _parent(self, design_id: str) -> None: ...
@@ -72,7 +78,7 @@ class Running:
         crew = self.crew(agents)
         run_id = f"run-{secrets.token_hex(3)}"
         payload = {
-            "run": run_id, "seed": seed, "gate": gate, "scales": list(verify_budget), "selector": selector, "instructions": instructions, "agents": crew,
+            "run": run_id, "seed": seed, "gate": gate, "scales": list(verify_budget), "selector": selector, "instructions": self.store.database.hide(instructions), "agents": crew,
             "n_proposals": n_proposals, "n_implement": n_implement, "corpus": corpus_name(corpus, self.config), "line": run_id, "by": self.author}
         with self.store.together():
             limits = {name: most for name, most in ((MONEY, money), (TOKENS, tokens)) if most is not None}
@@ -129,7 +135,8 @@ class Running:
             self.store.database.serialise(c, f"run:{run_id}")
             live = {job.subject: job for job in self._jobs(run_id) if job.state in LIVE}
             waiting = [job for job in live.values() if job.state is JobState.QUEUED]
-            return waiting[0] if waiting else self.queue.put(JobKind.EVOLVE, run_id + AGAIN if run_id in live else run_id, settings, max_attempts=5)
+            subject = waiting[0].subject if waiting else run_id + AGAIN if run_id in live else run_id
+            return self.queue.put(JobKind.EVOLVE, subject, settings, max_attempts=5)
 
     # ------------------------------------------------------------------------------------------ gates
 
@@ -232,9 +239,11 @@ class Running:
         """The agent asks another model from its next conversation on, in this and every run; those that it began keep theirs. `model`: provider:model or tier:NAME."""
         files = dict(self.agents()[agent].files()) if agent in self.agents() else {}
         path = next((p for p in files if p.endswith(f"{agent}.yaml")), None)
-        if path is None or not re.search(r"(?m)^model:", files[path]):
+        if path is None or not re.search(r"(?m)^model:.*\n", files[path]):
             raise UsageError(f"{agent!r} is no agent that asks a model", "see: python -m core agents")
-        files[path] = re.sub(r"(?m)^model:.*\n(?:[ \t]+-.*\n|-.*\n)*", f"model: {model}\n", files[path], count=1)
+        kind, _, name = model.partition(":")
+        asked = f"{{tier: {json.dumps(name)}}}" if kind == "tier" else f"{{name: {json.dumps(model)}}}"
+        files[path] = re.sub(r"(?m)^model:.*\n(?:[ \t]+.*\n)*", lambda _: f"model: {asked}\n", files[path], count=1)
         return self.save_agent(agent, files)
 
     # ------------------------------------------------------------------------------------------ looking
@@ -253,9 +262,23 @@ class Running:
         """What the selector (or a person) chose, and why; newest first."""
         return whys(self.store, run_id, limit)
 
+    def verifying(self, run_id: str) -> str:
+        """What it trains now, in words; "" where it does not."""
+        entry = self._under_way(run_id)
+        return f"{entry.facts['design']} at {entry.facts['scale']}, seed {entry.facts['seed']}" if entry else ""
+
     def stalls(self, run_id: str) -> list[Stall]:
         """What the run waits for, other than its gates, and since when."""
         return stalls(self.store, self._jobs(run_id), run_id)
+
+    def morning(self, run_id: str, since: datetime | None = None) -> Morning:
+        """What it did, of the whole run or since a moment."""
+        return morning(self.store, self.run(run_id), list(self.scales), lambda design, scale: self.compare(design, scale), self.gated(run_id), self.stalls(run_id),
+                       self.forecast(run_id), since)
+
+    def wishes(self) -> list[str]:
+        """What a person wants of branches: it binds every selector."""
+        return words(self.store.tree())
 
     def forecast(self, run_id: str) -> Progress:
         """How much of each budget is spent, how fast, and when it ends at that rate."""
@@ -319,7 +342,7 @@ class Running:
             took = "an unknown time" if cost is None else f"about {cost:.2g} min" if cost >= 1 else f"about {cost * 60:.0f} s"
             return f"{took} of training, one of {account.granted - account.spent:g} left at {scale}"
         if cost == 0:
-            return "no calls to language models"
+            return "nothing: no language model is called"
         calls = "calls at a cost that is not known yet" if cost is None else f"calls of about ${cost:.2g}, as this team's last sessions"
         return calls + (f", one of {self.store.ledger.account(f'{run_id}/{DESIGN_BUDGET}').left:g} sessions left" if entry.step == "propose" else "")
 

@@ -27,5 +27,7 @@ class Selector(Protocol):
     def choose(self, tree: nx.DiGraph, budgets: Mapping[str, float]) -> tuple[str, str]:
         """(design id, scale) to verify next. Called only after `next_act` said VERIFY."""
 
+    # A selector may also say why: `explain(tree, what, budgets) -> Explanation`, `what` being what `parents` or `choose` gave for this very tree.
+
     def learn(self, tree: nx.DiGraph) -> None:
         """Take the newest verification in."""

@@ -14,16 +14,19 @@ import networkx as nx
 
 from core.errors import UsageError
 from core.selection.base import REFERENCE
-from core.types import DESIGN_BUDGET, Act, Design, Gates, Kind, Mode, Parents, Status, derive_seed
+from core.types import DESIGN_BUDGET, Act, Candidate, Design, Explanation, Gates, Kind, Mode, Parents, Status, derive_seed
 
 # Shares of the modes: the published system (Genesys, arXiv 2506.20249) mixes mutation and crossover about equally; the small share of
 # scratch designs keeps the tree from closing over its roots. A judgement, not a measurement.
 MODES = {Mode.MUTATION: 0.45, Mode.CROSSOVER: 0.45, Mode.SCRATCH: 0.10}
+EXPLAINED = 12       # candidates that are told of
 TEMPERATURE = 0.03  # bits per byte: about the gap between good and middling references at nano
 
 
 class GreedySelector:
     """Fitness-weighted parents: softmax of −bits per byte at the largest scale where a design was measured."""
+
+    weighs = True        # boosts and pins are in the weights
 
     def __init__(self, seed: int, scales: list[str], greedy: bool = True) -> None:
         self.seed = seed
@@ -58,6 +61,43 @@ class GreedySelector:
             raise UsageError("there is nothing to verify", "implement a design or raise a scale's budget")
         design, scale = min(candidates, key=self._priority)
         return design.id, scale
+
+    def explain(self, tree: nx.DiGraph, what: Parents | tuple[str, str], budgets: Mapping[str, float]) -> Explanation:
+        """Of parents: everyone's share of the draw. Of a verification: the order in which candidates come, and why."""
+        return self._why_parents(tree, what) if isinstance(what, Parents) else self._why_verify(tree, what, budgets)
+
+    def _why_parents(self, tree: nx.DiGraph, parents: Parents) -> Explanation:
+        pool = [d for d in _designs(tree) if d.status in (Status.IMPLEMENTED, Status.VERIFIED)]
+        weights = self._weights(pool)
+        shares = sorted(zip(pool, weights, strict=True), key=lambda pair: -pair[1])
+        told = tuple(Candidate(d.id, str(parents.mode), round(w / sum(weights), 4), self._score_words(d)) for i, (d, w) in enumerate(shares) if i < EXPLAINED or d.id in parents.ids)
+        mode = f"{parents.mode} was drawn ({', '.join(f'{m} {share:.0%}' for m, share in MODES.items())})"
+        if not parents.ids:
+            return Explanation(f"{mode[0].upper()}{mode[1:]}: no parent is needed.", told)
+        own = {d.id: w / sum(weights) for d, w in shares}
+        rule = f"low bits per byte weighs more: softmax at {TEMPERATURE:g}" if self.greedy else "all alike, scores are not looked at"
+        drawn = " and ".join(f"{i} with a share of {own.get(i, 0):.0%}" for i in parents.ids)
+        return Explanation(f"{mode[0].upper()}{mode[1:]}; then {drawn} ({rule}).", told)
+
+    def _why_verify(self, tree: nx.DiGraph, what: tuple[str, str], budgets: Mapping[str, float]) -> Explanation:
+        ordered = sorted(self._candidates(tree, budgets), key=self._priority)
+        told = tuple(Candidate(d.id, scale, None, self._place(d, scale)) for d, scale in ordered[:EXPLAINED])
+        first = next((self._place(d, scale) for d, scale in ordered if (d.id, scale) == what), "")
+        return Explanation(f"{what[0]} at {what[1]}: {first}." + (f" {len(ordered) - 1} other{'s' if len(ordered) > 2 else ''} could be paid for." if len(ordered) > 1 else ""), told)
+
+    def _place(self, design: Design, scale: str) -> str:
+        """Why it stands where it does in the order."""
+        if design.id == REFERENCE:
+            return "the reference comes first, a score says nothing without it"
+        if design.kind is Kind.REFERENCE:
+            return "another reference, when no new design waits"
+        at = self.scales.index(scale)
+        climb = f"in the better half at {self.scales[at - 1]} ({design.scores.get(self.scales[at - 1], math.inf):.4f})" if at else "new, at the cheapest scale first"
+        return climb + (f", rated {design.rating:.1f}" if design.rating is not None and not at else "")
+
+    def _score_words(self, design: Design) -> str:
+        scale = next((s for s in reversed(self.scales) if s in design.scores), None)
+        return f"{design.scores[scale]:.4f} at {scale}" if scale else "not measured: counts as the median"
 
     def learn(self, tree: nx.DiGraph) -> None:
         """Nothing to refit: every choice reads the scores from the tree."""
@@ -95,6 +135,12 @@ class GreedySelector:
         return math.inf
 
     def _weights(self, pool: list[Design]) -> list[float]:
+        """Fitness times what a person boosts; one that is pinned weighs as much as the mean at least."""
+        weights = self._fitness(pool)
+        mean = sum(weights) / max(1, len(weights))
+        return [(max(w, mean) if d.pinned else w) * d.boost for w, d in zip(weights, pool, strict=True)]
+
+    def _fitness(self, pool: list[Design]) -> list[float]:
         """Softmax over fitness; a design without a score counts as the median of those with one."""
         if not self.greedy:
             return [1.0] * len(pool)

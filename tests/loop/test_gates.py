@@ -72,7 +72,7 @@ def module_store(tmp_path_factory: pytest.TempPathFactory):
     store.close()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ops=st.lists(OPS, max_size=14))
 def test_whatever_the_order_nothing_begins_unasked_and_nothing_is_stranded(module_store: Store, ops):
     """Against a model that fits on a screen: what may begin is decided by the rule and the last word at that moment, and by nothing else."""
@@ -143,7 +143,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ops=st.lists(st.tuples(st.sampled_from(["work", "let", "hold", "pause", "resume", "step", *(f"{step}={rule.words}" for step in ("implement", "verify", "propose")
                                                 for rule in (ASK, AUTO))]), st.integers(0, 3)), max_size=10))
 def test_a_run_under_random_hands_ends_with_nothing_stranded(seeded: Path, tmp_path_factory: pytest.TempPathFactory, ops):
