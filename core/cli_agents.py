@@ -10,13 +10,13 @@ from core import cli_text as text
 from core.agents.spec import AgentSpec, get_spec
 from core.build import BuildSystem
 from core.cli_work import work
-from core.desk import Desk
+from core.desk import HIDDEN_NOTE, Desk
 from core.directing import Lesson
 from core.errors import UsageError
 from core.llm.base import Request, Turn
 from core.replay import exported
 from core.talk import BuildModel
-from core.types import SIDES, Session, Spent
+from core.types import SIDES, Decision, Session, Spent
 
 Answer = tuple[object, str, int]
 
@@ -158,13 +158,18 @@ def resume(args: argparse.Namespace) -> Answer:
 
 def steer(args: argparse.Namespace) -> Answer:
     desk, words = BuildSystem().open(), " ".join(args.words)
-    desk.steer(args.session, words, args.to)
-    return {"session": args.session, "said": words}, f"session {args.session} is told before its next call", 0
+    said = desk.steer(args.session, words, args.to)
+    return {"session": args.session, "said": said.reason}, f"session {args.session} is told before its next call{hidden(said)}", 0
 
 
 def guide(args: argparse.Namespace) -> Answer:
     made = BuildSystem().open().guide(" ".join(args.words))
-    return {"id": made.id, "text": made.reason}, f"rule {made.id}: in every prompt from now on; python -m core agents lessons --off {made.id} ends it", 0
+    return {"id": made.id, "text": made.reason}, f"rule {made.id}: in every prompt from now on; python -m core agents lessons --off {made.id} ends it{hidden(made)}", 0
+
+
+def hidden(made: Decision | None) -> str:
+    """A line for whoever had a key in what they wrote."""
+    return f"\na key was in what you wrote. {HIDDEN_NOTE}" if made and made.data.get("scrubbed") else ""
 
 
 def replay(args: argparse.Namespace) -> Answer:

@@ -29,8 +29,8 @@ from core.inbox import Waits as Waits
 from core.jobs import Queue
 from core.judging import Judging
 from core.kin import Kin, brought
-from core.llm.scrub import Scrubber
 from core.llm.purse import bury_lost
+from core.llm.scrub import Scrubber
 from core.machine import this_machine
 from core.own import add_own, known_units, twin
 from core.planning import Planning

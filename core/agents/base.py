@@ -129,6 +129,10 @@ class Task:
     round: int                       # how often it was implemented before
 
     @property
+    def rules(self) -> tuple[Guidance, ...]:
+        return self.brief.rules
+
+    @property
     def turn(self) -> str:
         """Names its conversations: those about another revision of the proposal are others."""
         return f"{self.round}" if self.proposal.revision == 1 else f"{self.round}r{self.proposal.revision}"

@@ -122,13 +122,14 @@ class ModelCoder:
         alike = [name for name in self.library.names(unit.kind) if self.library.info(name).source][:2]
         system = self.spec.render("system", about=self.spec.about, units=vocabulary(self.library), examples=examples)
         user = self.spec.render("unit", unit=unit, cls=class_name(unit.name), proposal=task.proposal, done=list(done.values()), remarks=remarks, before=before,
-                                alike=[self.library.info(name).source for name in alike])
-        return Opening(system, user)
+                                alike=[self.library.info(name).source for name in alike], rules=task.rules)
+        return Opening(system, user, rules=task.rules)
 
     def _debugging(self, task: Task, unit: NewUnit, current: Attempt, key: str) -> Conversation:
         def opening() -> Opening:
             system = self.debugger.render("system", about=self.debugger.about)
-            return Opening(system, self.debugger.render("mend", unit=unit, cls=class_name(unit.name), source=current.source, told=current.told, proposal=task.proposal))
+            user = self.debugger.render("mend", unit=unit, cls=class_name(unit.name), source=current.source, told=current.told, proposal=task.proposal, rules=task.rules)
+            return Opening(system, user, rules=task.rules)
 
         return Conversation(self.debugger, self.setting, f"{key}/mend", task.proposal.design_id, opening)
 

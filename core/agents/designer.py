@@ -44,7 +44,7 @@ class ModelDesigner:
     def _opening(self, brief: Brief, library: UnitLibrary, step: str) -> Opening:
         system = self.spec.render("system", about=self.spec.about, units=vocabulary(library))
         user = self.spec.render(step, brief=brief, mode=str(brief.mode), nodes={p.id: nodes_of(p.units) for p in brief.parents}, **told(brief.guidance))
-        return Opening(system, user, tuple(dict.fromkeys([*(g.id for g in brief.guidance), *(n for p in brief.parents for n in p.said_ids)])))
+        return Opening(system, user, tuple(dict.fromkeys([*(g.id for g in brief.guidance), *(n for p in brief.parents for n in p.said_ids)])), brief.rules)
 
 
 def told(guidance: Sequence[Guidance]) -> dict[str, list[Guidance]]:

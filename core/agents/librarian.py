@@ -15,6 +15,6 @@ class Librarian:
     def notes(self, brief: Brief) -> str:
         """Markdown, two lines a paper."""
         def opening() -> Opening:
-            return Opening(self.spec.render("system", about=self.spec.about), self.spec.render("search", brief=brief))
+            return Opening(self.spec.render("system", about=self.spec.about), self.spec.render("search", brief=brief), rules=brief.rules)
 
         return Conversation(self.spec, self.setting, "papers", None, opening).say().strip()

@@ -23,7 +23,7 @@ class Observer:
     def remarks(self, task: Task, code: str, units: Sequence[str]) -> dict[str, list[str]]:
         """New unit → what does not follow the proposal; empty where all does."""
         def opening() -> Opening:
-            return Opening(self.spec.render("system", about=self.spec.about), self.spec.render("observe", proposal=task.proposal, code=code, units=units))
+            return Opening(self.spec.render("system", about=self.spec.about), self.spec.render("observe", proposal=task.proposal, code=code, units=units, rules=task.rules), rules=task.rules)
 
         def accept(data: Json) -> dict[str, list[str]]:
             wrong = [r["unit"] for r in data["remarks"] if r["unit"] not in units]

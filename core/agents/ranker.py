@@ -26,7 +26,7 @@ class ModelRanker:
         ids = [p.design_id for p in proposals]
 
         def opening() -> Opening:
-            return Opening(self.spec.render("system", about=self.spec.about), self.spec.render("rank", proposals=proposals, reviews=reviews, brief=brief))
+            return Opening(self.spec.render("system", about=self.spec.about), self.spec.render("rank", proposals=proposals, reviews=reviews, brief=brief), rules=brief.rules)
 
         def accept(data: Json) -> tuple[list[str], str]:
             if sorted(data["order"]) != sorted(ids):

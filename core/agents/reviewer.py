@@ -54,7 +54,7 @@ class ModelReviewer:
         def opening() -> Opening:
             system = self.spec.render("system", about=self.spec.about, axes=AXES)
             user = self.spec.render("review", proposal=proposal, nodes=nodes_of(proposal.units) if proposal.units else [], brief=brief, relatives=relatives, again=old, **told(brief.guidance))
-            return Opening(system, user, tuple(g.id for g in brief.guidance))
+            return Opening(system, user, tuple(g.id for g in brief.guidance), brief.rules)
 
         key = f"{proposal.design_id}/review{proposal.revision}" + ("/again" if stuck else "")
         talk = Conversation(self.spec, self.setting, key, proposal.design_id, opening, temperature=settings.get("temperature") if stuck else None,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from core.agents.base import Guidance
 from core.agents.dialog import Dialog, Message
 from core.agents.spec import AgentSpec
 from core.errors import LanguageModelError, ModelDiscoveryError, TooLong, Unusable, UsageError
@@ -56,11 +57,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class Opening:
-    """What a conversation begins with. `guidance`: ids of a person's records that the prompt carries."""
+    """What a conversation begins with. `guidance`: ids of a person's records that the prompt carries, besides the rules'."""
 
     system: str
     user: str
     guidance: tuple[int, ...] = ()
+    rules: Sequence[Guidance] = ()   # standing rules; those that the agent's own prompt leaves out are said after it
 
 
 class Conversation:
@@ -105,10 +107,11 @@ class Conversation:
     # ------------------------------------------------------------------------------------------------ inside
 
     def _record(self, opening: Opening, models: Sequence[str], temperature: float | None) -> Json:
-        """What a person said to the session is in the first turn, whether the opening has it or not."""
+        """What a person said to the session, and the standing rules, are in the first turn, whether the opening has them or not."""
         words = list(self.setting.words(self.spec.role))
-        user = "\n\n".join([opening.user, *(f"The researcher says: {said}" for _, said in words if said not in opening.user)])
-        ids = list(dict.fromkeys([*opening.guidance, *(number for number, _ in words)]))
+        user = "\n\n".join([opening.user, *(f"A standing rule of the researchers: {rule.text}" for rule in opening.rules if rule.text not in opening.user),
+                            *(f"The researcher says: {said}" for _, said in words if said not in opening.user)])
+        ids = list(dict.fromkeys([*(rule.id for rule in opening.rules), *opening.guidance, *(number for number, _ in words)]))
         self.setting.carried(ids, self.key, self.design)
         parameters = {**self.spec.parameters, **({} if temperature is None else {"temperature": temperature})}
         return {"turns": [{"role": "system", "text": opening.system}, {"role": "user", "text": user}], "spec": self.spec.name, "revision": self.spec.revision,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ class Database:
         self.shown = masked(self.url)
         self.path = Path(self.url.database) if self.is_sqlite and self.url.database else None
         self._joined = threading.local()
+        self.hide: Callable[[str], str] = str    # what people and agents write passes here before it is stored; set by whoever knows the keys
         options: dict[str, Any] = {"connect_args": {"timeout": BUSY_S, "check_same_thread": False}} if self.is_sqlite else {"pool_pre_ping": True}
         try:
             self.engine: Engine = create_engine(self.url, json_serializer=_dumps, json_deserializer=_loads, **options)

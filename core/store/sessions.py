@@ -22,7 +22,7 @@ class Sessions:
         """One of that id that is there already is returned as it is."""
         with self._db.write() as c:
             c.execute(self._db.insert(SessionRow).values(
-                id=id, mode=str(mode), parents=list(parents), n_proposals=n_proposals, n_implement=n_implement, instructions=instructions,
+                id=id, mode=str(mode), parents=list(parents), n_proposals=n_proposals, n_implement=n_implement, instructions=self._db.hide(instructions),
                 seed=seed, gate=gate, scale=scale, author=author, designer=designer, reviewer=reviewer, run_id=run_id,
                 created_at=datetime.now(UTC), team=team or {}).on_conflict_do_nothing(index_elements=["id"]))
         return self.get(id)

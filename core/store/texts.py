@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Row, Select, func, insert, select
@@ -23,6 +23,7 @@ class _Table:
 class Proposals(_Table):
     def add(self, design_id: str, author: str, by_person: bool, title: str, body: str, units: UnitTree | None, new_units: Sequence[NewUnit] = ()) -> Proposal:
         """The design's next revision."""
+        title, body, new_units = self._db.hide(title), self._db.hide(body), [replace(u, about=self._db.hide(u.about)) for u in new_units]
         with self._db.write() as c:
             revision = _next_revision(c, ProposalRow, design_id)
             done = c.execute(insert(ProposalRow).values(
@@ -41,6 +42,12 @@ class Proposals(_Table):
         last = select(func.max(ProposalRow.id)).group_by(ProposalRow.design_id)
         with self._db.read() as c:
             return [_proposal(r) for r in c.execute(select(ProposalRow).where(ProposalRow.id.in_(last)).order_by(ProposalRow.id))]
+
+    def units_since(self, id: int) -> list[tuple[int, str, Json]]:
+        """(proposal, design, unit tree as stored) of later proposals that have one, oldest first."""
+        query = select(ProposalRow.id, ProposalRow.design_id, ProposalRow.units).where(ProposalRow.id > id, ProposalRow.units.is_not(None)).order_by(ProposalRow.id)
+        with self._db.read() as c:
+            return [(row.id, row.design_id, row.units) for row in c.execute(query)]
 
     def revisions(self, design_id: str) -> list[Proposal]:
         with self._db.read() as c:
@@ -86,9 +93,12 @@ class Reviews(_Table):
 class Decisions(_Table):
     def add(self, verb: Verb, author: str, design_id: str | None = None, session_id: str | None = None, reason: str = "",
             data: Json | None = None) -> Decision:
+        """A key in the words is not stored: "scrubbed" in `data` says that there was one."""
+        words, given = self._db.hide(reason), data or {}
+        facts = {name: self._db.hide(value) if isinstance(value, str) else value for name, value in given.items()}
         with self._db.write() as c:
             done = c.execute(insert(DecisionRow).values(
-                verb=str(verb), author=author, design_id=design_id, session_id=session_id, reason=reason, data=data or {},
+                verb=str(verb), author=author, design_id=design_id, session_id=session_id, reason=words, data=facts if (words, facts) == (reason, given) else {**facts, "scrubbed": True},
                 created_at=datetime.now(UTC)))
             return _decision(c.execute(select(DecisionRow).where(DecisionRow.id == done.inserted_primary_key[0])).one())
 
