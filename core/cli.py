@@ -18,7 +18,7 @@ from core.desk import Desk
 from core.errors import ModelDiscoveryError, UsageError
 from core.estimates import took
 from core.gab.scales import get_scale, load_scales
-from core.types import DESIGN_BUDGET, Kind, Mode, Status, VerifyOptions
+from core.types import DESIGN_BUDGET, Decision, Kind, Mode, Status, VerifyOptions
 
 Answer = tuple[object, str, int]     # for --json, for a reader, exit code
 
@@ -145,11 +145,11 @@ def refuse(args: argparse.Namespace) -> Answer:
     return _decided(args.id, lambda desk: desk.refuse(args.id, args.reason))
 
 
-def _decided(design_id: str, act: Callable[[Desk], object]) -> Answer:
+def _decided(design_id: str, act: Callable[[Desk], Decision]) -> Answer:
     desk = _desk()
-    act(desk)
+    made = act(desk)
     found = desk.store.designs.get(design_id)
-    return found, f"{found.id}: {found.status}", 0
+    return found, f"{found.id}: {found.status}{cli_agents.hidden(made)}", 0
 
 
 # ----------------------------------------------------------------------------------------------------- working
