@@ -31,6 +31,10 @@ def draw_review(review: Review) -> None:
 def draw_editor(desk: Desk, proposal: Proposal, may_declare: bool = False) -> None:
     """A form; what is saved is a new revision, the old ones stay. `may_declare`: new units can be added, since somebody can write them."""
     declares = bool(proposal.new_units) or may_declare
+    if twin := desk.copied(proposal.design_id):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.warning(f"As it was edited, this is a copy of {shell.plain(twin)}, unit for unit: to write and verify it is to pay twice.", icon=":material/content_copy:")
+            shell.link("design", f"See {twin}", ":material/account_tree:", design=twin)
     with st.form(f"edit-{proposal.design_id}-{proposal.revision}", border=False):
         title = st.text_input("Title", proposal.title)
         left, right = st.columns([1.6, 1], gap="medium")
@@ -39,6 +43,8 @@ def draw_editor(desk: Desk, proposal: Proposal, may_declare: bool = False) -> No
         new = right.text_area("New units (YAML): what the coder writes", _new_yaml(proposal.new_units), height=170, placeholder=NEW_UNIT) if proposal.units and declares else None
         saved = st.form_submit_button("Save as a new revision", icon=":material/save:")
     if saved and shell.act(lambda: desk.edit(proposal.design_id, title, body, _tree(units), proposal.revision, None if new is None else _new_units(new)), "saved"):
+        if twin := desk.copied(proposal.design_id):
+            st.toast(f"Saved, though it is a copy of {twin} now, unit for unit.", icon=":material/content_copy:", duration="long")
         st.rerun()
 
 
