@@ -11,7 +11,7 @@ from app.widgets import conversation, dialog, direction
 from app.widgets.design_card import draw_judgement
 from app.widgets.proposal_editor import draw_editor, draw_review
 from core.desk import Desk
-from core.types import DESIGN_BUDGET, Design, JobKind, JobState, Session, Status
+from core.types import DESIGN_BUDGET, Design, Job, JobKind, JobState, Session, Status
 
 VIEWS = {"sides": "Side by side", "together": "As it was said"}
 
@@ -23,6 +23,8 @@ def draw_session(desk: Desk, session_id: str) -> None:
     running = _running(desk, session)
     sides = st.segmented_control("How to read it", list(VIEWS), format_func=VIEWS.get, default="sides", required=True, key="view-dialog", label_visibility="collapsed") == "sides"
     shell.live(lambda: _draw_dialog(desk, session, sides), running)
+    if not running and any(job.resting for job in _jobs(desk, session)):     # it goes on by itself: the page with it
+        shell.live(lambda: not _running(desk, session), True, every=5.0)
     direction.draw_direction(desk, session, running, _said(desk, session).account)
     ranked = desk.ranking(session.id)
     if ranked and not running:
@@ -32,9 +34,14 @@ def draw_session(desk: Desk, session_id: str) -> None:
             _draw_proposal(desk, session, ranked, i, design)
 
 
-def _running(desk: Desk, session: Session) -> bool:
+def _jobs(desk: Desk, session: Session) -> list[Job]:
+    """Those that work for the session, or will."""
     subjects = {f"session:{session.id}", session.run_id}
-    return any(not j.resting and (j.subject in subjects or (j.kind is JobKind.IMPLEMENT and j.payload["design"].startswith(f"{session.id}-"))) for j in desk.queue.all(states=shell.LIVE))
+    return [j for j in desk.queue.all(states=shell.LIVE) if j.subject in subjects or (j.kind is JobKind.IMPLEMENT and j.payload["design"].startswith(f"{session.id}-"))]
+
+
+def _running(desk: Desk, session: Session) -> bool:
+    return any(not j.resting for j in _jobs(desk, session))
 
 
 def _draw_dialog(desk: Desk, session: Session, sides: bool) -> bool:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, insert, literal, not_, or_, select, update
 
 from core.errors import JobError, LeaseLost, NotFound
 from core.jobs.process import host_and_pid, is_dead, process_id
@@ -198,7 +198,7 @@ class Queue:
     def put_off(self, job: Job, seconds: float, note: str) -> None:
         """The job rests for so long; this attempt does not count. One that a person stopped is not put off: its next claim ends it."""
         with self._db.write() as c:
-            until = case((JobRow.cancel_requested, None), else_=self._db.now(c) + timedelta(seconds=seconds))
+            until = case((JobRow.cancel_requested, None), else_=literal(self._db.now(c) + timedelta(seconds=seconds), JobRow.not_before.type))
             self._ours(c, job, state=str(JobState.QUEUED), attempts=job.attempts - 1, lease_until=None, note=note, not_before=until)
 
     # --------------------------------------------------------------------------------------------- workers

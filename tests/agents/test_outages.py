@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from llm_setting import QUICK
+from sqlalchemy import update
 from stub_llm import Reply
 from stub_llm.researcher import Researcher
 
@@ -13,7 +14,8 @@ from core.errors import ProviderPaused
 from core.jobs.patience import Patience
 from core.jobs.process import process_id
 from core.llm.base import Request, Turn
-from core.types import MONEY, TOKENS, JobState, Status
+from core.store.tables import JobRow
+from core.types import MONEY, TOKENS, CallState, JobState, Status
 
 SECOND = "Gated running mean 2"      # the researcher's second proposal
 
@@ -179,3 +181,33 @@ def test_what_a_dead_worker_held_is_given_back_when_its_job_ends(lab):
     _, spent, reserved = found.left(MONEY)
     assert (spent, reserved) == (pytest.approx(0.2), pytest.approx(0.1)), "it may have been paid; another's is not touched"
     assert calls.of_key("k")[0].money > 0
+
+
+def test_a_session_that_loses_its_worker_again_and_again_goes_on_as_long_as_it_gets_somewhere(lab):
+    found = lab()
+    session = found.session(n_implement=0)
+    store, queue, dead = found.desk.store, found.desk.queue, f"{process_id().rsplit('|', 2)[0]}|999999999|1"
+    asked = Request((Turn("user", "hi"),), max_tokens=100)
+    for n in range(5):
+        job = queue.claim(f"w{n}")
+        store.events.append(f"job:{job.id}", "started", job.worker, {"attempt": job.attempts, "answers": queue.answers(job)})
+        call = store.calls.begin(f"k{n}", asked.hash, asked.to_dict(), "oai:big", {}, 60, stream=job.subject)
+        store.calls.finish(call, CallState.ANSWERED, usage={}, money=0.0, charges={}, answer={})
+        with store.database.write() as c:                     # its worker is gone
+            c.execute(update(JobRow).where(JobRow.id == job.id).values(process=dead))
+    found.work()
+    job = queue.newest(f"session:{session.id}")
+    assert (job.state, job.attempts, job.max_attempts) == (JobState.DONE, 1, 3)
+    assert store.sessions.get(session.id).closed_at
+
+
+def test_a_job_that_a_person_stopped_is_not_put_off(lab):
+    found = lab(faults=["unavailable"] * 99, first="ant")
+    found.system.patience = Patience()
+    session = found.session(n_implement=0)
+    queue = found.desk.queue
+    job = queue.claim("w")
+    queue.cancel(job.id)
+    queue.put_off(job, 3600, "down")
+    found.work()
+    assert queue.newest(f"session:{session.id}").state is JobState.CANCELLED
