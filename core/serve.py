@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from core.config import ROOT, Config
 from core.desk import Desk
 from core.errors import ConfigError
 from core.types import Json
+from core.users import is_loopback, somebody_can_sign_in
 
 HEALTH_S = 60
 RESTARTS = 5                         # of a worker that dies by itself; then it is said, and the app stays up
@@ -33,6 +35,7 @@ class Child:
 def serve(config: Config, host: str, port: int, check: bool) -> tuple[Json, str, int]:
     """Run until Ctrl-C; with `check`, until both answer. Raises ConfigError when the port is taken."""
     port = port or int(os.environ.get("PORT") or 8501)
+    _somebody_can_enter(config, host)
     _free_port(host, port)
     started = time.monotonic()
     for sign in _ends():
@@ -61,6 +64,16 @@ def serve(config: Config, host: str, port: int, check: bool) -> tuple[Json, str,
         _stop(children)
 
 
+def _somebody_can_enter(config: Config, host: str) -> None:
+    """An address that other machines reach wants people to sign in. Raises ConfigError when nobody could."""
+    open_to_all = not is_loopback(host)
+    if open_to_all and config.sign_in == "off":
+        print(f"sign-in is off, and {host} is reached from other machines: whoever opens the page has all rights", file=sys.stderr, flush=True)
+    elif (open_to_all or config.sign_in == "on") and not somebody_can_sign_in(config):
+        why = f"{host} is reached from other machines" if open_to_all else "SIGN_IN=on"
+        raise ConfigError(f"{why}, and nobody could sign in: there are no users yet", "python -m core users add NAME --role admin, then start again; without sign-in for all who reach it: SIGN_IN=off")
+
+
 def _app_command(host: str, port: int) -> list[str]:
     return [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "main.py"), "--server.address", host, "--server.port", str(port),
             "--server.headless", "true"]
@@ -70,8 +83,13 @@ def _start(name: str, command: list[str], config: Config) -> Child:
     """A process group of its own, so that one Ctrl-C reaches it only through us, and it can be ended whole."""
     log = config.data_dir / f"{name}.log"
     with log.open("ab") as sink:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_us if sys.platform == "linux" else None)
     return Child(name, process, log)
+
+
+def _end_with_us() -> None:
+    """A supervisor that is killed outright leaves no app and no worker behind: the kernel ends them (PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM)
 
 
 def _free_port(host: str, port: int) -> None:

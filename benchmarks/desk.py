@@ -1,0 +1,150 @@
+"""How quick the app is with 100, 1,000 and 10,000 designs, and what five people who watch a run cost the server.
+
+    python benchmarks/desk.py [--designs 100 1000 10000] [--runs 3] [--watch 30]
+
+Each page is opened in Chromium by a visitor who was there before (medians over `--runs`, in seconds, from asking to settled: no element is stale and nothing runs). The tree's own
+figures (first drawing, selecting) are those of benchmarks/tree_page.py. For the watchers a scripted run that writes an event every half a second stands in: five browsers
+stay on its session's page, and the CPU time of the server's processes is read from /proc before and after. Peer for the ratio: the same app with 100 designs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from playwright.sync_api import Browser, BrowserContext, sync_playwright  # noqa: E402
+from tree_page import FLAGS, serving  # noqa: E402
+
+from core.config import Config  # noqa: E402
+from core.desk import Desk  # noqa: E402
+from core.types import JobKind  # noqa: E402
+
+PAGES = {"tree": "", "inbox": "inbox", "studio": "studio", "one design": "design?design=s3-1", "verify": "verify", "verify, grid": "verify?way=grid", "compare": "compare", "evolve": "evolve",
+         "jobs": "jobs"}
+SETTLED = """() => { const app = document.querySelector('[data-testid="stApp"]');
+  return !!app && app.getAttribute('data-test-script-state') === 'notRunning' && !document.querySelector('[data-testid="stSkeleton"]') &&
+         document.querySelectorAll('[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]').length > 1; }"""
+WATCHERS = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--designs", type=int, nargs="+", default=[100, 1000, 10_000])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--watch", type=float, default=30.0, help="seconds")
+    args = parser.parse_args()
+    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("streamlit", "plotly", "sqlalchemy"))
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
+    with sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM") or shutil.which("chromium") or None
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        found = {n: opened(browser, n, args.runs) for n in args.designs}
+        print(f"\n{'a page opens, seconds':24}" + "".join(f"{n:>10,}" for n in args.designs) + f"{'ratio':>8}")
+        for name in PAGES:
+            row = [found[n][name] for n in args.designs]
+            print(f"{name:24}" + "".join(f"{v:>10.2f}" for v in row) + f"{row[-1] / row[0]:>8.1f}")
+        idle, busy = watched(browser, args.watch)
+        print(f"\n{WATCHERS} watchers: {busy:.1%} of one core while an event is written every half a second; {idle:.1%} with nobody there")
+        browser.close()
+
+
+def opened(browser: Browser, n: int, runs: int) -> dict[str, float]:
+    """Page → median seconds."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), n) as url:
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        found = {}
+        for name, path in PAGES.items():
+            times = [visit(context, f"{url}/{path}") for _ in range(runs + 1)]
+            found[name] = statistics.median(times[1:])      # the first one warms the server and the browser's cache
+        context.close()
+    return found
+
+
+def visit(context: BrowserContext, url: str) -> float:
+    page = context.new_page()
+    started = time.perf_counter()
+    page.goto(url, wait_until="commit")
+    page.wait_for_function(SETTLED, timeout=60_000)
+    took = time.perf_counter() - started
+    page.close()
+    return took
+
+
+def watched(browser: Browser, seconds: float) -> tuple[float, float]:
+    """Shares of one core that the app takes: (with nobody there, with the watchers)."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), 1000) as url:
+        server = _server_of(url)
+        idle = _share(server, min(10.0, seconds))
+        desk = Desk.open(Config.from_env({"DATA_DIR": folder}))
+        session = desk.start_session(["gpt2"], enqueue=False)
+        desk.queue.put(JobKind.SESSION, f"session:{session.id}", {"session": session.id}, priority=-1000)
+        for job in desk.queue.all():                # claimed by this script: the session runs, and no worker takes it
+            if job.subject == f"session:{session.id}":
+                desk.queue.claim("benchmark")
+        stop = threading.Event()
+        writer = threading.Thread(target=_speak, args=(desk, session.id, stop))
+        writer.start()
+        pages = [browser.new_page() for _ in range(WATCHERS)]
+        for page in pages:
+            page.goto(f"{url}/studio?session={session.id}")
+        time.sleep(5)
+        busy = _share(server, seconds)
+        stop.set()
+        writer.join()
+        for page in pages:
+            page.close()
+        desk.store.close()
+    return idle, busy
+
+
+def _speak(desk: Desk, session_id: str, stop: threading.Event) -> None:
+    stream = f"session:{session_id}"
+    desk.store.events.append(stream, "message", "designer", {"role": "designer", "message": 1, "design": None})
+    while not stop.wait(0.5):
+        desk.store.events.append(stream, "delta", "designer", {"message": 1, "text": "a few words more, "})
+
+
+def _server_of(url: str) -> list[int]:
+    """The processes that serve the app on this port."""
+    port = url.rsplit(":", 1)[1]
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"streamlit" in b" ".join(command) and port.encode() in b" ".join(command):
+                found.append(int(entry.name))
+    return found
+
+
+def _share(pids: list[int], seconds: float) -> float:
+    before, started = _cpu(pids), time.perf_counter()
+    time.sleep(seconds)
+    return (_cpu(pids) - before) / (time.perf_counter() - started)
+
+
+def _cpu(pids: list[int]) -> float:
+    """Seconds, user and system."""
+    total = 0.0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+if __name__ == "__main__":
+    main()
