@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.settings_door import admitted, draw_visitor
 
 # Section → (page, title, icon); those without a section stand in the bar itself.
 NAVIGATION = {
@@ -26,7 +27,10 @@ NAVIGATION = {
 }
 
 st.set_page_config(page_title="Model Discovery", page_icon=str(shell.ICON), layout="wide", initial_sidebar_state="collapsed")
+here = admitted()        # else the door is drawn, and the link leads on once somebody has signed in
 page = st.navigation({
     section: [st.Page(shell.PAGES[name], title=title, icon=f":material/{icon}:", default=name == "tree") for name, title, icon in pages]
-    for section, pages in NAVIGATION.items()}, position="top")
-shell.run(page)
+    for section, pages in NAVIGATION.items()}, position="top" if here else "hidden")
+if here:
+    draw_visitor()
+    shell.run(page)

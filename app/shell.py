@@ -9,9 +9,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import sign_in
 from core.config import ROOT, Config
 from core.desk import HIDDEN_NOTE, Desk
-from core.errors import ModelDiscoveryError
+from core.errors import ModelDiscoveryError, NotAllowed
+from core.guarded import guarded
 from core.types import Design, JobState, Status
 
 ICON = ROOT / "app" / "icon.svg"  # served by the app: nothing comes from elsewhere
@@ -41,10 +43,23 @@ CSS = """<style>
 </style>"""
 
 
-@st.cache_resource(show_spinner=False)
 def desk() -> Desk:
+    """The visitor's: what they decide carries their name, and what is beyond their role is refused in words."""
+    who = sign_in.visitor()
+    if who is None:
+        raise NotAllowed("nobody is signed in any more", "reload the page and sign in")
+    return _desk() if who.how == "open" else _desk_of(who.name, who.how)
+
+
+@st.cache_resource(show_spinner=False)
+def _desk() -> Desk:
     """One for the server: the store's connections are pooled, and its reads are safe in threads."""
     return Desk.open(Config.from_env())
+
+
+@st.cache_resource(max_entries=200, show_spinner=False)
+def _desk_of(name: str, how: str) -> Desk:
+    return guarded(_desk(), name, lambda: sign_in.role_of(name, how))
 
 
 def run(page) -> None:

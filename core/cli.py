@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core import cli_agents, cli_data, cli_llm, cli_probe, cli_report, cli_run, cli_shape, cli_stats
+from core import cli_agents, cli_data, cli_llm, cli_probe, cli_report, cli_run, cli_shape, cli_stats, cli_users
 from core import cli_text as text
 from core.build import BuildSystem
 from core.cli_work import work as _work
@@ -340,6 +340,7 @@ def parser() -> argparse.ArgumentParser:
             ("--retry", {"type": int, "metavar": "JOB"}), ("--limit", {"type": int, "default": 50}))
     command(budget, "Show the budgets, or set one.", ("account", {"nargs": "?", "help": f"{DESIGN_BUDGET}, money, tokens or a scale"}),
             ("total", {"nargs": "?", "type": float}))
+    command(cli_users.users, "Say who may sign in, and with which role.", *cli_users.OPTIONS)
     command(worker, "Do jobs until stopped.", ("--name", {"default": ""}))
     command(serve, "Start the app and a worker; one Ctrl-C ends both.",
             ("--host", {"default": os.environ.get("HOST_ADDRESS", "127.0.0.1")}), ("--port", {"type": int, "default": 0}),

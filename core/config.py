@@ -7,6 +7,7 @@
 | DATABASE_URL | another database, `postgresql+psycopg://…` | SQLite in DATA_DIR |
 | LIBRARY_DIR, SPECS_DIR, SCALES_FILE, NOISE_FILE | reference designs, agent specs, the ladder, its seed noise | the ones shipped |
 | PROVIDERS_FILE, PRICES_FILE | providers of language models, and what they take for a million tokens | the ones shipped |
+| SIGN_IN | `on` or `off`: whether people sign in | on where the app is reached from other machines |
 | DEVICE | cpu or cuda | cuda where there is one |
 | CHECKPOINT_S | seconds between the checkpoints of a training | 20 |
 | HANG_S | seconds without a step (or an answer) after which a training (or an evaluation) is ended as one that hangs | 600 |
@@ -67,6 +68,7 @@ class Config:
     noise_file: Path = ROOT / "library" / "noise.yaml"
     providers_file: Path = ROOT / "library" / "providers.yaml"
     prices_file: Path = ROOT / "library" / "prices.yaml"
+    sign_in: str = ""                # on or off; "": on where the app is served to other machines
     device: str = ""                 # "" lets the worker choose
     threads: int = 0                 # 0: the cores this process may use
     lease_s: float = 30.0
@@ -94,6 +96,7 @@ class Config:
             noise_file=Path(env.get("NOISE_FILE") or library / "noise.yaml").expanduser().absolute(),
             providers_file=providers,
             prices_file=Path(env.get("PRICES_FILE") or library / "prices.yaml").expanduser().absolute(),
+            sign_in=_sign_in(env),
             device=env.get("DEVICE", ""),
             threads=_number(env, "THREADS", int, 0),
             lease_s=_number(env, "LEASE_S", float, 30.0),
@@ -129,6 +132,13 @@ def _named(providers: Path) -> list[str]:
         return NAMED.findall(providers.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return []
+
+
+def _sign_in(env: Mapping[str, str]) -> str:
+    said = env.get("SIGN_IN", "").strip().lower()
+    if said not in ("", "on", "off"):
+        raise ConfigError(f"SIGN_IN={env['SIGN_IN']!r} is neither on nor off", "set it to on or off, or unset it")
+    return said
 
 
 def _number(env: Mapping[str, str], name: str, kind: Callable[[str], T], default: T) -> T:

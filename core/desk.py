@@ -39,6 +39,7 @@ from core.selection.ranking import ranking
 from core.shaping import Shaping
 from core.staffing import Staffing
 from core.store import Store
+from core.surroundings import Surroundings
 from core.types import (
     DESIGN_BUDGET,
     MONEY,
@@ -68,6 +69,7 @@ from core.types import (
     sha256_text,
     verify_subject,
 )
+from core.users import Admitting
 from core.verification.probes.suites import Suite, get_suite, load_suites
 from core.verification.training.shelf import Shelved, corpus_name, shelf
 
@@ -79,7 +81,7 @@ FIRST_BUDGETS = {DESIGN_BUDGET: 50, "nano": 50, "micro": 10, MONEY: 10, TOKENS: 
 HIDDEN_NOTE = "In its place stands [key]: it is neither stored nor told to the agents."
 
 
-class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding):
+class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, Surroundings, Admitting):
     def __init__(self, store: Store, queue: Queue, scales: dict[str, Scale], units: UnitLibrary, author: str, config: Config) -> None:
         self.store = store
         self.queue = queue

@@ -2,6 +2,7 @@
 
     ModelDiscoveryError            what happened, where, and how to mend it
     ├── UsageError                 a wrong argument or name                        (exit code 2)
+    ├── NotAllowed                 who asks may not: their role, their password, or a wait
     ├── ConfigError                the surroundings: directories, ports, keys
     ├── StoreError                 the database
     │   ├── NotFound               no row of that name
@@ -59,6 +60,10 @@ class ModelDiscoveryError(Exception):
 
 class UsageError(ModelDiscoveryError):
     exit_code = 2
+
+
+class NotAllowed(ModelDiscoveryError):
+    pass
 
 
 class ConfigError(ModelDiscoveryError):

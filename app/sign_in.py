@@ -1,0 +1,114 @@
+"""Who looks at the page. Sign-in is off where only this machine reaches the app: then whoever sits there is "you", with all rights.
+
+It is on with SIGN_IN=on (a proxy stands in front), and where the server is bound to an address that other machines reach. A name and a password (core/door.py) become a
+token in a cookie that ends with the browser's own clock or sign-out; with [auth] in .streamlit/secrets.toml a provider (OIDC) says who it is.
+What this does not stop: somebody on this machine while sign-in is off, and scripts in the page, which could read the cookie (the app runs none but its own).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from core.config import Config
+from core.door import LASTS_S, Door
+from core.errors import NotAllowed
+from core.users import Role, is_loopback, provider_file
+
+TOKEN, ENDED = "signed-in", "signed-out"         # in the session's state
+COOKIE = (Path(__file__).parent / "widgets" / "cookie.js")
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """`how`: "open" (no sign-in here), "password" or "provider"."""
+
+    name: str
+    role: Role
+    how: str
+
+
+@st.cache_resource(show_spinner=False)
+def door() -> Door:
+    """One for the server, so that wrong tries count whoever makes them."""
+    return Door(Config.from_env())
+
+
+def needed() -> bool:
+    said = Config.from_env().sign_in
+    return said == "on" or (said != "off" and not is_loopback(st.get_option("server.address")))
+
+
+def visitor() -> Visitor | None:
+    """Who is here now, by what is true now: a role that changed, a password, a removed user are heard at once."""
+    if not needed():
+        return Visitor("you", Role.ADMIN, "open")
+    if token := _token():
+        user = door().who(token)
+        if user is not None:
+            return Visitor(user.name, user.role, "password")
+    if (email := _by_provider()) and (user := door().users.coming_by_provider(email)):
+        return Visitor(user.name, user.role, "provider")
+    return None
+
+
+def role_of(name: str, how: str) -> Role | None:
+    """Of one who signed in so, at this moment."""
+    users = door().users
+    user = users.coming_by_provider(name) if how == "provider" else users.all().get(name)
+    return user.role if user else None
+
+
+def by_provider() -> str:
+    """The e-mail address that a provider vouches for, also one that may not come in; "" without."""
+    return _by_provider()
+
+
+def _token() -> str:
+    """Of this session, else of the browser. A cookie is read when the page connects, so one that was taken away is still seen: it counts no more."""
+    if TOKEN in st.session_state:
+        return st.session_state[TOKEN]
+    return "" if st.session_state.get(ENDED) else st.context.cookies.get(door().cookie, "")
+
+
+def _by_provider() -> str:
+    if provider_file() is None or not st.user.get("is_logged_in", False) or st.user.get("email_verified") is False:
+        return ""
+    return str(st.user.get("email") or "").lower()
+
+
+def enter(name: str, password: str) -> None:
+    """Raises NotAllowed in words."""
+    if not name.strip() or not password:
+        raise NotAllowed("name and password are both needed", "fill in both")
+    st.session_state[TOKEN] = door().enter(name, password)
+    st.session_state.pop(ENDED, None)
+
+
+def renew(name: str) -> None:
+    """Stay in after one's own password changed."""
+    st.session_state[TOKEN] = door().token(door().users.get(name))
+
+
+def leave() -> None:
+    who = visitor()
+    st.session_state.pop(TOKEN, None)
+    st.session_state[ENDED] = True
+    if who and who.how == "provider":
+        st.logout()
+
+
+def keep() -> None:
+    """Have the browser keep, or forget, what this session knows."""
+    token = st.session_state.get(TOKEN, "")
+    if token and token != st.context.cookies.get(door().cookie, ""):
+        _keeper()(data={"name": door().cookie, "value": token, "seconds": LASTS_S}, key="sign-in-cookie", height=1)
+    elif st.session_state.get(ENDED):
+        _keeper()(data={"name": door().cookie, "value": "", "seconds": 0}, key="sign-in-cookie", height=1)
+
+
+@st.cache_resource(show_spinner=False)
+def _keeper():
+    return st.components.v2.component("sign_in_cookie", html="<span hidden></span>", js=COOKIE.read_text(), isolate_styles=False)
