@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.inbox import first_look
 from app.widgets.settings_door import admitted, draw_visitor
 
 # Section → (page, title, icon); those without a section stand in the bar itself.
@@ -33,4 +34,6 @@ page = st.navigation({
     for section, pages in NAVIGATION.items()}, position="top" if here else "hidden")
 if here:
     draw_visitor()
+    if first_look(page):
+        shell.go("inbox")
     shell.run(page)

@@ -243,7 +243,13 @@ class BuildSystem:
     def _implement(self, desk: Desk, job: JobContext) -> Json:
         design = desk.store.designs.get(job.job.payload["design"])
         session = desk.store.sessions.get(design.session_id) if design.session_id else None
-        made = self.lab(desk, job).implemented(design, job.job.payload["scale"], session)
+        lab = self.lab(desk, job)
+        before = desk.standing(session.id) if session else ("", "")
+        try:
+            made = lab.implemented(design, job.job.payload["scale"], session)
+        finally:
+            if session:
+                lab.back_to(session, *before)
         return {"design": design.id, "revision": made.revision, "passed": bool(made.check and made.check.passed)}
 
     def _check(self, desk: Desk, job: JobContext) -> Json:

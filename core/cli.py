@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core import cli_agents, cli_data, cli_llm, cli_probe, cli_report, cli_run, cli_shape, cli_stats, cli_users
+from core import cli_agents, cli_data, cli_inbox, cli_llm, cli_probe, cli_report, cli_run, cli_shape, cli_stats, cli_users
 from core import cli_text as text
 from core.build import BuildSystem
 from core.cli_work import work as _work
@@ -258,7 +258,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="command", required=True)
 
     def command(run: Callable[[argparse.Namespace], Answer], help: str, *options: tuple) -> None:
-        sub = commands.add_parser(run.__name__, help=help, description=help)
+        sub = commands.add_parser(run.__name__.replace("_", "-"), help=help, description=help)
         for *names, settings in options:
             sub.add_argument(*names, **settings)
         sub.add_argument("--json", action="store_true", help="print JSON")
@@ -285,6 +285,16 @@ def parser() -> argparse.ArgumentParser:
             ("--auto", {"action": "store_true", "help": "do not wait for a person's release"}))
     command(approve, "Approve a proposal.", ident, ("--reason", reason))
     command(refuse, "Refuse a proposal, with a reason.", ident, ("--reason", {**reason, "required": True}))
+    command(cli_inbox.inbox, "List what waits for you.", *cli_inbox.INBOX)
+    command(cli_inbox.undo, "Take a decision back, or list the last ones.", *cli_inbox.UNDO)
+    command(cli_inbox.send_back, "Have a proposal's designer revise it with your words.", *cli_inbox.SEND_BACK)
+    command(cli_inbox.forecast, "Say how likely a design is to beat the reference; it is scored later.", *cli_inbox.FORECAST)
+    command(cli_inbox.prefer, "Say which of two or more designs you would train.", *cli_inbox.PREFER)
+    command(cli_inbox.defer, "Put an item of the inbox off until something about it changes.", *cli_inbox.DEFER)
+    command(cli_shape.pin, "Keep a design in play: always a possible parent, and verified up the ladder.", *cli_shape.PIN)
+    command(cli_shape.boost, "Let a branch be parents more often, or less.", *cli_shape.BOOST)
+    command(cli_shape.prune, "Leave a branch alone: neither parents nor verifications.", *cli_shape.PRUNE)
+    command(cli_shape.tag, "Give a design a word to be found by.", *cli_shape.TAG)
     command(release, "Implement the best proposals of a session that waits.", ("session", {"help": "a session's id"}))
     command(implement, "Write and check the code of a proposal.", ident, scale)
     command(check, "Check a design, or a gab.py.", ("target", {"metavar": "FILE_OR_ID"}), scale,

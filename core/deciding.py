@@ -195,12 +195,14 @@ class Deciding:
         """Out of the inbox until something about it changes (`mark`); with `on` false, back in."""
         return self.store.decisions.add(Verb.DEFER, self.author, design_id=design_id, data={"item": words(item, "nothing is named to put off"), "mark": mark, "on": on})
 
-    def foreseen(self, design_id: str) -> Foreseen | None:
-        """What letting the proposal go on will cost; None without a proposal."""
-        proposal = self.store.proposals.newest(design_id)
-        design = self.store.designs.get(design_id)
-        session = self.store.sessions.get(design.session_id) if design.session_id else None
-        return foreseen(self.store, self.agents(), self.scales, this_machine(self.config), proposal, session) if proposal else None
+    def foreseen(self, design_ids: Sequence[str]) -> list[Foreseen]:
+        """What letting these proposals go on will cost, each; designs without a proposal are left out."""
+        about = []
+        for design in self.store.designs.some(design_ids):
+            proposal = self.store.proposals.newest(design.id)
+            if proposal is not None:
+                about.append((proposal, self.store.sessions.get(design.session_id) if design.session_id else None))
+        return foreseen(self.store, self.agents(), self.scales, this_machine(self.config), about) if about else []
 
     # ------------------------------------------------------------------------------------------ taking back
 

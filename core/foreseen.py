@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.agents.spec import AgentSpec
@@ -67,15 +67,28 @@ class Foreseen:
         return f"Code: {told}. Verification: {self.basis}."
 
 
-def foreseen(store: Store, specs: Mapping[str, AgentSpec], scales: Mapping[str, Scale], machine: Machine, proposal: Proposal, session: Session | None) -> Foreseen:
+def foreseen(store: Store, specs: Mapping[str, AgentSpec], scales: Mapping[str, Scale], machine: Machine, about: Sequence[tuple[Proposal, Session | None]]) -> list[Foreseen]:
+    """Of each proposal, in this order."""
+    at = {p.design_id: s.scale if s and s.scale in scales else next(iter(scales)) for p, s in about}
+    times: dict[str, tuple[float, str]] = {}
+    for scale in dict.fromkeys(at.values()):
+        found = estimate(store, scales, [i for i, own in at.items() if own == scale], scales[scale], 1, machine)
+        times |= {part.design_id: (part.seconds, found.basis) for part in found.parts}
+    accounts = {a.name: a.left for a in store.ledger.accounts()}
+    past: dict[tuple[str, ...], list[tuple[int, float | None]]] = {}
+    return [_one(store, specs, accounts, past, proposal, session, at[proposal.design_id], *times[proposal.design_id], "GPU" if machine.device == "cuda" else "CPU")
+            for proposal, session in about]
+
+
+def _one(store: Store, specs: Mapping[str, AgentSpec], accounts: Mapping[str, float], kept: dict[tuple[str, ...], list[tuple[int, float | None]]], proposal: Proposal, session: Session | None,
+         scale: str, seconds: float, basis: str, device: str) -> Foreseen:
     team = session.team if session else {}
     writers = [name for role in WRITERS if isinstance(name := team.get(role), str) and name in specs and specs[name].engine == "model"]
     asks = bool(writers) and bool(proposal.new_units)
-    past = store.waiting.code_costs(writers) if asks else []
+    if asks and tuple(writers) not in kept:
+        kept[tuple(writers)] = store.waiting.code_costs(writers)
+    past = kept[tuple(writers)] if asks else []
     known = [money for _, money in past if money is not None]
-    scale = session.scale if session and session.scale in scales else next(iter(scales))
-    time = estimate(store, scales, [proposal.design_id], scales[scale], 1, machine)
-    accounts = {a.name: a.left for a in store.ledger.accounts()}
     run = session.run_id if session else None
 
     def left(name: str) -> float | None:
@@ -86,7 +99,7 @@ def foreseen(store: Store, specs: Mapping[str, AgentSpec], scales: Mapping[str, 
     return Foreseen(
         asks, (sum(t for t, _ in past) / len(past) if past else None) if asks else 0.0,
         (sum(known) / len(known) if known and len(known) == len(past) else None) if asks else 0.0,
-        len(past), time.seconds, time.basis, scale, "GPU" if machine.device == "cuda" else "CPU", left(MONEY), left(TOKENS))
+        len(past), seconds, basis, scale, device, left(MONEY), left(TOKENS))
 
 
 def _short(tokens: float) -> str:

@@ -8,8 +8,8 @@ import streamlit as st
 
 from app import shell
 from app.widgets.keys import listen
-from core.desk import Desk, Inbox, Item, Waits
-from core.types import Decision, Verb
+from core.desk import Desk, Item, Waits
+from core.types import Decision, JobKind, Verb
 
 AT, PANEL, LAST, SEEN = "inbox-at", "inbox-panel", "inbox-last", "inbox-seen"
 COLOURS = {Waits.DISPUTE: "orange", Waits.PROPOSAL: "blue", Waits.SESSION: "violet", Waits.GATE: "violet", Waits.PAUSED: "orange", Waits.STUCK: "orange", Waits.BUDGET: "orange",
@@ -24,20 +24,28 @@ FOCUS = {"inbox-back": FIELD, "inbox-refuse": FIELD, "inbox-edit": FIELD, "inbox
 
 CSS = """<style>
 [data-testid="stLayoutWrapper"]:has(> .st-key-inbox-actions) {position: sticky; bottom: 0; z-index: 50;}
-.st-key-inbox-actions {background: var(--st-background-color); padding: .6rem 0 .7rem; border-top: 1px solid rgba(128,128,128,.25);}
+.st-key-inbox-actions {background: light-dark(#ffffff, #12171d); padding: .6rem 0 .7rem; border-top: 1px solid rgba(128,128,128,.25);}
 .st-key-inbox-body :is(h1, h2, h3, h4, h5) {font-size: 1.05rem; padding: .35rem 0 .1rem;}
-.st-key-inbox-undo {position: fixed; right: 1.2rem; bottom: 5.2rem; z-index: 60; width: auto !important; max-width: min(32rem, calc(100vw - 2rem)); background: var(--st-secondary-background-color);
+.st-key-inbox-undo {position: fixed; right: 1.2rem; bottom: 5.2rem; z-index: 60; width: auto !important; max-width: min(32rem, calc(100vw - 2rem)); background: light-dark(#f4f6f8, #1c242d);
   border: 1px solid rgba(128,128,128,.35); border-radius: .6rem; padding: .45rem .8rem; box-shadow: 0 4px 18px rgba(0,0,0,.18);}
 .st-key-inbox-approve p {white-space: normal; text-align: left;}
 .st-key-keys {height: 0; overflow: hidden;}
-@media (min-width: 641px) {.st-key-inbox-body, .st-key-inbox-reviews {max-height: 52vh; overflow-y: auto; padding-right: .6rem;}}
+@media (min-width: 641px) {.st-key-inbox-body, .st-key-inbox-reviews {max-height: max(16rem, calc(100vh - 26rem)); overflow-y: auto; padding-right: .6rem;}}
 @media (max-width: 640px) {.st-key-inbox-undo {bottom: auto; top: 4rem; right: .6rem;} .st-key-inbox-keys {display: none;}
   .st-key-inbox-buttons {flex-wrap: nowrap !important; overflow-x: auto; padding-bottom: .3rem;} .st-key-inbox-buttons > * {flex: 0 0 auto;} .st-key-inbox-approve p {white-space: nowrap;}}
 </style>"""
 
 
-def items_of(desk: Desk, passed_over: bool) -> Inbox:
-    return desk.inbox(passed_over)
+def first_look(page: object) -> bool:
+    """Whether a visitor comes to the bare address for the first time, while something waits or a run is on. Links, and whoever walks to the Tree, are left alone."""
+    if st.session_state.get("looked"):
+        return False
+    st.session_state["looked"] = True
+    if not st.context.url or getattr(page, "url_path", None) != "" or st.query_params:
+        return False
+    desk = shell.desk()
+    at_work = any(job.kind in (JobKind.SESSION, JobKind.EVOLVE) for job in desk.queue.all(limit=50, states=shell.LIVE))
+    return at_work or bool(desk.inbox().items)
 
 
 def current(items: Sequence[Item]) -> Item | None:
@@ -91,7 +99,7 @@ def draw_meanwhile(desk: Desk, design: str, before: int) -> None:
 def decide(verb: Callable[[], Decision | object], words: str, after: Callable[[], None]) -> None:
     """Do it, remember it for Undo, and go on; where it cannot be done that is said, and what was typed stays."""
     made: list[object] = []
-    if shell.act(lambda: made.append(verb()), words):
+    if shell.act(lambda: made.append(verb())):
         st.session_state[LAST] = (decided(made[0]), words)
         after()
         st.rerun()

@@ -42,7 +42,8 @@ def _session(desk: Desk, item: Item, after: After) -> None:
     best = ranked[: session.n_implement]
     left = desk.store.ledger.account(DESIGN_BUDGET).left
     with st.container(key="inbox-actions", horizontal=True, gap="small"):
-        cost = " · ".join(filter(None, (desk.foreseen(best[0].id).code if best and desk.foreseen(best[0].id) else "", f"one of {left:g} design sessions left")))
+        costs = desk.foreseen([d.id for d in best])
+        cost = " · ".join(filter(None, (sum(costs[1:], costs[0]).code if costs else "", f"one of {left:g} design sessions left")))
         _main(f"Implement the best {len(best)} · {shell.plain(cost)}" if best else "Close it: nothing is left to implement", "code", lambda: desk.release(session.id), f"session {session.id} goes on", after)
         shell.link("studio", "Open the session", ":material/forum:", session=session.id)
         _defer(desk, item, after)

@@ -94,7 +94,7 @@ def _judge(desk: Desk, verb: Verb, items: list[Item], reason: str) -> None:
 
 def _cost(desk: Desk, items: list[Item]) -> str:
     """The sum, unknown where one is unknown."""
-    costs = [c for i in items if (c := desk.foreseen(i.design))]
+    costs = desk.foreseen([i.design for i in items])
     if not costs:
         return "cost unknown"
     return sum(costs[1:], costs[0]).words

@@ -112,12 +112,15 @@ def _draw_forecast(desk: Desk, item: Item) -> None:
         with st.container(key="inbox-forecast"):
             percent = st.pills("Your forecast", CHANCES, default=min(CHANCES, key=lambda c: abs(c - told)) if told is not None else None, format_func=lambda c: f"{c} %",
                                key=f"inbox-chance-{item.design}-{scale}-{said.id if said else 0}", label_visibility="collapsed")
-    if percent is not None and percent != told and (told is None or percent != min(CHANCES, key=lambda c: abs(c - told))):
+    if percent is None and told is not None:         # the same again takes it back
+        if shell.act(lambda: desk.undo(said.id), "forecast taken back"):
+            st.rerun()
+    elif percent is not None and (told is None or percent != min(CHANCES, key=lambda c: abs(c - told))):
         decide(lambda: desk.foretell(item.design, percent / 100, scale), f"{percent} % that {item.design} beats {REFERENCE} at {scale}", lambda: None)
 
 
 def _draw_actions(desk: Desk, item: Item, status: Status, before: int, after: Callable[[], None]) -> None:
-    cost = desk.foreseen(item.design)
+    cost = next(iter(desk.foreseen([item.design])), None)
     words = shell.plain(cost.words) if cost else "cost unknown"
     with st.container(horizontal=True, gap="small", key="inbox-buttons"):
         judged = status in (Status.APPROVED, Status.REFUSED)

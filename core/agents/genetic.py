@@ -9,7 +9,7 @@ from random import Random
 from core.agents.base import Back, Brief, Draft
 from core.agents.dialog import Dialog
 from core.agents.spec import AgentSpec
-from core.agents.variation import CROSSOVERS, MAX_DEPTH, MUTATIONS, Change, Offspring, Vocabulary, depth, describe, diagram, scratch
+from core.agents.variation import CROSSOVERS, MAX_DEPTH, MUTATIONS, Change, Offspring, Vocabulary, clear, depth, describe, diagram, scratch
 from core.errors import DesignError, UnitError
 from core.gab.structure import resolved, structural_hash
 from core.gab.units import UnitLibrary
@@ -55,20 +55,24 @@ class GeneticDesigner:
         with dialog.message(self.name, "designer", proposal.design_id) as message:
             note = self.spec.render("sent_back", author=back.author, preferred=sorted(words.preferred), avoided=sorted(words.avoided), unread=unread, revision=proposal.revision)
             message.say(note + "\n\n")
-            tree, changes = self._search(replace(brief, known=known), words, Random(derive_seed(brief.seed, "sent back", back.id)), message.say)
+            tree, changes = self._search(replace(brief, known=known), words, Random(derive_seed(brief.seed, "sent back", back.id)), message.say, cleared=True)
             draft = self._write(brief, tree, changes)
             message.say(f"\n---\n\n{draft.body}")
         return replace(draft, body=f"{draft.body}\n\n#### After it was sent back\n\n{note}")
 
     # ------------------------------------------------------------------------------------------------ searching
 
-    def _search(self, brief: Brief, words: Vocabulary, rng: Random, say) -> Offspring:
+    def _search(self, brief: Brief, words: Vocabulary, rng: Random, say, cleared: bool = False) -> Offspring:
+        """`cleared`: what is to be avoided is also taken out where the parents have it."""
         taken = {structural_hash(tree): owner for owner, tree in brief.known}
         for _ in range(int(self.spec.settings["attempts"])):
             offspring = self._draw(brief, words, rng)
             if offspring is None:
                 continue
             tree, changes = offspring
+            if cleared:
+                tree, more = clear(tree, words, rng)
+                offspring = tree, changes = tree, [*changes, *more]
             why = self._objection(tree, resolved(tree, brief.declared), taken)
             if why is None:
                 return offspring

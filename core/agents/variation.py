@@ -86,6 +86,22 @@ def swap(tree: UnitTree, words: Vocabulary, rng: Random) -> Offspring | None:
     return (tree.replace(path, new), [Change(_where(path), f"`{old.unit}` → `{new.unit}`")]) if new else None
 
 
+def clear(tree: UnitTree, words: Vocabulary, rng: Random) -> Offspring:
+    """Every unit that is to be avoided, below the block itself, swapped for another of its kind; one that nothing can stand in for stays."""
+    changes: list[Change] = []
+    stuck: set[tuple[str, ...]] = set()
+    while path := next((p for p, node in tree.walk() if p and node.unit in words.avoided and p not in stuck), None):
+        old = tree.at(path)
+        name = words.draw(words.kind_at(tree, path), rng, {old.unit})
+        new = words.filled(name, rng, like=old) if name else None
+        if new is None:
+            stuck.add(path)
+            continue
+        tree = tree.replace(path, new)
+        changes.append(Change(_where(path), f"`{old.unit}` → `{new.unit}`, since `{old.unit}` is to be avoided"))
+    return tree, changes
+
+
 def tune(tree: UnitTree, words: Vocabulary, rng: Random) -> Offspring | None:
     """Another value of one hyperparameter, from the unit's own choices (head count, expansion, window, …)."""
     options = [(path, key, value) for path, node in tree.walk()
