@@ -23,7 +23,9 @@ NAVIGATION = {
     "More": [
         ("agents", "Agents", "smart_toy"),
         ("library", "Library", "menu_book"),
+        ("data", "Data", "dataset"),
         ("jobs", "Jobs", "checklist"),
+        ("settings", "Settings", "settings"),
     ],
 }
 

@@ -39,6 +39,9 @@ from core.selection.ranking import ranking
 from core.shaping import Shaping
 from core.staffing import Staffing
 from core.store import Store
+from core.surroundings import Finding as Finding
+from core.surroundings import KeptCorpus as KeptCorpus
+from core.surroundings import RungFacts as RungFacts
 from core.surroundings import Surroundings
 from core.types import (
     DESIGN_BUDGET,
@@ -71,7 +74,8 @@ from core.types import (
 )
 from core.users import Admitting
 from core.verification.probes.suites import Suite, get_suite, load_suites
-from core.verification.training.shelf import Shelved, corpus_name, shelf
+from core.verification.training.shelf import Shelved as Shelved
+from core.verification.training.shelf import corpus_name, shelf
 
 __all__ = ["Desk", "Gated", "Rule", "RunState", "RunView", "Stall"]      # what the verbs hand over, for pages
 

@@ -1,0 +1,130 @@
+"""Corpora: each with what it is and for which scales it is ready; making one ready; one by its path."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import shell
+from app.widgets.settings_machine import size
+from core.desk import Desk, KeptCorpus, Shelved
+from core.types import Job, JobKind
+
+FROM = {"builtin": "carried along", "files": "files", "hub": "from the Hub", "mixture": "a mixture", "broken": "broken"}
+COLOURS = {"builtin": "green", "files": "blue", "hub": "violet", "mixture": "orange", "broken": "red"}
+
+
+@st.cache_data(ttl=10, show_spinner=False)
+def kept(folder: str) -> list[KeptCorpus]:
+    """Sizes are summed over many files, so they are read now and then."""
+    return shell.desk().kept_corpora()
+
+
+def making(desk: Desk) -> list[Job]:
+    return [j for j in desk.queue.all(states=shell.LIVE) if j.kind is JobKind.DATA]
+
+
+def draw_corpora(desk: Desk) -> None:
+    jobs = making(desk)
+    if jobs:
+        shell.live(lambda: draw_making(desk), True)
+    shelf = desk.corpora()
+    words = st.text_input("Search", placeholder="a name, a licence, a source", label_visibility="collapsed", key="data-search").lower().split()
+    found = [c for c in shelf if all(w in f"{c.name} {c.title} {c.what} {c.source} {c.licence} {c.kind}".lower() for w in words)]
+    sizes = kept(str(desk.config.data_dir))
+    if not found:
+        st.info("No corpus fits these words.", icon=":material/search_off:")
+    for row in range(0, len(found), 3):
+        for column, corpus in zip(st.columns(3, gap="small"), found[row : row + 3], strict=False):
+            with column.container(border=True, height="stretch"):
+                draw_card(desk, corpus, [k for k in sizes if k.name == corpus.name])
+    draw_by_path(desk)
+    st.caption(f"A corpus of your own with a name: one YAML file in `{desk.config.data_dir / 'corpora.d'}`, written like those in `{desk.config.library_dir / 'corpora'}`.")
+
+
+def draw_card(desk: Desk, corpus: Shelved, made: list[KeptCorpus]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if corpus.problem:
+            st.markdown(f"**{shell.plain(corpus.name)}**", width="content")
+        else:
+            shell.link("data", shell.plain(corpus.name), ":material/dataset:", corpus=corpus.name)
+        st.badge(FROM.get(corpus.kind, corpus.kind), color=COLOURS.get(corpus.kind, "gray"))
+    if corpus.problem:
+        st.error(shell.plain(corpus.problem), icon=":material/error:")
+        return
+    st.markdown(shell.plain(corpus.title))
+    facts = [f"{corpus.tokens / 1e6:,.0f} M tokens" if corpus.tokens else "all its tokens", *([corpus.licence] if corpus.licence else []), *([size(sum(k.size for k in made)) + " here"] if made else [])]
+    st.caption(shell.plain(" · ".join(facts)))
+    draw_ready(corpus)
+
+
+def draw_ready(corpus: Shelved) -> None:
+    if corpus.prepared or corpus.unfinished:
+        with st.container(horizontal=True, gap="small"):
+            for name in corpus.prepared:
+                st.badge(name, color="green", icon=":material/check:")
+            for name in corpus.unfinished:
+                st.badge(f"{name}: half made", color="orange", icon=":material/hourglass:")
+    else:
+        st.caption("not made ready yet")
+
+
+def draw_making(desk: Desk) -> bool:
+    """Whether any is still being made."""
+    jobs = making(desk)
+    for job in jobs:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(job.progress, shell.plain(f"{job.payload.get('corpus') or 'python_docs'} for {job.payload.get('scale', '')}: {job.note or ('begins' if job.started_at else 'waits for a worker')}"))
+            if st.button("Stop", key=f"stop-data-{job.id}", icon=":material/stop:", disabled=job.cancel_requested, help="what is made is kept, and it goes on from there"):
+                shell.act(lambda job=job: desk.cancel(job.id), "stopping")
+    return bool(jobs)
+
+
+def prepare(desk: Desk, corpus: str, key: str, label: str = "Make ready") -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        scale = st.selectbox("For the scale", list(desk.scales), key=f"{key}-scale", width=150, help="scales of one vocabulary and tokenizer share it")
+        if st.button(label, icon=":material/play_arrow:", key=f"{key}-go", type="primary", disabled=not corpus.strip()) and shell.act(
+                lambda: desk.prepare_corpus(corpus.strip(), scale), "queued"):
+            st.rerun()
+
+
+def draw_by_path(desk: Desk) -> None:
+    with st.expander("Text of your own, by its path", icon=":material/folder_open:"):
+        st.caption("A text, JSONL or Parquet file, or a folder of them, on the machine of the workers. Once made ready it stands above, and its path is a corpus's name wherever one is asked for.")
+        path = st.text_input("Path", placeholder="/home/me/texts", key="data-path")
+        prepare(desk, path, "data-path")
+
+
+def draw_one(desk: Desk, name: str) -> None:
+    shell.link("data", "All corpora", ":material/arrow_back:")
+    corpus = next((c for c in desk.corpora() if c.name == name), None)
+    if corpus is None:
+        st.warning(f"There is no corpus {shell.plain(name)}.", icon=":material/search_off:")
+        return
+    st.subheader(shell.plain(corpus.title if corpus.title != corpus.name else corpus.name), anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(FROM.get(corpus.kind, corpus.kind), color=COLOURS.get(corpus.kind, "gray"))
+        st.caption(shell.plain(corpus.name), width="content")
+    if making(desk):
+        shell.live(lambda: draw_making(desk), True)
+    left, right = st.columns([1, 1.2], gap="large")
+    with left:
+        if corpus.what:
+            st.markdown(shell.plain(corpus.what))
+        facts = {"source": corpus.source, "licence": corpus.licence or "not told", "page": corpus.url, "file": corpus.file, "tokens": f"{corpus.tokens:,}" if corpus.tokens else "all there are",
+                 "texts from": ", ".join(corpus.parts)}
+        with st.container(key="pairs-corpus"):
+            st.markdown("\n".join(["| | |", "|---|---|", *(f"| {key} | {shell.plain(value)} |" for key, value in facts.items() if value)]))
+        if corpus.problem:
+            st.error(shell.plain(corpus.problem), icon=":material/error:")
+    with right:
+        draw_ready(corpus)
+        for made in [k for k in kept(str(desk.config.data_dir)) if k.name == name]:
+            with st.container(border=True, gap="small"):
+                st.markdown(f"**Vocabulary of {made.vocab_size:,}** for {', '.join(made.scales) or 'no scale of the ladder'}")
+                st.caption(f"{made.train_tokens:,} training tokens, {made.documents:,} documents, {size(made.size)} in `{made.folder}`  \nhash `{made.hash}`")
+                for note in made.notes:
+                    st.caption(shell.plain(note))
+        if not corpus.problem:
+            prepare(desk, name, "one")
+        if corpus.kind in ("hub", "mixture"):
+            st.caption("It is fetched from the Hub, as far as the training needs it; stopped at any time, it goes on where it was.")
