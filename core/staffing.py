@@ -155,6 +155,8 @@ class Staffing:
         if self.shipped(name) and files == load_specs(self.config.specs_dir)[name].files():
             remove_spec(self.config.own_specs_dir, name)
             return self.agents()[name]
+        if found := next((path for path, text in files.items() if self.store.database.hide(text) != text), ""):
+            raise UsageError(f"there is a key in {found}: it would be stored, and told to whoever is asked", "take it out, and keep it in an environment variable or its file")
         spec = write_spec(self.config.own_specs_dir, name, files, self._accept)
         self._keep_shipped(name)
         self.store.specs.keep(spec.revision, spec.name, spec.files(), self.author)

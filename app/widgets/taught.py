@@ -12,7 +12,7 @@ SHOWN = 40
 
 
 def draw_taught(desk: Desk) -> None:
-    st.caption("Refusals with their reasons, comments, edits and standing rules go into the prompts of designers and reviewers, those on a session's parents and their offspring first.")
+    st.caption("Standing rules go into every agent's prompts; refusals with their reasons, comments and edits into those of designers and reviewers, those on a session's parents and their offspring first.")
     with st.form("guide", clear_on_submit=False, border=False):
         words = st.text_input("A standing rule for all agents", placeholder="for instance: nothing that needs the whole sequence at once", key="guide-words")
         given = st.form_submit_button("Give this rule", icon=":material/gavel:")
@@ -57,4 +57,10 @@ def _draw_lesson(desk: Desk, lesson) -> None:
                         shell.link("design", use.design_id, ":material/open_in_new:", design=use.design_id)
                     else:
                         st.caption(use.key, width="content")
-                    st.caption(f"“{shell.plain(use.how)}”" if use.how else "its designer says nothing of it", width="content")
+                    st.caption(f"“{shell.plain(use.how)}”" if use.how else f"told to its {_whom(use.key)}" if _whom(use.key) != "designer" else "its designer says nothing of it", width="content")
+
+
+def _whom(key: str) -> str:
+    """Whose conversation a key names."""
+    steps = {"/observe": "observer", "/mend": "debugger", "/code": "coder", "/review": "reviewer", "rank/": "ranker", "papers": "librarian"}
+    return next((role for step, role in steps.items() if step in key), "designer")

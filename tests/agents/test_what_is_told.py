@@ -9,6 +9,7 @@ import pytest
 from stub_llm.researcher import FAULTS, Researcher
 from stub_llm.server import KEYS
 
+from core.errors import UsageError
 from core.types import Verb
 
 SPEAKERS = {"You design": "designer", "You review": "reviewer", "You write PyTorch": "coder", "You mend PyTorch": "debugger", "You compare code": "observer",
@@ -165,4 +166,7 @@ def test_a_key_that_a_person_pastes_is_neither_stored_nor_sent_and_they_are_told
     said = "\n".join(e["text"] for e in found.said(session, "delta"))
     assert said.count("A key was in what tester wrote.") == 2
     assert "use [key] please" in said
+    files = found.desk.agents()["librarian"].files()
+    with pytest.raises(UsageError, match="there is a key in prompts/librarian/system"):
+        found.desk.save_agent("librarian", {path: f"{text}\n{KEY}" if path.endswith("system.md") else text for path, text in files.items()})
     assert "scrubbed" not in found.desk.comment(design, "no key here").data
