@@ -31,6 +31,8 @@ STATUS_BADGES = {
 CSS = """<style>
 [data-testid="stMainBlockContainer"] {padding: 4.3rem 1.6rem 3rem; max-width: 1700px;}
 [data-testid="stMetricValue"] {font-size: 1.35rem;}
+[data-testid="stBaseButton-primary"]:enabled {background: #0072B2; border-color: #0072B2; color: #fff;} [data-testid="stBaseButton-primary"]:hover:enabled {background: #005f96;}
+[data-testid="stCaptionContainer"] {color: inherit !important; opacity: .78;} [data-testid="stCaptionContainer"] a {color: inherit !important; text-decoration: underline;}
 [data-testid="stMarkdownContainer"] pre {white-space: pre-wrap;}
 [data-testid="stMarkdownContainer"] {overflow-wrap: anywhere;}
 .st-key-own-code textarea, [class*="st-key-code-debug"] textarea {font-family: ui-monospace, monospace; font-size: 0.85rem; line-height: 1.45; white-space: pre; overflow-x: auto;}

@@ -14,7 +14,7 @@ from core.desk import Desk
 from core.planning import Cell, Place
 from core.types import Design, Status
 
-MARKS = {Cell.RUNNING: "▶", Cell.QUEUED: "…", Cell.DONE: "✓", Cell.OPEN: "·", Cell.DEAR: "no budget", Cell.WITHOUT_CODE: "no code"}
+MARKS = {Cell.RUNNING: "▶", Cell.QUEUED: "…", Cell.DONE: "✓", Cell.OPEN: "○", Cell.DEAR: "no budget", Cell.WITHOUT_CODE: "no code"}
 SHOWN = 200          # rows
 FREE = (Cell.OPEN, Cell.DONE)
 
@@ -37,7 +37,7 @@ def draw_grid(desk: Desk, designs: Sequence[Design]) -> None:
     frame = pd.DataFrame([[mark(p) for p in row] for row in grid], index=[d.id for d in found[:SHOWN]], columns=pd.Index(scales))
     frame.insert(0, "title", [d.title for d in found[:SHOWN]])
     picked = st.dataframe(frame, key="verify-grid", on_select="rerun", selection_mode="multi-cell", height=min(560, 38 + 35 * len(frame)), row_height=35)
-    st.caption("✓ measured: mean bits per byte (seeds) · ▶ runs · … waits · · can be verified · click cells, drag, or ctrl-click for several" + (f" · the first {SHOWN} of {len(found)}" if len(found) > SHOWN else ""))
+    st.caption("✓ measured: mean bits per byte (seeds) · ▶ runs · … waits · ○ can be verified · click cells, drag, or ctrl-click for several" + (f" · the first {SHOWN} of {len(found)}" if len(found) > SHOWN else ""))
     places = {(p.design, p.scale): p for row in grid for p in row}
     chosen = [places[frame.index[r], c] for r, c in picked["selection"]["cells"] if r < len(frame) and (frame.index[r], c) in places]
     draw_chosen(desk, chosen, seeds)

@@ -60,7 +60,7 @@ def test_the_page_queues_ticked_cells_and_says_what_they_cost(open_page, desk: D
     test = open_page("verify", way="grid")
     assert "Nothing is ticked" in said(test)
     frame = test.dataframe[0].value
-    assert frame.loc["gpt2", "nano"] == "·"
+    assert frame.loc["gpt2", "nano"] == "○"
     assert next(b for b in test.button if b.key == "grid-verify").disabled
     next(t for t in test.text_input if t.key == "grid-seeds").set_value("x").run()
     assert "is no seed" in said(test)

@@ -94,6 +94,9 @@ def test_a_page_bears_hostile_text_wide_and_narrow_and_fetches_nothing_from_else
 THEIRS = re.compile(r"stToolbar|stMainMenu|stSidebar|stHeader|glide|gdg-|stDataFrame|stMultiSelect|stSelectbox|baseweb|stSlider|stNumberInput|stExpander|stTopNav|data-rfd|stSegmented|stButtonGroup|stTabs")
 
 
+OFF = ("scrollable-region-focusable",)   # browsers make scrolled regions focusable by themselves since 2024
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_violation_of_ours(app, browser: Browser, evil: str, scheme: str):
     page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
@@ -102,7 +105,7 @@ def test_axe_finds_no_serious_violation_of_ours(app, browser: Browser, evil: str
         page.goto(address(app, name, evil))
         settled(page)
         for violation in Axe().run(page).response["violations"]:
-            if violation["impact"] in ("serious", "critical"):
+            if violation["impact"] in ("serious", "critical") and violation["id"] not in OFF:
                 found += [f"{name}: {violation['id']}: {node['html'][:160]} {node.get('target')}" for node in violation["nodes"] if not THEIRS.search(node["html"] + str(node.get("target")))]
     page.close()
     assert not found, "\n".join(found[:40])
