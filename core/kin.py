@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from core.agents.coder import own_units
 from core.agents.similarity import Known, copied, nameless
+from core.gab.declared import class_name
 from core.gab.joined import candidates, joined
 from core.gab.structure import resolved
 from core.gab.units import UnitInfo, UnitLibrary
@@ -22,6 +25,12 @@ class Brought:
 
     units: tuple[UnitInfo, ...] = ()
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def code(self, parent: str, code: str) -> str:
+        """The parent's code as a prompt shows it, its classes called as they are here."""
+        for before, after in self.names.get(parent, {}).items():
+            code = re.sub(rf"\b{class_name(before)}\b", class_name(after), code)
+        return code
 
 
 def brought(store: Store, library: UnitLibrary, parents: Iterable[str]) -> Brought:
@@ -54,11 +63,19 @@ class Kin:
 
     def structures(self, without: str = "") -> list[tuple[str, UnitTree]]:
         """Every other design that has a tree, oldest first; new units are named by their declarations."""
-        return [(d.id, resolved(p.units, self.declared[d.id])) for d in self._designs if d.id != without and (p := self._newest.get(d.id)) and p.units]
+        return [(owner, tree) for owner, tree in self._structures.items() if owner != without]
 
     def texts(self) -> list[Known]:
-        return [Known(d.id, d.title, nameless(p.body, self.declared[d.id]), resolved(p.units, self.declared[d.id]) if p.units else None)
-                for d in self._designs if (p := self._newest.get(d.id))]
+        """Every design with its proposal's text."""
+        return self._texts
+
+    @cached_property
+    def _structures(self) -> dict[str, UnitTree]:
+        return {d.id: resolved(p.units, self.declared[d.id]) for d in self._designs if (p := self._newest.get(d.id)) and p.units}
+
+    @cached_property
+    def _texts(self) -> list[Known]:
+        return [Known(d.id, d.title, nameless(p.body, self.declared[d.id]), self._structures.get(d.id)) for d in self._designs if (p := self._newest.get(d.id))]
 
     def copy_of(self, design_id: str, parents: Iterable[str], units: UnitTree | None, body: str, new_units: Sequence[NewUnit], older: bool = False) -> str | None:
         """The design that this proposal would be a copy of, or None; with `older`, among those that were there before it."""

@@ -18,7 +18,7 @@ from core.errors import BudgetPaused, DesignError, NotFound, Paused, Unusable, W
 from core.gab.structure import renamed
 from core.gab.units import UnitLibrary
 from core.guidance import Lessons
-from core.kin import Kin, brought
+from core.kin import Brought, Kin, brought
 from core.selection.ranking import ranking
 from core.store import Store
 from core.types import (
@@ -259,14 +259,15 @@ class Proposing:
         ids = {p.design_id for p in proposals}
         self._model_order(session, proposals)
         order = ranking(self.store.designs.of_session(session.id), self.store.decisions.of(session_id=session.id))
-        return [d for d in order if d.id in ids and d.status is not Status.REFUSED and not self._is_copy(session, d)]
+        kin = Kin(self.store)
+        return [d for d in order if d.id in ids and d.status is not Status.REFUSED and not self._is_copy(session, d, kin)]
 
-    def _is_copy(self, session: Session, design: Design) -> bool:
+    def _is_copy(self, session: Session, design: Design, kin: Kin) -> bool:
         """Whether an agent's proposal is by now that of an older design: to write it would be to pay twice. What a person wrote or approved is their word."""
         proposal = self.store.proposals.newest(design.id)
         if proposal is None or proposal.by_person or design.status is not Status.PROPOSED or session.team.get("replay"):
             return False
-        twin = Kin(self.store).copy_of(design.id, design.parents, proposal.units, proposal.body, proposal.new_units, older=True)
+        twin = kin.copy_of(design.id, design.parents, proposal.units, proposal.body, proposal.new_units, older=True)
         if twin:
             with self.dialog(session).message("system", "system", design.id, f"session:{session.id}/{design.id}/copy{proposal.revision}") as message:
                 message.say(f"**A copy**: this is {twin}, unit for unit. It is not implemented by itself; approve it, and it is.")
@@ -406,7 +407,7 @@ class Proposing:
         steering = [words for _, words in self._steering(session, "designer")]
         lessons = Lessons(self.store)
         return Brief(
-            mode=session.mode, parents=tuple(self._parent(p, trees, lessons) for p in session.parents), index=k, seed=derive_seed(session.seed, k),
+            mode=session.mode, parents=tuple(self._parent(p, trees, lessons, own) for p in session.parents), index=k, seed=derive_seed(session.seed, k),
             instructions="\n".join([session.instructions, *steering]).strip(), known=() if session.team.get("replay") else kin.structures(design_id), siblings=self._siblings(session, design_id),
             guidance=lessons.told(session.parents), texts=kin.texts(), own=own.units, declared=kin.inherited(session.parents), scale=session.scale)
 
@@ -415,7 +416,7 @@ class Proposing:
         return Brief(design.mode, (), 0, 0, "", kin.structures(design.id), guidance=Lessons(self.store).told(design.parents),
                      own=brought(self.store, self.team.library, design.parents).units, declared=kin.inherited(design.parents))
 
-    def _parent(self, design_id: str, trees: Mapping[str, UnitTree], lessons: Lessons) -> Parent:
+    def _parent(self, design_id: str, trees: Mapping[str, UnitTree], lessons: Lessons, own: Brought) -> Parent:
         design = self.store.designs.get(design_id)
         if design_id not in trees:
             raise DesignError(f"{design_id} has no units to change", "choose a parent that is composed of units")
@@ -424,7 +425,7 @@ class Proposing:
         reviews = tuple(r.text for r in self.store.reviews.of(design_id)[: -REVIEWS - 1 : -1])
         heard = lessons.said_of(design_id)
         people = tuple(f"{d.author} {d.verb}: {d.reason}" for d in heard)
-        return Parent(design.id, design.title, design.summary, trees[design_id], largest[0] if largest else None, made.code if made else "", self._evidence_of(design), reviews, people, tuple(d.id for d in heard))
+        return Parent(design.id, design.title, design.summary, trees[design_id], largest[0] if largest else None, own.code(design_id, made.code) if made else "", self._evidence_of(design), reviews, people, tuple(d.id for d in heard))
 
     def _evidence_of(self, design: Design) -> tuple[Measured, ...]:
         try:

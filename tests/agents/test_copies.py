@@ -255,5 +255,8 @@ def test_a_crossover_is_built_of_the_unit_of_the_parent_that_it_names(lab, desig
     assert ("torch.sigmoid(self.gate" in code) == ("gated_mean1" in used)
     if designer == "designer":
         assert "gated_mean1_b" in used
+        asked = [a for a in found.server.log if "Propose a **crossover**" in a.turns[1][1]][-1].turns[1][1]
+        first_code, second_code = (part.partition("Its code:")[2] for part in asked.split("## Parent")[1:3])
+        assert ("class GatedMean1(" in first_code, "class GatedMean1B(" in second_code) == (True, True)
     proposal = found.desk.store.proposals.newest(child.id)                            # a person may edit it as it stands
     found.desk.edit(child.id, "As it is", proposal.body, proposal.units, proposal.revision)
