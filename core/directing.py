@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.agents.spec import AgentSpec, TeamSpec, load_specs, load_teams
@@ -75,13 +74,12 @@ class Directing:
         if last is None:
             return "", ""
         phase, note = last.data["phase"], last.data["note"]
-        at = self._again_at(session_id) if phase == "paused" else None
-        return phase, f"{note}; tried again by itself at {at:%H:%M} UTC" if at else note
+        return phase, (self._rests(session_id) if phase == "paused" else "") or note
 
-    def _again_at(self, session_id: str) -> datetime | None:
-        """When the session's job, which rests until its provider may answer again, is taken up."""
+    def _rests(self, session_id: str) -> str:
+        """Why the session's job rests, and when it is taken up again; "" where none does."""
         subjects = (f"session:{session_id}", self.store.sessions.get(session_id).run_id)
-        return next((job.not_before for job in self.queue.all(states=(JobState.QUEUED,)) if job.resting and job.subject in subjects), None)
+        return next((job.note for job in self.queue.all(states=(JobState.QUEUED,)) if job.resting and job.subject in subjects), "")
 
     def guide(self, text: str) -> Decision:
         """A standing rule: it is in every prompt until it is switched off."""
