@@ -58,12 +58,17 @@ function grow(host) {
   g.open = (i) => { if (i >= 0) { clearTimeout(asked); g.send({ seq: ++m.seq, selected: m.ids[i], chosen: [...m.chosen].map((k) => m.ids[k]), open: true }); } };
 
   // Axes: plotly holds every node as data, so that what is drawn can be read off the figure; the points themselves are on the canvas.
-  let busy = false, again = false;
+  // Of a large tree they follow when the hand rests: plotly walks through all nodes for a new range.
+  let busy = false, again = false, shown = null, resting = 0;
   const axes = () => {
-    if (!window.Plotly || !g.axes._fullLayout) return;
+    if (!window.Plotly || !g.axes._fullLayout || m.view === shown) return;
+    clearTimeout(resting);
+    if (m.n > 2500) resting = setTimeout(follow, 120); else follow();
+  };
+  const follow = () => {
     if (busy) { again = true; return; }
     busy = true;
-    const v = m.view;
+    const v = (shown = m.view);
     window.Plotly.relayout(g.axes, { "xaxis.range": [v.x0, v.x1], "yaxis.range": [v.y0, v.y1] }).then(() => { busy = false; if (again) { again = false; axes(); } });
   };
   g.figure = async () => {

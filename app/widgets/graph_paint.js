@@ -76,9 +76,11 @@ function paintEdges(m, c, box, near) {
   c.lineWidth = many ? 0.6 : 1;
   c.strokeStyle = EDGE;
   c.globalAlpha = near ? 0.3 : many ? 0.55 : 1;
-  trace((p, child) => clear(p, child) && m.parents[child].length < 2);
-  if (!many) c.setLineDash([3, 3]);
-  trace((p, child) => clear(p, child) && m.parents[child].length > 1);
+  if (!near || !many) {
+    trace((p, child) => clear(p, child) && m.parents[child].length < 2);
+    if (!many) c.setLineDash([3, 3]);
+    trace((p, child) => clear(p, child) && m.parents[child].length > 1);
+  }
   c.setLineDash([]);
   c.globalAlpha = 1;
   if (!near) return;
@@ -129,7 +131,7 @@ function paintLabels(m, c, s, ink, count) {
   if (count > 400 && !m.near) return;
   c.font = `11px ${ink.font}`; c.textAlign = "center"; c.textBaseline = "top";
   const rows = new Map(), order = [];
-  for (let i = 0; i < m.n; i++) if (m.inside[i] && m.seen[i] === 2 && (count <= 400 || m.near?.[i])) order.push(i);
+  for (let i = 0; i < m.n; i++) if (m.inside[i] && m.seen[i] === 2 && (m.near && count > 80 ? m.near[i] : count <= 400 || m.chosen.has(i))) order.push(i);
   const rank = (i) => (i === m.selected ? 0 : m.chosen.has(i) ? 1 : m.near?.[i] ? 2 : 3);
   order.sort((a, b) => rank(a) - rank(b));
   for (const i of order.slice(0, 400)) {

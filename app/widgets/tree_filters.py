@@ -18,10 +18,10 @@ def draw_choices(desk: Desk, designs: Sequence[Design]) -> tuple[str, str, list[
     """(layers, colour, numbers of the designs that fit the filters or None when there are none)."""
     measured = [s for s in desk.scales if any(s in d.scores for d in designs)]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        layers = st.selectbox("Layers", [*LAYERS, *measured], key="tree-layers", width=170,
+        layers = st.selectbox("Layers", [*LAYERS, *measured], key="tree-layers", width=160,
                               format_func=lambda name: {"generation": "by generation", "time": "by time"}.get(name, f"by score at {name}"))
         colours = [*COLOURS[:3], *measured, *COLOURS[3:], *(f"size {s}" for s in list(desk.scales)[:3])]
-        colour = st.selectbox("Colour", colours, key="tree-colour", width=190, format_func=_colour_name)
+        colour = st.selectbox("Colour", colours, key="tree-colour", width=180, format_func=_colour_name)
         active = sum(bool(st.session_state.get(name)) for name in NAMES) + (st.session_state.get("tree-scale", "any") != "any") + bool(st.session_state.get("tree-since"))
         with st.popover("Filters" + (f" · {active}" if active else ""), icon=":material/filter_alt:"):
             fits = _filters(designs, measured)
