@@ -104,8 +104,8 @@ class Progress:
     words: str
 
 
-def view(store: Store, jobs: Sequence[Job], run_id: str, settings: Json, gated: int, workers: bool) -> RunView:
-    """`jobs` are the run's, newest first."""
+def view(store: Store, jobs: Sequence[Job], run_id: str, settings: Json, gated: Callable[[], int], workers: bool) -> RunView:
+    """`jobs` are the run's, newest first; `gated` counts what waits at its gates, and is asked where nothing runs."""
     prefix = f"{run_id}/"
     accounts = {a.name.removeprefix(prefix): a for a in store.ledger.accounts() if a.name.startswith(prefix)}
     sessions = tuple(s for s in store.sessions.all() if s.run_id == run_id)
@@ -118,7 +118,7 @@ def view(store: Store, jobs: Sequence[Job], run_id: str, settings: Json, gated: 
                    bool(pause and pause.data.get("step") and not pause.data.get("on")), sessions)
 
 
-def _state(job: Job, pause: Decision | None, gated: int, sessions: Sequence[Session], store: Store, workers: bool) -> tuple[RunState, str]:
+def _state(job: Job, pause: Decision | None, gated: Callable[[], int], sessions: Sequence[Session], store: Store, workers: bool) -> tuple[RunState, str]:
     on = bool(pause and pause.data.get("on"))
     by = pause.reason or f"by {pause.author}" if pause else ""
     if job.state is JobState.RUNNING:
@@ -136,7 +136,7 @@ def _state(job: Job, pause: Decision | None, gated: int, sessions: Sequence[Sess
     if job.state is JobState.CANCELLED:
         return RunState.STOPPED, "stopped; what was done is kept"
     if job.result.get("outcome") == "waiting":
-        return RunState.WAITING, _waits_for(store, gated, sessions)
+        return RunState.WAITING, _waits_for(store, gated(), sessions)
     return RunState.DONE, "its budgets are spent, or nothing is left to do with them"
 
 

@@ -253,7 +253,7 @@ class Running:
         return list(dict.fromkeys(subject.removesuffix(AGAIN) for subject in self.queue.subjects(JobKind.EVOLVE)))
 
     def run(self, run_id: str) -> RunView:
-        return view(self.store, self._jobs(run_id), run_id, self.run_settings(run_id), len(self.gated(run_id)), bool(self.queue.workers()))
+        return view(self.store, self._jobs(run_id), run_id, self.run_settings(run_id), lambda: len(self.gated(run_id)), bool(self.queue.workers()))
 
     def runs(self, limit: int = 30) -> list[RunView]:
         return [self.run(run_id) for run_id in self.run_ids()[:limit]]

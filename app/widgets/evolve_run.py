@@ -9,14 +9,14 @@ import streamlit as st
 from app import shell
 from app.widgets.evolve_gates import draw_gates, draw_waiting
 from app.widgets.evolve_stalls import draw_stalls
-from app.widgets.evolve_why import draw_instead, draw_why
+from app.widgets.evolve_why import draw_instead, draw_why, draw_wishes
 from core.desk import Desk, RunState, RunView
 
 BADGES = {RunState.QUEUED: ("blue", "schedule"), RunState.RUNNING: ("green", "play_circle"), RunState.PAUSING: ("orange", "pause_circle"),
           RunState.PAUSED: ("orange", "pause_circle"), RunState.WAITING: ("orange", "front_hand"), RunState.DONE: ("gray", "check_circle"),
           RunState.FAILED: ("red", "error"), RunState.STOPPED: ("red", "stop_circle")}
 IDLE = {RunState.DONE: "raise a budget, and it goes on by itself", RunState.WAITING: "decide on what waits, and it goes on by itself"}
-EVERY_S = 1.5        # between two looks while it runs
+EVERY_S = 2.0        # between two looks while it runs
 UNITS = {"design": "design sessions", "money": "US dollars", "tokens": "tokens"}
 PERIODS = {"the whole run": None, "the last 12 hours": 12, "the last 24 hours": 24, "the last hour": 1}
 
@@ -30,12 +30,15 @@ def draw_run(desk: Desk, run_id: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown("**What the selector thinks**", width="content")
             draw_instead(desk, run_id)
+        draw_wishes(desk)
         shell.live(lambda: _draw_thoughts(desk, run_id), run.live, 2 * EVERY_S)
     with right:
+        shell.live(lambda: _draw_spent(desk, run_id), run.live, 2 * EVERY_S)
         _draw_budgets(desk, run)
         draw_gates(desk, run_id)
         _draw_guidance(desk, run)
-    _draw_report(desk, run_id)
+    if st.toggle("The report: what it brought", run.state is RunState.DONE, key=f"report-{run_id}", help="what was made, the best against the reference, what it spent, refused, failed, and what waits"):
+        _draw_report(desk, run_id)
 
 
 def _draw_now(desk: Desk, run_id: str) -> bool:
@@ -89,12 +92,17 @@ def _draw_controls(desk: Desk, run: RunView) -> None:
             st.caption("one act, then it pauses", width="content")
 
 
-def _draw_budgets(desk: Desk, run: RunView) -> None:
+def _draw_spent(desk: Desk, run_id: str) -> bool:
+    run = desk.run(run_id)
     st.markdown("**Budgets**")
     for name, account in run.accounts.items():
         unit = UNITS.get(name, f"verifications at {name}")
         st.progress(min(1.0, account.spent / account.granted) if account.granted else 0.0,
                     shell.plain(f"{account.spent:,.6g} of {account.granted:,.6g} {unit}" + (f", {account.reserved:,.6g} under way" if account.reserved else "")))
+    return run.live
+
+
+def _draw_budgets(desk: Desk, run: RunView) -> None:
     with st.popover("Raise or lower", icon=":material/account_balance_wallet:"):
         names = ["design", *desk.scales, "money", "tokens"]
         name = st.selectbox("Budget", names, format_func=lambda n: UNITS.get(n, f"verifications at {n}"), key=f"raise-{run.id}")
@@ -123,9 +131,10 @@ def _draw_guidance(desk: Desk, run: RunView) -> None:
 
 
 def _draw_report(desk: Desk, run_id: str) -> None:
-    with st.expander("What it brought: the report", icon=":material/wb_sunny:"):
-        hours = PERIODS[st.selectbox("Of", list(PERIODS), key=f"report-of-{run_id}", width=240) or "the whole run"]
+    with st.container(border=True):
+        chosen, taken = st.columns([1, 3], vertical_alignment="bottom")
+        hours = PERIODS[chosen.selectbox("Of", list(PERIODS), key=f"report-of-{run_id}") or "the whole run"]
         found = desk.morning(run_id, datetime.now(UTC) - timedelta(hours=hours) if hours else None)
         text = found.markdown()
-        st.download_button("Download as Markdown", text, f"{run_id}.md", "text/markdown", icon=":material/download:", key=f"report-download-{run_id}", on_click="ignore")
+        taken.download_button("Download as Markdown", text, f"{run_id}.md", "text/markdown", icon=":material/download:", key=f"report-download-{run_id}", on_click="ignore")
         st.markdown(shell.prose(text.replace("\n## ", "\n#### ").replace("# Run", "### Run", 1)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -32,8 +34,25 @@ def draw_why(desk: Desk, run_id: str) -> None:
         with st.expander("Choices before"):
             for why in [w for w in told if w not in shown]:
                 st.caption(shell.plain(f"{shell.ago(why.at)}: {why.words}. {why.explanation.words}"))
-    for line in desk.wishes():
+
+
+def draw_wishes(desk: Desk) -> None:
+    """What a person wants of branches: every selector obeys it."""
+    for line in _known(desk, "wishes", desk.wishes)[:MOST]:
         st.caption(f":material/push_pin: {shell.plain(line)}")
+
+
+def _known(desk: Desk, name: str, read: Callable[[], list[str]]) -> list[str]:
+    """Read once, until the tree changes: it may be large."""
+    key, version = f"evolve-{name}-{desk.store.database.path}", desk.store.version()
+    if st.session_state.get(key, ("", []))[0] != version:
+        st.session_state[key] = version, read()
+    return st.session_state[key][1]
+
+
+def _able(desk: Desk) -> list[str]:
+    """Designs whose code passed its check."""
+    return _known(desk, "able", lambda: [d.id for d in desk.store.designs.all() if str(d.status) in ("implemented", "verified")])
 
 
 def shares_figure(explanation: Explanation, chosen: set[str | None]) -> go.Figure:
@@ -91,16 +110,16 @@ def draw_instead(desk: Desk, run_id: str) -> None:
 
 
 def _choose_parents(desk: Desk, run_id: str, runners_up: list[str]) -> None:
-    able = [d.id for d in desk.store.designs.all() if str(d.status) in ("implemented", "verified")]
-    order = list(dict.fromkeys([*(i for i in runners_up if i in able), *able]))
+    able = _able(desk)
+    order = list(dict.fromkeys([*(i for i in runners_up if i in set(able)), *able]))
     picked = st.multiselect("Parents, the runners-up first", order, key=f"instead-parents-{run_id}", placeholder="none: from scratch")
     if st.button("Start from these", key=f"instead-design-{run_id}", type="primary") and shell.act(lambda: desk.choose_parents(run_id, picked), "the next session takes them"):
         st.rerun()
 
 
 def _choose_verification(desk: Desk, run_id: str, runners_up: list[tuple[str, str]]) -> None:
-    able = [d.id for d in desk.store.designs.all() if str(d.status) in ("implemented", "verified")]
-    order = list(dict.fromkeys([*(i for i, _ in runners_up if i in able), *able]))
+    able = _able(desk)
+    order = list(dict.fromkeys([*(i for i, _ in runners_up if i in set(able)), *able]))
     if not order:
         st.caption("No design has checked code yet.")
         return
