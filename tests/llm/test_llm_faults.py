@@ -162,7 +162,7 @@ def test_tries_end_and_the_last_fault_is_told(serve):
 
 
 def test_a_model_that_fails_and_fails_is_left_alone_for_a_while(serve):
-    served = serve(TEXT, ["error_500"] * 5)
+    served = serve(TEXT, ["error_500"] * 5, policy=replace(QUICK, breaker_rest_s=1.0))
     with pytest.raises(ProviderPaused):
         served.ask(key="1")
     served.server.log.clear()
@@ -170,7 +170,7 @@ def test_a_model_that_fails_and_fails_is_left_alone_for_a_while(serve):
     assert [a.wire for a in served.server.log] == ["responses", "messages"], "the fifth fault opened the breaker"
     assert served.ask(["oai:big", "ant:big"], key="3").text == TEXT
     assert [a.wire for a in served.server.log[2:]] == ["messages"]
-    time.sleep(0.25)
+    time.sleep(1.05)
     assert served.ask(["oai:big", "ant:big"], key="4").text == TEXT
     assert [a.wire for a in served.server.log[3:]] == ["responses"], "after its rest it is tried"
 
