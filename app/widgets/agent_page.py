@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
-from app.widgets.code import difference
+from app.widgets.diff import draw_diff
 from core.desk import Desk
 from core.errors import NotFound
 
@@ -100,6 +100,6 @@ def draw_revisions(desk: Desk, name: str, revision: str) -> None:
             for path in dict.fromkeys([*r.files, *now]):
                 if r.files.get(path) != now.get(path):
                     st.caption(f"{path}: what it said then (−) and says now (+)")
-                    st.code(difference(r.files.get(path, ""), now.get(path, ""), r.revision, spec.revision), language="diff", wrap_lines=True)
+                    draw_diff(r.files.get(path, ""), now.get(path, ""), f"diff-{r.revision}-{path}", "markdown")
             if st.button("Restore this one", key=f"restore-{r.revision}", icon=":material/history:") and shell.act(lambda r=r: desk.restore_agent(name, r.revision), "restored"):
                 st.rerun()

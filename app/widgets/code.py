@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 import streamlit as st
 
 from app import shell
+from app.widgets.diff import draw_diff
 from core.types import CheckReport, CheckResult
 
 MARKS = {"pass": ":green[✓]", "warn": ":orange[!]", "fail": ":red[✗]"}
 
 
-def draw_code(code: str, bases: Mapping[str, str], name: str = "this design") -> None:
+def draw_code(code: str, bases: Mapping[str, str]) -> None:
     """The code, or what changed in it against one of `bases` (name → code)."""
     against = st.selectbox("Show", ["", *bases], format_func=lambda b: f"what differs from {b}" if b else "the whole code", key="code-against", width=340) if bases else ""
     if against:
-        st.code(difference(bases[against], code, against, name), language="diff", wrap_lines=True, height=560)
+        draw_diff(bases[against], code, "code-difference", "python")
     else:
         st.code(code, language="python", line_numbers=True, height=560)
-
-
-def difference(old: str, new: str, old_name: str, new_name: str) -> str:
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), old_name, new_name, lineterm="", n=2)
-    return "\n".join(lines) or "no difference"
 
 
 def draw_report(report: CheckReport) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
-from app.widgets.code import difference, draw_report
+from app.widgets.code import draw_report
+from app.widgets.diff import draw_diff
 from core.desk import Desk
 from core.types import Implementation, Job, JobState, Kind
 
@@ -31,7 +32,7 @@ def draw_debug_desk(desk: Desk, design_id: str, made: Implementation) -> None:
             st.code(code, language="python", line_numbers=True, height=420)
         if code != made.code:
             with st.expander("What you changed"):
-                st.code(difference(made.code, code, f"revision {made.revision}", "yours"), language="diff", wrap_lines=True)
+                draw_diff(made.code, code, f"diff-{key}", "python")
     with right:
         asked = st.query_params.get("job", "")
         if not asked.isdigit():

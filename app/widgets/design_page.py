@@ -6,15 +6,17 @@ import streamlit as st
 
 from app import shell
 from app.widgets import design_parts
-from app.widgets.code import difference, draw_report
+from app.widgets.code import draw_report
 from app.widgets.curves import curve_figure
 from app.widgets.debug_desk import draw_debug_desk
 from app.widgets.design_card import draw_judgement
+from app.widgets.diff import draw_diff
 from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk
 from core.dossier import Dossier, dossier
-from core.types import Job, JobKind, JobState, Kind, Status
+from core.report.design import outline
+from core.types import Job, JobKind, JobState, Kind, Proposal, Status
 
 
 def draw_design(desk: Desk, design_id: str) -> None:
@@ -122,8 +124,12 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
         with st.expander(f"{len(found.proposals)} revisions"):
             for old, new in zip(found.proposals, found.proposals[1:], strict=False):
                 st.caption(f"revision {new.revision} by {new.author}, {shell.ago(new.created_at)}")
-                st.code(difference(f"{old.title}\n{old.body}", f"{new.title}\n{new.body}", f"revision {old.revision}", f"revision {new.revision}"),
-                        language="diff", wrap_lines=True)
+                draw_diff(_as_text(old), _as_text(new), f"revision-{new.id}")
+
+
+def _as_text(proposal: Proposal) -> str:
+    """What a revision may change: title, text, units."""
+    return "\n".join([proposal.title, proposal.body, *([outline(proposal.units)] if proposal.units else []), *(f"{u.name} ({u.kind}): {u.about}" for u in proposal.new_units)])
 
 
 def _draw_verifications(desk: Desk, found: Dossier) -> None:

@@ -33,7 +33,7 @@ def draw_code_of(desk: Desk, found: Dossier) -> None:
     bases = {f"revision {i.revision}": i.code for i in reversed(found.implementations) if i.revision != number}
     bases |= {f"its parent {p}": other.code for p in found.design.parents if (other := desk.store.implementations.newest(p))}
     st.caption(f"gab.py, revision {made.revision} by {shell.plain(made.author)}, SHA-256 {made.code_hash[:12]}")
-    draw_code(made.code, bases, f"revision {made.revision}")
+    draw_code(made.code, bases)
 
 
 def draw_costs_of(desk: Desk, found: Dossier) -> None:
