@@ -29,11 +29,15 @@ def main() -> None:
         found = desk.inbox(bool(st.session_state.get("inbox-passed")))
         chosen = narrowed(found) if view in ("one", "list") else found
         passed = st.toggle("Also what was passed over", key="inbox-passed", help="proposals that a session went on without")
+    if view == "compare":
+        listen(COMPARING)
+    elif view != "record":
+        frame.draw_keys()
     for words in st.session_state.pop("inbox-told", []):
         st.warning(shell.plain(words), icon=":material/group:")
     if view == "record":
         draw_record(desk)
-    elif not chosen.items and not (view == "list" and found.deferred):
+    elif not chosen.items and not (view == "list" and found.deferred) and not (view == "one" and frame.current(())):
         draw_empty(desk, found)
     elif view == "list":
         draw_list(desk, chosen)
@@ -42,10 +46,6 @@ def main() -> None:
     else:
         draw_one(desk, chosen)
     frame.draw_undo(desk)
-    if view == "compare":
-        listen(COMPARING)
-    else:
-        frame.draw_keys()
     running = bool(desk.queue.all(limit=1, states=shell.LIVE))
     mark = signature(found)
     shell.live(lambda: unchanged(desk, mark, passed), running, every=3.0)
@@ -74,15 +74,16 @@ def draw_one(desk: Desk, found: Inbox) -> None:
     if item is None:
         return
     st.session_state[frame.AT] = item.key
-    place = found.items.index(item)
+    place = next((n for n, other in enumerate(found.items, 1) if other.key == item.key), 0)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(str(item.kind), color=frame.COLOURS[item.kind], icon=f":material/{frame.ICONS[item.kind]}:")
         st.caption(shell.plain(item.why if item.kind in (Waits.PROPOSAL, Waits.DISPUTE) else f"waits since {shell.ago(item.since)}"), width="stretch")
-        if st.button("", key="inbox-previous", icon=":material/chevron_left:", help="key p or k", disabled=len(found.items) < 2):
+        alone = len(found.items) < 2 and place > 0
+        if st.button("", key="inbox-previous", icon=":material/chevron_left:", help="key p or k", disabled=alone):
             frame.step(found.items, item, -1)
             st.rerun()
-        st.caption(f"{place + 1} of {len(found.items)}", width="content")
-        if st.button("", key="inbox-next", icon=":material/chevron_right:", help="key n or j", disabled=len(found.items) < 2):
+        st.caption(f"{place} of {len(found.items)}" if place else f"decided meanwhile; {len(found.items)} more", width="content")
+        if st.button("", key="inbox-next", icon=":material/chevron_right:", help="key n or j", disabled=alone):
             frame.step(found.items, item, 1)
             st.rerun()
     if item.key.startswith("proposal:"):

@@ -11,7 +11,7 @@ from app.widgets.keys import listen
 from core.desk import Desk, Item, Waits
 from core.types import Decision, JobKind, Verb
 
-AT, PANEL, LAST, SEEN = "inbox-at", "inbox-panel", "inbox-last", "inbox-seen"
+AT, ITEM, PANEL, LAST, SEEN = "inbox-at", "inbox-item", "inbox-panel", "inbox-last", "inbox-seen"
 COLOURS = {Waits.DISPUTE: "orange", Waits.PROPOSAL: "blue", Waits.SESSION: "violet", Waits.GATE: "violet", Waits.PAUSED: "orange", Waits.STUCK: "orange", Waits.BUDGET: "orange",
            Waits.CHECK: "red", Waits.AUDIT: "red", Waits.JOB: "red"}
 ICONS = {Waits.DISPUTE: "gavel", Waits.PROPOSAL: "rate_review", Waits.SESSION: "forum", Waits.GATE: "front_hand", Waits.PAUSED: "pause_circle", Waits.STUCK: "hourglass_top",
@@ -43,16 +43,22 @@ def first_look(page: object) -> bool:
     st.session_state["looked"] = True
     if not st.context.url or getattr(page, "url_path", None) != "" or st.query_params:
         return False
-    desk = shell.desk()
-    at_work = any(job.kind in (JobKind.SESSION, JobKind.EVOLVE) for job in desk.queue.all(limit=50, states=shell.LIVE))
-    return at_work or bool(desk.inbox().items)
+    with shell.worded():
+        desk = shell.desk()
+        at_work = any(job.kind in (JobKind.SESSION, JobKind.EVOLVE) for job in desk.queue.all(limit=50, states=shell.LIVE))
+        return at_work or bool(desk.inbox().items)
+    return False
 
 
 def current(items: Sequence[Item]) -> Item | None:
-    """The item that is open: the one that was, as long as it waits; else the one that a link names; else the first."""
+    """The item that is open: the one that was (a proposal also when somebody else decided on it meanwhile, so that nothing typed is lost), the one that a link names, or the first."""
     by_key = {item.key: item for item in items}
     wanted = st.session_state.get(AT) or st.query_params.get("item", "")
-    return by_key.get(wanted) or next(iter(items), None)
+    kept: Item | None = st.session_state.get(ITEM)
+    if kept is not None and kept.key == wanted and wanted not in by_key and kept.key.startswith("proposal:"):
+        return kept
+    st.session_state[ITEM] = by_key.get(wanted) or next(iter(items), None)
+    return st.session_state[ITEM]
 
 
 def open_item(key: str) -> None:
@@ -61,8 +67,8 @@ def open_item(key: str) -> None:
 
 
 def step(items: Sequence[Item], at: Item, by: int) -> None:
-    place = next((n for n, item in enumerate(items) if item.key == at.key), 0)
-    open_item(items[(place + by) % len(items)].key)
+    place = next((n for n, item in enumerate(items) if item.key == at.key), -1 if by > 0 else 0)
+    open_item(items[(place + by) % len(items)].key if items else "")
 
 
 def leave(items: Sequence[Item], at: Item) -> None:

@@ -4,11 +4,21 @@ const TYPING = "input:not([type=checkbox]):not([type=radio]), textarea, select, 
 
 function button(target) {
   const [key, at] = target.split("@");
-  const found = document.querySelectorAll(`.st-key-${CSS.escape(key)} button`);
-  return found[Number(at || 0)];
+  const drawn = [...document.querySelectorAll(`.st-key-${CSS.escape(key)}`)];
+  const fresh = drawn.filter((one) => !one.closest("[data-stale=true]"));   // while a page is drawn anew, the old one stands beside it
+  return (fresh.at(-1) || drawn.at(-1))?.querySelectorAll("button")[Number(at || 0)];
 }
 
-function focusSoon(selector, tries = 40) {
+// A key pressed while the page is still being drawn waits a moment for its button.
+function press(target, then, tries = 15) {
+  const found = button(target);
+  if (found && !found.disabled) {
+    found.click();
+    then();
+  } else if (tries && !found) setTimeout(() => press(target, then, tries - 1), 100);
+}
+
+function focusSoon(selector, tries = 60) {
   const field = document.querySelector(selector);
   if (field) field.focus();
   else if (tries) setTimeout(() => focusSoon(selector, tries - 1), 50);
@@ -29,10 +39,7 @@ export default function ({ data }) {
     if (!target) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    const found = button(target);
-    if (!found || found.disabled) return;
-    found.click();
-    if (focus && focus[target]) focusSoon(focus[target]);
+    press(target, () => focus && focus[target] && focusSoon(focus[target]));
   };
   window.addEventListener("keydown", pressed, true);
   return () => window.removeEventListener("keydown", pressed, true);

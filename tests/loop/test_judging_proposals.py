@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
+import inbox_setting
 import pytest
-from fakes import FakeEngine, FakeSystem
 
 from core.calibration import records
-from core.config import Config
 from core.desk import Desk
 from core.errors import Conflict, NotFound, UsageError
 from core.guidance import Lessons
@@ -20,31 +16,7 @@ from core.inbox import Waits
 from core.selection.preferences import most_telling, preferred
 from core.types import CallState, Decision, Design, JobKind, JobState, Kind, Mode, NewUnit, Review, Status, Verb
 
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with a session of three proposals that waits; made once, copied for each test."""
-    folder = tmp_path_factory.mktemp("template")
-    system = FakeSystem(Config.from_env({"DATA_DIR": str(folder), "THREADS": "1"}), FakeEngine())
-    desk = system.open()
-    desk.start_session(["gpt2", "llama"], n_proposals=3, seed=3)
-    while system.worker(desk.store, "w").run_one() is not None:
-        pass
-    desk.store.close()
-    return folder
-
-
-@pytest.fixture
-def desk(template: Path, config: Config, system: FakeSystem) -> Iterator[Desk]:
-    shutil.copytree(template, config.data_dir)
-    desk = Desk.open(config, "tester")
-    yield desk
-    desk.store.close()
-
-
-@pytest.fixture
-def proposed(desk: Desk) -> list[str]:
-    return [d.id for d in desk.store.designs.of_session(desk.store.sessions.all()[0].id)]
+desk, proposed, template = inbox_setting.desk, inbox_setting.proposed, inbox_setting.template
 
 
 def status(desk: Desk, design: str) -> Status:

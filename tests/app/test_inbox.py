@@ -1,0 +1,165 @@
+"""The inbox page: one at a time, as a list, side by side, and what came of it."""
+
+from __future__ import annotations
+
+import inbox_setting
+from screens import HOSTILE, said
+from streamlit.testing.v1 import AppTest
+
+from app.widgets.diff import compared
+from app.widgets.inbox_record import calibration_figure
+from core.calibration import Forecast, Record
+from core.desk import Desk
+from core.types import Kind, Mode, Status, Verb
+
+desk, proposed, template = inbox_setting.desk, inbox_setting.proposed, inbox_setting.template
+
+
+def press(test: AppTest, key: str) -> AppTest:
+    next(b for b in test.button if b.key == key).click()
+    test.run()
+    assert not test.exception, test.exception
+    return test
+
+
+def words(test: AppTest) -> str:
+    return said(test).replace("\\", "")
+
+
+def keys(test: AppTest) -> set[str]:
+    return {b.key for b in test.button}
+
+
+def view(test: AppTest, name: str) -> AppTest:
+    next(g for g in test.get("button_group") if g.key == "inbox-view").set_value(name)
+    test.run()
+    assert not test.exception, test.exception
+    return test
+
+
+def test_an_empty_inbox_says_what_to_do_first(open_page, desk: Desk, proposed):
+    for item in desk.inbox().items:
+        desk.defer(item.key, item.mark)
+    test = open_page("inbox")
+    assert "Nothing waits for you. Start a design session" in said(test)
+    assert "inbox-start" in keys(test)
+
+
+def test_deciding_goes_on_to_the_next_and_can_be_undone(open_page, desk: Desk, proposed):
+    test = open_page("inbox")
+    assert "1 of 4" in said(test)
+    approve = next(b for b in test.button if b.key == "inbox-approve")
+    assert approve.label.startswith("Approve · no calls, ")
+    press(test, "inbox-approve")
+    assert desk.store.designs.get(proposed[0]).status is Status.APPROVED
+    assert proposed[1] in words(test)                        # the next one is open
+    press(test, "inbox-undo-it")
+    assert desk.store.designs.get(proposed[0]).status is Status.PROPOSED
+    assert desk.queue.all(limit=1)[0].cancel_requested
+    press(test, "inbox-refuse")
+    next(t for t in test.text_input if t.key and t.key.startswith("inbox-words-refuse")).set_value("leaks the future")
+    next(b for b in test.button if b.label == "Refuse" and b.key != "inbox-refuse").click()
+    test.run()
+    (refused,) = [d for d in desk.store.decisions.all() if d.verb is Verb.REFUSE]
+    assert refused.reason == "leaks the future"
+
+
+def test_words_stay_where_somebody_else_was_first(open_page, desk: Desk, proposed):
+    test = open_page("inbox")
+    press(test, "inbox-refuse")
+    desk.author = "ada"
+    desk.comment(proposed[0], "I look at it")
+    desk.refuse(proposed[0], "it is too dear")
+    field = next(t for t in test.text_input if t.key and t.key.startswith("inbox-words-refuse"))
+    field.set_value("my own reason")
+    next(b for b in test.button if b.label == "Refuse" and b.key != "inbox-refuse").click()
+    test.run()
+    assert not test.exception
+    assert "ada refused" in words(test).replace("**", "")
+    assert [d.author for d in desk.store.decisions.of(proposed[0]) if d.verb is Verb.REFUSE] == ["ada"]
+    assert next(t for t in test.text_input if t.key and t.key.startswith("inbox-words-refuse")).value == "my own reason"
+
+
+def test_several_are_ticked_and_refused_together(open_page, desk: Desk, proposed):
+    test = view(open_page("inbox"), "list")
+    press(test, "inbox-tick")
+    assert "Refuse 3" in {b.label for b in test.button}
+    next(b for b in test.button if b.label == "Too costly").click()
+    test.run()
+    assert {desk.store.designs.get(d).status for d in proposed} == {Status.REFUSED}
+    press(test, "inbox-undo-it")
+    assert {desk.store.designs.get(d).status for d in proposed} == {Status.PROPOSED}
+
+
+def test_which_one_would_be_trained_changes_the_order(open_page, desk: Desk, proposed):
+    test = view(open_page("inbox"), "compare")
+    press(test, "inbox-prefer-2")
+    (decision,) = [d for d in desk.store.decisions.all() if d.verb is Verb.PREFER]
+    session = proposed[0].partition("-")[0]
+    order = [d.id for d in desk.ranking(session)]
+    assert order.index(decision.data["better"]) < order.index(decision.data["worse"][0])
+    assert "preferred" in said(test)
+    press(test, f"inbox-arrow_downward-{order[0]}")
+    assert desk.ranking(session)[1].id == order[0]
+    test = view(test, "record")
+    assert {f"undo-decision-{d.id}" for d in desk.store.decisions.all()} <= keys(test)
+
+
+def test_a_forecast_is_one_press_and_the_record_shows_it(open_page, desk: Desk, proposed):
+    test = open_page("inbox")
+    next(g for g in test.get("button_group") if g.key and g.key.startswith("inbox-chance")).set_value(30).run()
+    (made,) = [d for d in desk.store.decisions.all() if d.verb is Verb.FORECAST]
+    assert made.data == {"reference": "gpt2", "scale": "nano", "probability": 0.3}
+    test = view(test, "record")
+    assert "foretold of" in said(test)
+
+
+def test_what_waits_besides_proposals_is_drawn_each_with_its_deed(open_page, desk: Desk, proposed, work, engine):
+    engine.passes = lambda code: False
+    desk.implement(proposed[2])
+    work()
+    session = proposed[0].partition("-")[0]
+    desk.pause(desk.start_session(["mamba2"], n_proposals=1).id)
+    work()
+    desk.set_budget("design", 2)
+    found = {i.key: i for i in desk.inbox().items}
+    for key, told in ((f"session:{session}", "not judged yet"), (f"code:{proposed[2]}", "by rule"), ("budget:design", "left of"),
+                       (next(k for k, i in found.items() if i.kind == "session put aside"), "paused by tester")):
+        test = open_page("inbox", item=key)
+        assert told in words(test), key
+        assert keys(test) & {"inbox-approve", "inbox-back"}, key
+
+
+def test_hostile_text_is_shown_as_text(open_page, desk: Desk):
+    for item in desk.inbox().items:
+        desk.defer(item.key, item.mark)
+    session = desk.start_session(["gpt2"], n_proposals=1, enqueue=False)
+    evil = f"{session.id}-1"
+    units = desk.store.proposals.newest("gpt2").units
+    desk.store.designs.add(evil, HOSTILE, Kind.AGENT, Mode.MUTATION, ["gpt2"], HOSTILE, session.id, 0, summary=HOSTILE)
+    desk.store.proposals.add(evil, HOSTILE, False, HOSTILE, HOSTILE + "\n" + "x" * 100_000, units)
+    made = desk.store.proposals.add(evil, HOSTILE, False, HOSTILE, "<img src=x onerror=alert(1)>\n" + "y" * 100_000, units)
+    desk.store.reviews.add(made.id, HOSTILE, 3.0, {}, HOSTILE)
+    desk.store.events.append(f"session:{session.id}", "phase", "x", {"phase": "waiting", "note": HOSTILE})
+    desk.comment(evil, HOSTILE)
+    for name in ("one", "list", "compare", "record"):
+        test = view(open_page("inbox"), name)
+        assert not any(m.allow_html for m in test.markdown)
+        assert all("<script" not in h.body and "<img" not in h.body for h in test.get("html") if hasattr(h, "body"))
+
+
+def test_a_difference_tells_lines_and_words_apart():
+    lines = list(compared("same\nthe norm comes first\nend\n", "same\nthe norm comes last\nend\nand more"))
+    assert [line.sign for line in lines] == [" ", "−", "+", " ", "+"]
+    assert [text for differs, text in lines[2].spans if differs] == ["last"]
+    far = list(compared("\n".join(map(str, range(50))), "\n".join(map(str, [*range(49), "x"]))))
+    assert (far[0].sign, far[0].count) == ("…", 46)
+    assert [line.sign for line in compared("a", "a")] == [" "]
+
+
+def test_the_calibration_plot_has_a_mark_a_bin_and_escapes_names():
+    scored = tuple(Forecast("<b>ada</b>", f"d{n}", "gpt2", "nano", p, n % 2) for n, p in enumerate((0.1, 0.1, 0.9, 0.9)))
+    fig = calibration_figure([Record("<b>ada</b>", True, scored), Record("critic", False, ())])
+    assert len(fig.data) == 2                                # the diagonal, and who has scores
+    assert fig.data[1].customdata == (2, 2)
+    assert "<b>" not in fig.to_json().replace("\\u003c", "<")
