@@ -24,6 +24,7 @@ from core.llm.base import Finish, Schema
 from core.llm.caller import Caller
 from core.llm.catalogue import Card
 from core.llm.declined import Declined
+from core.llm.breaker import Breaker
 from core.llm.faults import retry_after
 from core.types import CallState
 
@@ -162,7 +163,8 @@ def test_tries_end_and_the_last_fault_is_told(serve):
 
 
 def test_a_model_that_fails_and_fails_is_left_alone_for_a_while(serve):
-    served = serve(TEXT, ["error_500"] * 5, policy=replace(QUICK, breaker_rest_s=1.0))
+    served, now = serve(TEXT, ["error_500"] * 5), [0.0]
+    served.caller._breaker = Breaker(QUICK.breaker_faults, 60.0, lambda: now[0])
     with pytest.raises(ProviderPaused):
         served.ask(key="1")
     served.server.log.clear()
@@ -170,7 +172,7 @@ def test_a_model_that_fails_and_fails_is_left_alone_for_a_while(serve):
     assert [a.wire for a in served.server.log] == ["responses", "messages"], "the fifth fault opened the breaker"
     assert served.ask(["oai:big", "ant:big"], key="3").text == TEXT
     assert [a.wire for a in served.server.log[2:]] == ["messages"]
-    time.sleep(1.05)
+    now[0] = 61.0
     assert served.ask(["oai:big", "ant:big"], key="4").text == TEXT
     assert [a.wire for a in served.server.log[3:]] == ["responses"], "after its rest it is tried"
 
