@@ -21,10 +21,10 @@ from core.errors import (
     TooLong,
 )
 from core.llm.base import Finish, Schema
+from core.llm.breaker import Breaker
 from core.llm.caller import Caller
 from core.llm.catalogue import Card
 from core.llm.declined import Declined
-from core.llm.breaker import Breaker
 from core.llm.faults import retry_after
 from core.types import CallState
 
