@@ -6,6 +6,7 @@ import networkx as nx
 import streamlit as st
 
 from app import shell
+from app.widgets.branches import draw_branches, draw_marks, draw_tags
 from core.desk import Desk
 from core.types import Design, Kind, Status
 
@@ -18,6 +19,7 @@ def draw_card(desk: Desk, graph: nx.DiGraph, design_id: str) -> None:
     st.subheader(shell.plain(design.title), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         shell.status_badge(design)
+        draw_marks(design)
         st.caption(f"{design.id} · {design.mode} · by {design.author} · {shell.ago(design.created_at)}", width="content")
     if design.summary:
         st.markdown(shell.plain(design.summary))
@@ -54,6 +56,8 @@ def draw_actions(desk: Desk, design: Design) -> None:
         runs = design.status in (Status.IMPLEMENTED, Status.VERIFIED)
         if st.button("Verify", icon=":material/science:", key="card-verify", disabled=not runs, help=None if runs else "it has no checked code yet"):
             shell.go("verify", designs=design.id)
+        draw_tags(desk, [design], "card")
+        draw_branches(desk, [design], "card")
         shell.link("design", "Open", ":material/open_in_new:", design=design.id)
     if design.kind is not Kind.REFERENCE and design.status in (Status.PROPOSED, Status.APPROVED, Status.REFUSED):
         draw_judgement(desk, design)
