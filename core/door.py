@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 
 from core.config import Config
 from core.errors import NotAllowed
-from core.users import Hashed, User, Users, cleaned, signing_key
+from core.passwords import Hashed
+from core.users import User, Users, cleaned, signing_key
 
 LASTS_S = 7 * 86_400             # a token
 FREE_TRIES = 5                   # wrong passwords before there is a wait

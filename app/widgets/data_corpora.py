@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import shell
@@ -27,7 +29,7 @@ def draw_corpora(desk: Desk) -> None:
     jobs = making(desk)
     if jobs:
         shell.live(lambda: draw_making(desk), True)
-    shelf = desk.corpora()
+    shelf = sorted(desk.corpora(), key=lambda c: (not c.prepared, not c.unfinished, c.kind not in ("builtin", "files")))
     words = st.text_input("Search", placeholder="a name, a licence, a source", label_visibility="collapsed", key="data-search").lower().split()
     found = [c for c in shelf if all(w in f"{c.name} {c.title} {c.what} {c.source} {c.licence} {c.kind}".lower() for w in words)]
     sizes = kept(str(desk.config.data_dir))
@@ -35,13 +37,18 @@ def draw_corpora(desk: Desk) -> None:
         st.info("No corpus fits these words.", icon=":material/search_off:")
     for row in range(0, len(found), 3):
         for column, corpus in zip(st.columns(3, gap="small"), found[row : row + 3], strict=False):
-            with column.container(border=True, height="stretch"):
-                draw_card(desk, corpus, [k for k in sizes if k.name == corpus.name])
+            with column.container(border=True, height="stretch", gap="small"):
+                draw_card(corpus, [k for k in sizes if k.name == corpus.name], being_made(jobs, corpus.name))
     draw_by_path(desk)
     st.caption(f"A corpus of your own with a name: one YAML file in `{desk.config.data_dir / 'corpora.d'}`, written like those in `{desk.config.library_dir / 'corpora'}`.")
 
 
-def draw_card(desk: Desk, corpus: Shelved, made: list[KeptCorpus]) -> None:
+def being_made(jobs: Sequence[Job], corpus: str) -> list[str]:
+    """For which scales."""
+    return [j.payload.get("scale", "") for j in jobs if (j.payload.get("corpus") or "python_docs") == corpus]
+
+
+def draw_card(corpus: Shelved, made: list[KeptCorpus], now: Sequence[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if corpus.problem:
             st.markdown(f"**{shell.plain(corpus.name)}**", width="content")
@@ -54,16 +61,17 @@ def draw_card(desk: Desk, corpus: Shelved, made: list[KeptCorpus]) -> None:
     st.markdown(shell.plain(corpus.title))
     facts = [f"{corpus.tokens / 1e6:,.0f} M tokens" if corpus.tokens else "all its tokens", *([corpus.licence] if corpus.licence else []), *([size(sum(k.size for k in made)) + " here"] if made else [])]
     st.caption(shell.plain(" · ".join(facts)))
-    draw_ready(corpus)
+    draw_ready(corpus, now)
 
 
-def draw_ready(corpus: Shelved) -> None:
+def draw_ready(corpus: Shelved, now: Sequence[str] = ()) -> None:
+    """`now`: scales for which it is being made."""
     if corpus.prepared or corpus.unfinished:
         with st.container(horizontal=True, gap="small"):
             for name in corpus.prepared:
                 st.badge(name, color="green", icon=":material/check:")
             for name in corpus.unfinished:
-                st.badge(f"{name}: half made", color="orange", icon=":material/hourglass:")
+                st.badge(f"{name}: {'being made' if name in now else 'half made'}", color="blue" if name in now else "orange", icon=":material/hourglass:")
     else:
         st.caption("not made ready yet")
 
@@ -104,7 +112,8 @@ def draw_one(desk: Desk, name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(FROM.get(corpus.kind, corpus.kind), color=COLOURS.get(corpus.kind, "gray"))
         st.caption(shell.plain(corpus.name), width="content")
-    if making(desk):
+    jobs = making(desk)
+    if jobs:
         shell.live(lambda: draw_making(desk), True)
     left, right = st.columns([1, 1.2], gap="large")
     with left:
@@ -117,7 +126,7 @@ def draw_one(desk: Desk, name: str) -> None:
         if corpus.problem:
             st.error(shell.plain(corpus.problem), icon=":material/error:")
     with right:
-        draw_ready(corpus)
+        draw_ready(corpus, being_made(jobs, name))
         for made in [k for k in kept(str(desk.config.data_dir)) if k.name == name]:
             with st.container(border=True, gap="small"):
                 st.markdown(f"**Vocabulary of {made.vocab_size:,}** for {', '.join(made.scales) or 'no scale of the ladder'}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell, sign_in
+from app.sign_in import Visitor
 from core.users import Role, provider_file
 
 MAY = {Role.VIEWER: "looks at everything", Role.REVIEWER: "decides within the budgets", Role.ADMIN: "sets budgets, agents, users"}
 CSS = """<style>
-.st-key-visitor {position: fixed; top: .55rem; right: 1rem; z-index: 999992; width: auto !important;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-visitor) {position: fixed; top: .55rem; right: 1rem; z-index: 999992; width: auto !important;}
 .st-key-visitor button {min-height: 2.1rem; max-width: 11rem;} .st-key-visitor button p {overflow: hidden; text-overflow: ellipsis; white-space: nowrap;}
 [data-testid="stHeader"] {padding-right: 10rem;}
 .st-key-door {max-width: 26rem; margin: 5vh auto 0;}
@@ -35,9 +36,14 @@ def draw_visitor() -> None:
     who = sign_in.visitor()
     if who is None or who.how == "open":
         return
-    st.html(CSS)
-    sign_in.keep()
-    with st.container(key="visitor"), st.popover(shell.plain(who.name), icon=":material/person:"):
+    with st.container(key="visitor"):
+        st.html(CSS)
+        sign_in.keep()
+        _draw_menu(who)
+
+
+def _draw_menu(who: Visitor) -> None:
+    with st.popover(shell.plain(who.name), icon=":material/person:"):
         st.markdown(f"**{shell.plain(who.name)}**, {who.role}")
         st.caption(MAY[who.role])
         shell.link("settings", "Settings", ":material/settings:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -28,10 +29,12 @@ def draw_workers(desk: Desk) -> None:
 
 def draw_places(desk: Desk) -> None:
     st.subheader("Places", anchor=False)
-    rows = [f"| {shell.plain(p.name)} | `{p.path.replace('`', '')}` | {shell.plain(p.note)}{f', {size(p.free)} free' if p.free is not None else ''} |" for p in desk.places()]
-    with st.container(key="pairs-places"):
-        st.markdown("\n".join(["| | | |", "|---|---|---|", *rows]))
-    for place in desk.places():
+    places = desk.places()
+    with st.container(gap="small"):
+        for p in places:
+            told = ", ".join(w for w in (p.note, f"{size(p.free)} free" if p.free is not None else "") if w)
+            st.markdown(f"**{shell.plain(p.name)}** :small[:gray[{shell.plain(told)}]]  \n`{p.path.replace('`', '')}`")
+    for place in places:
         if place.free is not None and place.free < LOW:
             st.warning(f"{shell.plain(place.name)}: only {size(place.free)} are free. Checkpoints and token files go there; free some space, or set another folder.", icon=":material/hard_drive:")
 
@@ -75,7 +78,13 @@ def draw_check_up(desk: Desk) -> None:
     if not last.at:
         st.caption("Devices, packages and the sandbox's layers are looked at when you press; it loads what a page never does.")
         return
-    for f in last.findings:
+    with st.container(gap="small"):
+        draw_findings(last.findings)
+
+
+def draw_findings(findings: Sequence[Finding]) -> None:
+    """What is amiss first."""
+    for f in sorted(findings, key=lambda f: list(SIGNS).index(f.state) if f.state in SIGNS else 0, reverse=True):
         st.markdown(f"{SIGNS.get(f.state, '')} **{shell.plain(f.name)}** {shell.plain(f.words)}" + (f"  \n:small[To mend it: {shell.plain(f.mend)}]" if f.mend else ""))
 
 

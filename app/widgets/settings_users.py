@@ -49,7 +49,7 @@ def draw_users(desk: Desk, who: Visitor) -> None:
             role = st.selectbox("Role", list(Role), list(Role).index(user.role), key=f"role-{user.name}-{user.role}", label_visibility="collapsed", width=130)
             if role is not user.role and shell.act(lambda u=user, r=role: desk.set_role(u.name, r), f"{user.name} is {role} now"):
                 st.rerun()
-            with st.popover("", icon=":material/more_vert:", key=f"more-{user.name}"):
+            with st.popover("Change", key=f"more-{user.name}"):
                 _draw_one(desk, user)
 
 
