@@ -7,6 +7,7 @@ import streamlit as st
 from app import shell
 from app.widgets.inbox import first_look
 from app.widgets.settings_door import admitted, draw_visitor
+from app.widgets.tour import draw_tour
 
 # Section → (page, title, icon); those without a section stand in the bar itself.
 NAVIGATION = {
@@ -15,8 +16,8 @@ NAVIGATION = {
         ("inbox", "Inbox", "inbox"),
         ("studio", "Studio", "forum"),
         ("design", "Design", "edit_note"),
-        ("verify", "Verify", "science"),
         ("evolve", "Evolve", "rocket_launch"),
+        ("verify", "Verify", "science"),
         ("compare", "Compare", "leaderboard"),
         ("report", "Report", "lab_profile"),
     ],
@@ -38,4 +39,4 @@ if here:
     draw_visitor()
     if first_look(page):
         shell.go("inbox")
-    shell.run(page)
+    shell.run(page, lambda: draw_tour(shell.desk()))

@@ -64,11 +64,12 @@ def _desk_of(name: str, how: str) -> Desk:
     return guarded(_desk(), name, lambda: sign_in.role_of(name, how))
 
 
-def run(page) -> None:
-    """Draw a page; what goes wrong is said in words, with the way to mend it."""
+def run(page, above: Callable[[], None] = lambda: None) -> None:
+    """Draw a page, with what stands `above` all of them; what goes wrong is said in words, with the way to mend it."""
     st.html(CSS)
     with worded():
         _worker_note()
+        above()
         page.run()
 
 

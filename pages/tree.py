@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
-from app.widgets import graph, tree_graph
+from app.widgets import graph, tour, tree_graph
 from app.widgets.design_card import draw_card
 from app.widgets.tree_chosen import draw_chosen, tray
 from app.widgets.tree_filters import draw_choices
@@ -123,6 +123,7 @@ def draw_bound(desk: Desk, designs) -> None:
 
 def draw_start(everything: list[Design]) -> None:
     st.subheader("Start here")
+    tour.offer()
     st.markdown(
         "1. **Click a design** to read what it is and how it scored.\n"
         "2. **Choose** it, choose a second, then **Crossover**: the agents propose designs that join them.\n"
