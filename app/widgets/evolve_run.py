@@ -23,7 +23,9 @@ PERIODS = {"the whole run": None, "the last 12 hours": 12, "the last 24 hours": 
 
 def draw_run(desk: Desk, run_id: str) -> None:
     run = desk.run(run_id)
-    st.subheader(f"Run {shell.plain(run.id)}", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", key="run-controls"):
+        st.subheader(f"Run {shell.plain(run.id)}", anchor=False, width="content")
+        _draw_controls(desk, run)
     left, right = st.columns([1.35, 1], gap="large")
     with left:
         shell.live(lambda: _draw_now(desk, run_id), run.live, EVERY_S)
@@ -50,7 +52,6 @@ def _draw_now(desk: Desk, run_id: str) -> bool:
         st.markdown(shell.plain(run.words[:300]), width="stretch")
     if run.live and run.job.progress:
         st.progress(run.job.progress)
-    _draw_controls(desk, run)
     draw_stalls(desk, run)
     draw_waiting(desk, run_id)
     told = desk.forecast(run_id)
@@ -70,26 +71,26 @@ def _draw_thoughts(desk: Desk, run_id: str) -> bool:
 
 
 def _draw_controls(desk: Desk, run: RunView) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key="run-controls"):
-        going = run.state in (RunState.RUNNING, RunState.QUEUED)
-        if going:
-            if st.button("Pause", icon=":material/pause:", key="run-pause", help="after the act under way: agents stop before their next call, a training goes on to its end") and shell.act(
-                    lambda: desk.pause_run(run.id), "it pauses after what is under way"):
-                st.rerun()
-        elif run.state is not RunState.PAUSING or not run.job.cancel_requested:
-            words = "Try again" if run.state is RunState.FAILED else "Resume"
-            if st.button(words, type="primary" if run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED) else "secondary", icon=":material/play_arrow:", key="run-resume",
-                         disabled=run.state in IDLE, help=IDLE.get(run.state)) and shell.act(
-                    lambda: desk.resume_run(run.id), "it goes on"):
-                st.rerun()
-        if st.button("Step", icon=":material/skip_next:", key="run-step", disabled=run.state in (RunState.DONE, RunState.PAUSING) or run.stepping,
-                     help="exactly one act, a design session or a verification; then it pauses") and shell.act(lambda: desk.step_run(run.id), "one act, then it pauses"):
+    """Not among the live parts: what is pressed is never lost between two looks."""
+    going = run.state in (RunState.RUNNING, RunState.QUEUED)
+    if going:
+        if st.button("Pause", icon=":material/pause:", key="run-pause", help="after the act under way: agents stop before their next call, a training goes on to its end") and shell.act(
+                lambda: desk.pause_run(run.id), "it pauses after what is under way"):
             st.rerun()
-        if run.live and st.button("Stop now", icon=":material/stop:", key="run-stop", disabled=run.job.cancel_requested,
-                                  help="in the middle of what it does; a training goes on from its checkpoint later") and shell.act(lambda: desk.stop_run(run.id), "stopping"):
+    elif run.state is not RunState.PAUSING or not run.job.cancel_requested:
+        words = "Try again" if run.state is RunState.FAILED else "Resume"
+        if st.button(words, type="primary" if run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED) else "secondary", icon=":material/play_arrow:", key="run-resume",
+                     disabled=run.state in IDLE, help=IDLE.get(run.state)) and shell.act(
+                lambda: desk.resume_run(run.id), "it goes on"):
             st.rerun()
-        if run.stepping and run.live:
-            st.caption("one act, then it pauses", width="content")
+    if st.button("Step", icon=":material/skip_next:", key="run-step", disabled=run.state in (RunState.DONE, RunState.PAUSING) or run.stepping,
+                 help="exactly one act, a design session or a verification; then it pauses") and shell.act(lambda: desk.step_run(run.id), "one act, then it pauses"):
+        st.rerun()
+    if run.live and st.button("Stop now", icon=":material/stop:", key="run-stop", disabled=run.job.cancel_requested,
+                              help="in the middle of what it does; a training goes on from its checkpoint later") and shell.act(lambda: desk.stop_run(run.id), "stopping"):
+        st.rerun()
+    if run.stepping and run.state in (RunState.RUNNING, RunState.QUEUED, RunState.WAITING):
+        st.caption("one act, then it pauses", width="content")
 
 
 def _draw_spent(desk: Desk, run_id: str) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import FakeEngine, FakeSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.cli import main
 from core.config import Config
 from core.desk import Desk
 from core.errors import Conflict, NotFound, UsageError
@@ -400,3 +403,47 @@ def test_every_word_on_a_run_is_a_decision_with_its_author(desk: Desk, work):
     assert desk.run(run).state in ("paused", "pausing")
     assert all(d.kind is not Kind.MANUAL for d in desk.store.designs.all())
     assert desk.queue.of([run])[0].state in (JobState.QUEUED, JobState.DONE)
+
+
+# ------------------------------------------------------------------------------------------------ the command line
+
+
+@pytest.fixture
+def cli(desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., tuple[int, Any]]:
+    """`python -m core … --json` on this test's data: (exit code, what it printed)."""
+    monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
+
+    def run(*args: str) -> tuple[int, Any]:
+        code = main([*args, "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_a_run_is_begun_watched_and_told_what_to_do_from_the_command_line(desk: Desk, cli, work):
+    code, begun = cli("evolve", "--design-budget", "1", "--verify-budget", "nano=8,micro=2", "--gates", "implement=ask,verify:micro=ask-if:rating<3", "--detach")
+    assert code == 0
+    run = begun["run"]
+    assert cli("runs")[1][0]["run"] == run
+    work()
+    code, shown = cli("run", "show", run)
+    assert (code, shown["state"], shown["gates"]["verify:micro"]) == (0, "waiting", "ask-if:rating<3")
+    (waiting,) = shown["gated"]
+    assert cli("run", "pause", run)[1]["state"] == "paused"
+    assert cli("run", "gate", run, "propose=ask")[1]["gates"]["propose"] == "ask"
+    assert cli("run", "hold", run, waiting["subject"], "--reason", "seen")[1]["gated"][0]["held"]
+    assert cli("run", "let", run, waiting["design"])[1]["gated"] == []
+    assert cli("run", "choose", run, "design=llama")[1]["state"] == "paused"
+    assert desk.chosen(run)[0].data["parents"] == ["llama"]
+    assert "# Run" in cli("run", "report", run)[1]["markdown"]
+
+
+@pytest.mark.parametrize("wrong", [("run", "show", "run-x"), ("run", "gate", "RUN", "implement=maybe"), ("run", "let", "RUN"), ("run", "let", "RUN", "nothing"),
+                                   ("run", "choose", "RUN", "verify=gpt2"), ("run", "skip", "RUN"), ("run", "report", "RUN", "--out", "/nowhere/at/all.md"),
+                                   ("evolve", "--gates", "compile=ask", "--detach"), ("evolve", "--gates", "rating<3", "--detach")])
+def test_wrong_words_on_the_command_line_are_named_and_mended(desk: Desk, cli, wrong):
+    run = desk.evolve(1, {"nano": 1}).subject
+    code, said = cli(*(run if word == "RUN" else word for word in wrong))
+    assert code in (1, 2)
+    assert said["error"]
+    assert said["mend"]
