@@ -49,7 +49,7 @@ function fit(g, only) {
 // Bring a design into sight without changing how large things are.
 function show(g, i) {
   const { m } = g, v = m.view, w = v.x1 - v.x0, h = v.y1 - v.y0;
-  if (m.x[i] > v.x0 + 0.04 * w && m.x[i] < v.x1 - 0.04 * w && m.y[i] > v.y0 + 0.04 * h && m.y[i] < v.y1 - 0.04 * h) return;
+  if (m.x[i] > v.x0 && m.x[i] < v.x1 && m.y[i] > v.y0 && m.y[i] < v.y1) return;
   m.view = { x0: m.x[i] - w / 2, x1: m.x[i] + w / 2, y0: m.y[i] - h / 2, y1: m.y[i] + h / 2 };
 }
 

@@ -75,7 +75,7 @@ function paintEdges(m, c, box, near) {
   const clear = (p, child) => seen[p] === 2 && seen[child] === 2, own = (i, mark) => near && (near[i] === mark || near[i] === 1);
   c.lineWidth = many ? 0.6 : 1;
   c.strokeStyle = EDGE;
-  c.globalAlpha = near ? 0.3 : many ? 0.55 : 1;
+  c.globalAlpha = near ? 0.3 : many ? Math.max(0.12, Math.min(0.55, 1500 / m.n)) : 1;
   if (!near || !many) {
     trace((p, child) => clear(p, child) && m.parents[child].length < 2);
     if (!many) c.setLineDash([3, 3]);
@@ -151,8 +151,9 @@ function paintTop(m, c, box, ink, hand) {
   c.clearRect(0, 0, box.width, box.height);
   const s = scaleOf(m, box), ring = (i, colour, room, width) => {
     if (i < 0 || !m.inside[i]) return;
-    c.beginPath(); c.arc(m.X[i], m.Y[i], radius(m, s, i) * 1.15 + room, 0, 6.2832);
-    c.lineWidth = width; c.strokeStyle = colour; c.stroke();
+    const r = radius(m, s, i), thin = i === m.selected || i === hand.over ? 1 : Math.min(1, r / 6);   // many small ones in a row stay apart
+    c.beginPath(); c.arc(m.X[i], m.Y[i], r * 1.15 + room * thin, 0, 6.2832);
+    c.lineWidth = Math.max(1, width * thin); c.strokeStyle = colour; c.stroke();
   };
   for (const i of m.chosen) ring(i, RING, 3, 3);
   ring(m.selected, ink.text, m.chosen.has(m.selected) ? 6.5 : 3, 2);
