@@ -129,7 +129,7 @@ def _draw_actions(desk: Desk, item: Item, status: Status, before: int, after: Ca
         for key, label, icon, hint in (("back", "Send back", "reply", "s · its designer revises it with your words"), ("refuse", "Refuse", "thumb_down", "r · with a reason: the agents learn from it"),
                                        ("edit", "Edit", "edit", "e"), ("comment", "Comment", "add_comment", "c")):
             if st.button(label, key=f"inbox-{key}", icon=f":material/{icon}:", help=f"key {hint}"):
-                st.session_state[PANEL] = "" if st.session_state.get(PANEL) == key else key
+                st.session_state[PANEL] = key
                 st.rerun()
         if not judged and st.button("Defer", key="inbox-defer", icon=":material/schedule:", help="key d · out of the inbox until something about it changes"):
             decide(lambda: desk.defer(item.key, item.mark, design_id=item.design), f"{item.design} put off", after)

@@ -42,5 +42,9 @@ export default function ({ data }) {
     press(target, () => focus && focus[target] && focusSoon(focus[target]));
   };
   window.addEventListener("keydown", pressed, true);
-  return () => window.removeEventListener("keydown", pressed, true);
+  document.documentElement.dataset.keys = Object.keys(keys).join("");       // for who wants to know that they are heard
+  return () => {
+    window.removeEventListener("keydown", pressed, true);
+    delete document.documentElement.dataset.keys;
+  };
 }

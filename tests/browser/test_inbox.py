@@ -1,0 +1,123 @@
+"""The inbox in a real browser: deciding by keys, in batches, and two people at once; wide and narrow."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from core.config import Config
+from core.desk import Desk, Waits
+from core.types import Verb
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def desk(app) -> Iterator[Desk]:
+    """The app's own data, read beside it."""
+    desk = Desk.open(Config.from_env({"DATA_DIR": str(app.data_dir)}))
+    yield desk
+    desk.store.close()
+
+
+@pytest.fixture(scope="module")
+def proposed(desk: Desk) -> list[str]:
+    """Six proposals of two sessions, which the app's worker makes."""
+    for parents in (["gpt2", "llama"], ["mamba2"]):
+        desk.start_session(parents, n_proposals=3)
+    deadline = time.monotonic() + 60
+    while desk.inbox().counts().get(Waits.SESSION, 0) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    return [i.design for i in desk.inbox().items if i.key.startswith("proposal:")]
+
+
+def statuses(desk: Desk) -> dict[str, str]:
+    return {d.id: str(d.status) for d in desk.store.designs.all()}
+
+
+def shown(page: Page, design: str) -> None:
+    expect(page.get_by_text(re.compile(rf"^{design} ·")).first).to_be_visible()
+    page.wait_for_selector("html[data-keys]", state="attached")
+
+
+def test_a_morning_by_keys_alone(app, desk: Desk, proposed, page: Page):
+    first, second, third, *_ = proposed
+    page.goto(app.url)                                       # something waits: the bare address leads here
+    expect(page).to_have_url(re.compile("/inbox"))
+    shown(page, first)
+    expect(page.get_by_role("button", name=re.compile("^Approve · no calls, ~"))).to_be_visible()
+    page.keyboard.press("3")                                 # a forecast is one key
+    expect(page.get_by_text(f"30 % that {first} beats gpt2 at nano")).to_be_visible()
+    page.keyboard.press("r")                                 # the field is ready to type in; what is typed are no commands
+    expect(page.get_by_label("Why?")).to_be_focused()
+    page.keyboard.type("carries a lot")
+    page.keyboard.press("Enter")
+    shown(page, second)
+    page.keyboard.press("u")
+    expect(page.get_by_text("taken back").first).to_be_visible()
+    page.keyboard.press("p")
+    shown(page, first)
+    page.keyboard.press("n")
+    shown(page, second)
+    page.keyboard.press("a")
+    shown(page, third)
+    page.keyboard.press("c")
+    page.get_by_label("Comment", exact=True).fill("see the paper")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"commented on {third}").first).to_be_visible()
+    made = {(r.decision.verb, r.decision.design_id): r for r in desk.recent()}
+    assert made["forecast", first].decision.data["probability"] == 0.3
+    assert made["refuse", first].undone_by == "you"
+    assert made["refuse", first].decision.reason == "carries a lot"
+    assert made["comment", third].decision.reason == "see the paper"
+    now = statuses(desk)
+    assert now[first] == "proposed"
+    assert now[second] in ("approved", "implemented", "failed")   # the worker writes its code
+    page.goto(f"{app.url}/?design=gpt2")
+    expect(page.get_by_role("heading", name="GPT-2")).to_be_visible()   # a link is never led astray
+
+
+def test_two_people_decide_the_same_and_the_second_loses_no_word(app, desk: Desk, proposed, browser: Browser):
+    design = next(d for d, s in statuses(desk).items() if d in proposed and s == "proposed")
+    contexts = [browser.new_context(viewport={"width": 1280, "height": 900}) for _ in range(2)]
+    ada, bob = (c.new_page() for c in contexts)
+    for page in (ada, bob):
+        page.set_default_timeout(20_000)
+        page.goto(f"{app.url}/inbox?item=proposal:{design}")
+        shown(page, design)
+        page.keyboard.press("r")
+        page.get_by_label("Why?").fill(f"words of {'ada' if page is ada else 'bob'}")
+    ada.keyboard.press("Enter")
+    expect(ada.get_by_text(f"{design} refused").first).to_be_visible()
+    bob.keyboard.press("Enter")
+    expect(bob.get_by_text("meanwhile").first).to_be_visible()
+    expect(bob.get_by_label("Why?")).to_have_value("words of bob")
+    reasons = [d.reason for d in desk.store.decisions.of(design) if d.verb is Verb.REFUSE]
+    assert reasons == ["words of ada"]
+    for context in contexts:
+        context.close()
+
+
+def test_several_at_once_on_a_phone(app, desk: Desk, proposed, browser: Browser):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(f"{app.url}/inbox")
+    bar = page.locator(".st-key-inbox-approve button").last
+    expect(bar).to_be_in_viewport()                          # the decision is at hand without scrolling
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_text("List", exact=True).click()
+    page.get_by_role("button", name=re.compile("Tick all")).click()
+    before = {d for d, s in statuses(desk).items() if s == "proposed"}
+    page.get_by_role("button", name="Too costly").click()
+    expect(page.get_by_text(f"{len(before)} refused")).to_be_visible()
+    assert {statuses(desk)[d] for d in before} == {"refused"}
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("button", name=re.compile(f"Tick all {len(before)}"))).to_be_visible()
+    assert {statuses(desk)[d] for d in before} == {"proposed"}
+    context.close()
