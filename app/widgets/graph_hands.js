@@ -87,6 +87,7 @@ function listen(g) {
     if (fingers.size === 2 && fingers.has(e.pointerId)) { pinch(g, fingers, e.pointerId, p); return; }
     if (!hand.moved && Math.hypot(p[0] - hand.down[0], p[1] - hand.down[1]) < 4) return;
     hand.moved = true;
+    m.moving = !hand.drawing;
     point(g, -1, p);
     if (hand.drawing) {
       hand.tool = hand.drawing;
@@ -104,6 +105,7 @@ function listen(g) {
     if (!hand.down) return;
     const p = at(e), add = e.shiftKey || e.ctrlKey || e.metaKey;
     hand.down = null;
+    if (m.moving) { m.moving = false; g.draw(); }
     if (hand.path.length > 1) gather(g, add && !(e.shiftKey && hand.mode === "pan"));
     else if (!hand.moved && e.type === "pointerup") { const i = hitAt(m, g.box, ...p); if (i >= 0) pick(g, i, add); }
     hand.path = [];

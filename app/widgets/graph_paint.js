@@ -76,7 +76,7 @@ function paintEdges(m, c, box, near) {
   c.lineWidth = many ? 0.6 : 1;
   c.strokeStyle = EDGE;
   c.globalAlpha = near ? 0.3 : many ? Math.max(0.12, Math.min(0.55, 1500 / m.n)) : 1;
-  if (!near || !many) {
+  if (!many || !(near || m.moving)) {  // thousands of edges would slow the hand
     trace((p, child) => clear(p, child) && m.parents[child].length < 2);
     if (!many) c.setLineDash([3, 3]);
     trace((p, child) => clear(p, child) && m.parents[child].length > 1);
