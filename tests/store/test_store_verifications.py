@@ -254,7 +254,7 @@ def test_a_database_from_before_settings_were_kept_learns_them_from_provenances(
     for seed, facts in enumerate(({"scale": asdict(NOW)}, {})):
         store.verifications.finish(store.verifications.start("a", made.id, "nano", seed, "c", "h").id, metrics(1.0), facts)
     with store.database.write() as c:
-        for undo in ("verifications DROP COLUMN settings", "proposals DROP COLUMN new_units", "reviews DROP COLUMN data", "sessions DROP COLUMN team"):
+        for undo in ("verifications DROP COLUMN settings", "proposals DROP COLUMN new_units", "reviews DROP COLUMN data", "sessions DROP COLUMN team", "jobs DROP COLUMN not_before"):
             c.execute(text(f"ALTER TABLE {undo}"))
         for later in ("guidance_uses", "spec_revisions"):
             c.execute(text(f"DROP TABLE {later}"))
