@@ -36,7 +36,7 @@ class Morning:
     def headline(self) -> str:
         if self.best:
             found = self.best[0]
-            return f"{found.design_id} is its best at {found.scale}: {_mean(found.own):.4f} against {_mean(found.base):.4f} of {found.reference} ({found.verdict}). {found.words}"
+            return f"{found.design_id} is its best at {found.scale}: {_mean(found.own):.4f} against {_mean(found.base):.4f} of {found.reference}, which is {found.words}."
         if self.bare:
             scale, design, score = self.bare[0]
             return f"{design} is its best at {scale}: {score:.4f} bits per byte; {REFERENCE} was not measured there, so it says little."
