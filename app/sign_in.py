@@ -1,8 +1,9 @@
 """Who looks at the page. Sign-in is off where only this machine reaches the app: then whoever sits there is "you", with all rights.
 
-It is on with SIGN_IN=on (a proxy stands in front), and where the server is bound to an address that other machines reach. A name and a password (core/door.py) become a
-token in a cookie that ends with the browser's own clock or sign-out; with [auth] in .streamlit/secrets.toml a provider (OIDC) says who it is.
-What this does not stop: somebody on this machine while sign-in is off, and scripts in the page, which could read the cookie (the app runs none but its own).
+It is on with SIGN_IN=on, where the server is bound to an address that other machines reach, and for a page that came by a proxy which says so. A name and a password
+(core/door.py) become a token in a cookie, until it ends or they sign out; with [auth] in .streamlit/secrets.toml a provider (OIDC) says who it is.
+What this does not stop: somebody on this machine while sign-in is off; a proxy that hides itself (set SIGN_IN=on behind one); scripts in the page, which could read
+the cookie (the app runs none but its own).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from core.door import LASTS_S, Door
 from core.errors import NotAllowed
 from core.users import Role, is_loopback, provider_file
 
+PROXIED = {"forwarded", "x-forwarded-for", "x-real-ip"}
 TOKEN, ENDED = "signed-in", "signed-out"         # in the session's state
 COOKIE = (Path(__file__).parent / "widgets" / "cookie.js")
 
@@ -38,7 +40,16 @@ def door() -> Door:
 
 def needed() -> bool:
     said = Config.from_env().sign_in
-    return said == "on" or (said != "off" and not is_loopback(st.get_option("server.address")))
+    return said == "on" or (said != "off" and (not is_loopback(st.get_option("server.address")) or through_a_proxy()))
+
+
+def through_a_proxy() -> bool:
+    """Whether this page came by one that says so: then others reach it, though the server is bound to this machine."""
+    return not _headers().isdisjoint(PROXIED)
+
+
+def _headers() -> set[str]:
+    return {name.lower() for name in st.context.headers}
 
 
 def visitor() -> Visitor | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import streamlit as st
 
 from app import shell, sign_in
@@ -63,9 +65,12 @@ def _draw_door() -> None:
     if not by_password and provider is None:
         st.info("Nobody can sign in yet. On the server, add the first user, who is an admin:", icon=":material/person_add:")
         st.code("python -m core users add NAME --role admin", language="bash")
-        st.caption("It asks for a password. Then reload this page.")
+        st.caption("It asks for a password. Then reload this page." + (" Sign-in is asked for because this page came by a proxy; where you alone reach that, start the app with `SIGN_IN=off`."
+                                                                       if sign_in.through_a_proxy() else ""))
         return
-    if provider and st.button("Sign in with your organisation", icon=":material/key:", type="primary", width="stretch"):
+    if provider and find_spec("authlib") is None:
+        st.warning(f"`{provider}` names a provider, but Authlib is not installed on the server: `pip install -r requirements.txt`.", icon=":material/extension_off:")
+    elif provider and st.button("Sign in with your organisation", icon=":material/key:", type="primary", width="stretch"):
         st.login()
     if by_password:
         with st.form("sign-in", border=True):

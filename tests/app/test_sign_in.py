@@ -7,12 +7,13 @@ import inspect
 import io
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
-from app import sign_in
+from app import shell, sign_in
 from core import cli, door, guarded
 from core.config import Config
 from core.desk import Desk
@@ -86,6 +87,17 @@ def test_there_is_always_an_admin_and_nobody_twice(entrance: Door, config: Confi
         entrance.users.remove("nobody")
     with pytest.raises(UsageError, match="no admin"):
         Users(Config.from_env({"DATA_DIR": str(tmp_path / "new")})).add("first", Role.VIEWER, SAID)
+
+
+def test_many_changes_at_once_are_all_kept(entrance: Door, config: Config):
+    def change(n: int) -> None:
+        Users(config).add(f"user{n}", Role.VIEWER, SAID)
+        Users(config).set_role(f"user{n}", Role.REVIEWER)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(change, range(24)))
+    assert [u.role for n, u in entrance.users.all().items() if n.startswith("user")] == [Role.REVIEWER] * 24
+    assert not [p for p in config.data_dir.iterdir() if p.name.startswith(".users")]
 
 
 @pytest.mark.parametrize("text", ["- a list", "ada: {role: king}", "ada: {}", "ada: {role: admin, password: {n: 1}}", "{", "\0"])
@@ -278,6 +290,13 @@ def test_it_is_off_on_this_machine_alone_and_on_for_others(monkeypatch: pytest.M
         monkeypatch.setenv("SIGN_IN", "off")
         assert not sign_in.needed()
         monkeypatch.delenv("SIGN_IN")
+    monkeypatch.setattr(st, "get_option", lambda _: "127.0.0.1")
+    for header in ("X-Forwarded-For", "x-real-ip", "Forwarded"):
+        monkeypatch.setattr(sign_in, "_headers", lambda header=header: {header.lower()})
+        assert sign_in.needed(), "a proxy stands in front"
+        monkeypatch.setenv("SIGN_IN", "off")
+        assert not sign_in.needed()
+        monkeypatch.delenv("SIGN_IN")
 
 
 def test_an_open_address_is_not_served_while_nobody_could_sign_in(config: Config):
@@ -337,6 +356,24 @@ def test_the_page_shows_the_door_then_the_page_that_was_asked_for_and_what_is_de
     assert "viewers may look" in page.error[0].value
     page.button(key="sign-out").click().run()
     assert [t.label for t in page.text_input] == ["Name", "Password"]
+
+
+@pytest.mark.slow
+def test_a_viewer_opens_every_page_without_being_refused_anything(open_page, desk: Desk, work, monkeypatch: pytest.MonkeyPatch):
+    session = desk.start_session(["gpt2"], n_proposals=2)
+    desk.evolve(1, {"nano": 1}, gate="ask")
+    work()
+    made = desk.store.designs.of_session(session.id)[0].id
+    monkeypatch.setenv("SIGN_IN", "on")
+    users = Users(desk.config)
+    users.add("ada", Role.ADMIN, SAID)
+    token = Door(desk.config).token(users.add("vera", Role.VIEWER, SAID))
+    monkeypatch.setattr(sign_in, "_token", lambda: token)
+    links = {"studio": {"session": session.id}, "design": {"design": made}, "evolve": {"run": desk.run_ids()[0]}, "verify": {"designs": "gpt2"}, "data": {"corpus": "python_docs"}}
+    for name in shell.PAGES:
+        for query in ({}, *([links[name]] if name in links else [])):
+            page = open_page(name, **query)
+            assert not [e.value for e in page.error], (name, query)
 
 
 def test_a_broken_file_of_users_is_told_at_the_door(open_page, desk: Desk, monkeypatch: pytest.MonkeyPatch):
