@@ -16,6 +16,7 @@ from statistics import fmean
 from core.types import Decision, Design, Review, Verb
 
 BINS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)       # edges: narrow where people are surest
+LARGEST = 64         # proposals of a session: no session has more
 REFERENCE = "gpt2"   # whom a reviewer's forecast is about
 
 
@@ -113,7 +114,7 @@ def agreement(decisions: Sequence[Decision], designs: Sequence[Design], scales: 
             sessions[d.session_id].append(d)
     counts: dict[str, list[bool]] = {"person_reviewer": [], "person_result": [], "reviewer_result": []}
     for group in sessions.values():
-        for a, b in combinations(group, 2):
+        for a, b in combinations(group[-LARGEST:], 2):
             views = {"person": person.get((a.id, b.id)), "reviewer": _sign(a.rating, b.rating), "result": _by_result(a, b, scales)}
             for pair, same in counts.items():
                 first, _, second = pair.partition("_")
@@ -134,7 +135,7 @@ def _by_people(decisions: Sequence[Decision]) -> dict[tuple[str, str], int]:
     for design_id in verdicts:
         sessions[design_id.rpartition("-")[0]].append(design_id)
     for group in sessions.values():
-        for a, b in combinations(group, 2):
+        for a, b in combinations(group[-LARGEST:], 2):
             if verdicts[a] != verdicts[b]:
                 say(*((a, b) if verdicts[a] else (b, a)))
     for d in decisions:
