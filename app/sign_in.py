@@ -105,6 +105,7 @@ def renew(name: str) -> None:
 
 def leave() -> None:
     who = visitor()
+    door().end(_token())
     st.session_state.pop(TOKEN, None)
     st.session_state[ENDED] = True
     if who and who.how == "provider":

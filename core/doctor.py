@@ -23,7 +23,7 @@ class Finding:
 
 
 def examine(config: Config) -> list[Finding]:
-    probes: list[Callable[[Config], list[Finding]]] = [_python, _packages, _device, _directories, _database, _library, _sandbox, _keys, _models]
+    probes: list[Callable[[Config], list[Finding]]] = [_python, _packages, _device, _directories, _database, _library, _sandbox, _keys, _models, _sign_in]
     found = []
     for probe in probes:
         try:
@@ -123,3 +123,11 @@ def _models(config: Config) -> list[Finding]:
     if found:
         return [Finding("language models", "ok", ", ".join(found) + (f"; without a key: {', '.join(lacking)}" if lacking else ""))]
     return [Finding("language models", "ok", f"no key{': ' + ', '.join(lacking) if lacking else ''}: the built-in agents work without one", catalogue.how_to_get_one())]
+
+
+def _sign_in(config: Config) -> list[Finding]:
+    from core.users import Users, provider_file
+
+    users, provider = Users(config), provider_file()
+    words = f"{len(users.all())} users, {len(users.admins())} of them admins{f'; a provider in {provider}' if provider else ''}; {config.sign_in or 'on where other machines reach the app'}"
+    return [Finding("sign-in", "ok", words)]

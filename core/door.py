@@ -1,9 +1,9 @@
 """The door for those who sign in by password: a name and a password become a token that a browser keeps, and a token becomes a user again.
 
-A token is `<name>.<expiry>.<mac>` in URL-safe base64, the MAC an HMAC-SHA-256 over name, expiry and the user's password hash, with the key in DATA_DIR. Nothing of it
-is stored here: it ends by itself, with the key, with the user, or with their password. Wrong passwords make the next try wait, for each name, and as long
-for names that nobody has. What this does not stop: who has read the token in the browser may use it until then; guessing slowly; somebody who tries wrong
-passwords so that another has to wait (who is signed in stays so).
+A token is `<name>.<expiry>.<chance>.<mac>` in URL-safe base64, the MAC an HMAC-SHA-256 over these and the user's password hash, with the key in DATA_DIR. Nothing of it
+is stored here: it ends by itself, with the key, with the user, or with their password; and, until the server starts again, when they sign out. Wrong passwords make the
+next try wait, for each name, and as long for names that nobody has. What this does not stop: whoever has read the token in the browser may use it until it ends;
+guessing slowly; somebody who tries wrong passwords so that another has to wait (who is signed in stays so).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -72,6 +73,7 @@ class Door:
         self._tries = Tries(clock)
         self._nobody = Hashed.of("nobody has this password")
         self._few = threading.BoundedSemaphore(AT_ONCE)
+        self._ended: dict[bytes, int] = {}       # the MACs of tokens that were signed out → when those end by themselves
 
     @property
     def cookie(self) -> str:
@@ -91,22 +93,35 @@ class Door:
         return self.token(user)
 
     def token(self, user: User) -> str:
-        expiry = int(self._clock()) + LASTS_S
-        return f"{_packed(user.name.encode())}.{expiry}.{_packed(self._mac(user, expiry))}"
+        expiry, chance = int(self._clock()) + LASTS_S, secrets.token_urlsafe(6)
+        return f"{_packed(user.name.encode())}.{expiry}.{chance}.{_packed(self._mac(user, expiry, chance))}"
+
+    def end(self, token: str) -> None:
+        """In all windows at once."""
+        if found := self._read(token):
+            _, mac, expiry = found
+            now = self._clock()
+            self._ended = {**{m: end for m, end in self._ended.items() if end > now}, mac: expiry}
 
     def who(self, token: str) -> User | None:
         """Whose token it is; None for one that ended, or never was."""
+        found = self._read(token)
+        return found[0] if found and found[1] not in self._ended else None
+
+    def _read(self, token: str) -> tuple[User, bytes, int] | None:
+        """(user, MAC, expiry) of a token that is one of ours and is not over."""
         try:
-            packed, expiry, mac = token.split(".")
-            user = self.users.all().get(_unpacked(packed).decode())
-            if user is None or user.password is None or int(expiry) < self._clock():
+            packed, until, chance, mac = token.split(".")
+            user, expiry = self.users.all().get(_unpacked(packed).decode()), int(until)
+            if user is None or user.password is None or expiry < self._clock():
                 return None
-            return user if hmac.compare_digest(self._mac(user, int(expiry)), _unpacked(mac)) else None
-        except ValueError:       # not three parts, no base64, no number, no UTF-8
+            own = self._mac(user, expiry, chance)
+            return (user, own, expiry) if hmac.compare_digest(own, _unpacked(mac)) else None
+        except ValueError:       # not four parts, no base64, no number, no UTF-8
             return None
 
-    def _mac(self, user: User, expiry: int) -> bytes:
-        return hmac.digest(self._key, f"{user.name}\n{expiry}\n{user.fingerprint}".encode(), "sha256")
+    def _mac(self, user: User, expiry: int, chance: str) -> bytes:
+        return hmac.digest(self._key, f"{user.name}\n{expiry}\n{chance}\n{user.fingerprint}".encode("utf-8", "replace"), "sha256")
 
 
 def _packed(raw: bytes) -> str:

@@ -12,15 +12,8 @@ from core.users import Role
 
 def main() -> None:
     desk, who = shell.desk(), sign_in.visitor()
-    left, right = st.columns([1.25, 1], gap="large")
+    left, right = st.columns([1, 1.15], gap="large")
     with left:
-        with shell.worded():
-            draw_workers(desk)
-        with shell.worded():
-            draw_places(desk)
-        with shell.worded():
-            draw_keys(desk)
-    with right:
         with shell.worded():
             draw_me(desk, who)
         if who and who.role is Role.ADMIN:
@@ -29,6 +22,13 @@ def main() -> None:
         with shell.worded():
             draw_check_up(desk)
         draw_versions(desk)
+    with right:
+        with shell.worded():
+            draw_workers(desk)
+        with shell.worded():
+            draw_places(desk)
+        with shell.worded():
+            draw_keys(desk)
 
 
 main()

@@ -29,7 +29,7 @@ def draw_me(desk: Desk, who: Visitor | None) -> None:
                 st.error("The two new passwords differ. Type the same one twice.", icon=":material/error:")
             elif asked and shell.act(lambda: desk.change_password(old, new), "changed; your other browsers have to sign in again"):
                 sign_in.renew(who.name)
-                sign_in.keep()
+                st.rerun()
 
 
 def draw_users(desk: Desk, who: Visitor) -> None:
@@ -50,14 +50,15 @@ def draw_users(desk: Desk, who: Visitor) -> None:
             if role is not user.role and shell.act(lambda u=user, r=role: desk.set_role(u.name, r), f"{user.name} is {role} now"):
                 st.rerun()
             with st.popover("Change", key=f"more-{user.name}"):
-                _draw_one(desk, user)
+                _draw_one(desk, user, who)
 
 
-def _draw_one(desk: Desk, user: User) -> None:
+def _draw_one(desk: Desk, user: User, who: Visitor) -> None:
     with st.form(f"password-{user.name}", border=False, clear_on_submit=True):
         new = st.text_input("A new password", type="password", autocomplete="new-password", key=f"new-{user.name}", help="they are signed out, and sign in by the new one")
-        if st.form_submit_button("Set", icon=":material/password:"):
-            shell.act(lambda: desk.set_password(user.name, new), "set")
+        if st.form_submit_button("Set", icon=":material/password:") and shell.act(lambda: desk.set_password(user.name, new), "set") and user.name == who.name:
+            sign_in.renew(user.name)
+            st.rerun()
     if st.button("Remove", icon=":material/person_remove:", key=f"remove-{user.name}", help="they are signed out; what they decided stays") and shell.act(
             lambda: desk.remove_user(user.name), f"{user.name} was removed"):
         st.rerun()

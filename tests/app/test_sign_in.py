@@ -137,6 +137,12 @@ def test_a_token_is_good_until_it_ends_or_the_password_changes_or_the_user_goes(
     fresh = entrance.enter("vera", SAID + " vera")
     entrance.users.set_password("vera", "another password")
     assert entrance.who(fresh) is None
+    out = entrance.enter("ada", SAID)
+    entrance.end(out)
+    entrance.end("no token")
+    assert entrance.who(out) is None                                     # in the other windows too
+    assert entrance.who(out + "!") is None                               # written otherwise, it is the same
+    assert entrance.who(entrance.enter("ada", SAID))
     other = entrance.enter("rhea", SAID + " rhea")
     entrance.users.remove("rhea")
     assert entrance.who(other) is None
@@ -144,9 +150,10 @@ def test_a_token_is_good_until_it_ends_or_the_password_changes_or_the_user_goes(
 
 def test_a_token_that_was_tampered_with_is_nobodys(entrance: Door):
     token = entrance.token(entrance.users.get("vera"))
-    name, expiry, mac = token.split(".")
+    name, expiry, chance, mac = token.split(".")
     admin = entrance.token(entrance.users.get("ada")).split(".")[0]
-    for bad in ("", "x", "..", f"{admin}.{expiry}.{mac}", f"{name}.{int(expiry) + 1}.{mac}", f"{name}.{expiry}.{mac[:-2]}", f"{name}.soon.{mac}", f"{name}.{expiry}.é", "\ud800.1.x", token + ".x"):
+    for bad in ("", "x", "..", f"{admin}.{expiry}.{chance}.{mac}", f"{name}.{int(expiry) + 1}.{chance}.{mac}", f"{name}.{expiry}.{chance}.{mac[:-2]}",
+                f"{name}.{expiry}.x.{mac}", f"{name}.{expiry}.\ud800.{mac}", f"{name}.soon.{chance}.{mac}", f"{name}.{expiry}.{chance}.é", "\ud800.1.x.y", token + ".x"):
         assert entrance.who(bad) is None, bad
 
 
@@ -354,6 +361,16 @@ def test_the_page_shows_the_door_then_the_page_that_was_asked_for_and_what_is_de
     assert "Users" not in [s.value for s in page.subheader]
     page.button(key="check-up").click().run()
     assert "viewers may look" in page.error[0].value
+    for key, text in (("password-old", SAID + " vera"), ("password-new", "another password"), ("password-again", "another password")):
+        page.text_input(key=key).input(text)
+    next(b for b in page.button if b.label == "Change").click().run()
+    assert any("**vera**, viewer" in m.value for m in page.markdown)     # still in, by the new one
+    assert users.get("vera").password.is_of("another password")
+    page.text_input(key="password-old").input("not mine")
+    page.text_input(key="password-new").input("yet another")
+    page.text_input(key="password-again").input("yet another")
+    next(b for b in page.button if b.label == "Change").click().run()
+    assert "the present password is another" in page.error[0].value
     page.button(key="sign-out").click().run()
     assert [t.label for t in page.text_input] == ["Name", "Password"]
 
