@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
 from app import shell
 from app.widgets.settings_machine import size
 from core.desk import Desk, KeptCorpus, Shelved
-from core.types import Job, JobKind
+from core.types import Job, JobKind, JobState
 
 FROM = {"builtin": "carried along", "files": "files", "hub": "from the Hub", "mixture": "a mixture", "broken": "broken"}
+RECENT, LATELY = 200, timedelta(days=1)      # jobs that are looked through; how long a failure is told
 COLOURS = {"builtin": "green", "files": "blue", "hub": "violet", "mixture": "orange", "broken": "red"}
 
 
@@ -29,6 +31,7 @@ def draw_corpora(desk: Desk) -> None:
     jobs = making(desk)
     if jobs:
         shell.live(lambda: draw_making(desk), True)
+    draw_failed(desk)
     shelf = sorted(desk.corpora(), key=lambda c: (not c.prepared, not c.unfinished, c.kind not in ("builtin", "files")))
     words = st.text_input("Search", placeholder="a name, a licence, a source", label_visibility="collapsed", key="data-search").lower().split()
     found = [c for c in shelf if all(w in f"{c.name} {c.title} {c.what} {c.source} {c.licence} {c.kind}".lower() for w in words)]
@@ -45,7 +48,7 @@ def draw_corpora(desk: Desk) -> None:
 
 def being_made(jobs: Sequence[Job], corpus: str) -> list[str]:
     """For which scales."""
-    return [j.payload.get("scale", "") for j in jobs if (j.payload.get("corpus") or "python_docs") == corpus]
+    return [j.payload.get("scale", "") for j in jobs if of(j) == corpus]
 
 
 def draw_card(corpus: Shelved, made: list[KeptCorpus], now: Sequence[str]) -> None:
@@ -81,10 +84,29 @@ def draw_making(desk: Desk) -> bool:
     jobs = making(desk)
     for job in jobs:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.progress(job.progress, shell.plain(f"{job.payload.get('corpus') or 'python_docs'} for {job.payload.get('scale', '')}: {job.note or ('begins' if job.started_at else 'waits for a worker')}"))
+            st.progress(job.progress, shell.plain(f"{of(job)} for {job.payload.get('scale', '')}: {job.note or ('begins' if job.started_at else 'waits for a worker')}"))
             if st.button("Stop", key=f"stop-data-{job.id}", icon=":material/stop:", disabled=job.cancel_requested, help="what is made is kept, and it goes on from there"):
                 shell.act(lambda job=job: desk.cancel(job.id), "stopping")
     return bool(jobs)
+
+
+def draw_failed(desk: Desk, corpus: str = "") -> None:
+    """What could not be made ready lately, of one corpus or of all: why, and again."""
+    newest: dict[str, Job] = {}
+    for job in desk.queue.all(limit=RECENT):         # the newest first
+        if job.kind is JobKind.DATA and (not corpus or of(job) == corpus):
+            newest.setdefault(job.subject, job)
+    for job in newest.values():
+        if job.state is JobState.FAILED and job.finished_at and datetime.now(UTC) - job.finished_at < LATELY:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.error(shell.plain(f"{of(job)} could not be made ready for {job.payload.get('scale', '')}, {shell.ago(job.finished_at)}: {job.error}"), icon=":material/error:")
+                if st.button("Try again", key=f"again-data-{job.id}", icon=":material/refresh:", help="it goes on from where it was") and shell.act(lambda job=job: desk.retry(job.id), "queued again"):
+                    st.rerun()
+
+
+def of(job: Job) -> str:
+    """Which corpus a job makes ready."""
+    return job.payload.get("corpus") or "python_docs"
 
 
 def prepare(desk: Desk, corpus: str, key: str, label: str = "Make ready") -> None:
@@ -115,6 +137,7 @@ def draw_one(desk: Desk, name: str) -> None:
     jobs = making(desk)
     if jobs:
         shell.live(lambda: draw_making(desk), True)
+    draw_failed(desk, name)
     left, right = st.columns([1, 1.2], gap="large")
     with left:
         if corpus.what:

@@ -119,6 +119,19 @@ def test_a_path_that_is_not_there_is_told_in_words(open_page, desk: Desk, tmp_pa
     assert desk.queue.all()[0].payload["corpus"] == str(tmp_path / "texts.txt")
 
 
+def test_a_corpus_that_could_not_be_made_ready_says_why_and_is_tried_again(open_page, desk: Desk, work, tmp_path: Path):
+    (tmp_path / "gone.txt").write_text("some words " * 100)
+    job = desk.prepare_corpus(str(tmp_path / "gone.txt"))
+    (tmp_path / "gone.txt").unlink()
+    work()
+    page = open_page("data")
+    assert "gone.txt" in page.error[0].value
+    assert "could not be made ready" in page.error[0].value
+    page.button(key=f"again-data-{job.id}").click().run()
+    assert not page.error
+    assert desk.queue.get(job.id).state == "queued"
+
+
 def test_what_was_made_ready_is_told_with_size_and_hash(open_page, desk: Desk):
     folder = desk.config.data_dir / "corpora" / "python_docs-x-v2048"
     folder.mkdir(parents=True)
