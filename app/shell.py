@@ -123,7 +123,7 @@ def live(draw: Callable[[], bool], active: bool, every: float = 1.0) -> None:
 
     def tick() -> None:
         with worded():
-            if not draw():
+            if sign_in.visitor() is None or not draw():     # who was removed sees the door, not what streams
                 st.rerun()
 
     st.fragment(tick, run_every=every)()
