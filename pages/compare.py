@@ -55,24 +55,30 @@ def main() -> None:
 
 def choose(desk: Desk, designs: dict[str, Design], scales: Sequence[str]) -> tuple[str, str, list[str], str]:
     """What is compared; it stands in the address, so that a link leads to the same."""
-    query = st.query_params
     measured = [d.id for d in designs.values() if d.scores]
+    follow_link(scales, measured)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        at = query.get("scale", "")
-        scale = st.selectbox("Scale", scales, index=scales.index(at) if at in scales else len(scales) - 1, key="compare-scale", width=120)
-        against = query.get("reference", REFERENCE)
-        reference = st.selectbox("Against", measured, index=measured.index(against) if against in measured else 0, key="compare-reference", width=210)
-        asked = [d for d in query.get("designs", "").split(",") if d in measured]
-        chosen = st.multiselect("Designs", measured, default=asked, key="compare-designs", placeholder="all that were measured: the leaderboard", format_func=lambda i: f"{i} · {designs[i].title[:40]}")
+        scale = st.selectbox("Scale", scales, key="compare-scale", width=120)
+        reference = st.selectbox("Against", measured, key="compare-reference", width=210)
+        chosen = st.multiselect("Designs", measured, key="compare-designs", placeholder="all that were measured: the leaderboard", format_func=lambda i: f"{i} · {designs[i].title[:40]}")
         views.draw_views(desk, "compare")
-    wanted = query.get("part", "")
-    part = st.segmented_control("Part", PARTS, default=wanted if wanted in PARTS else PARTS[0], required=True, key="compare-part", label_visibility="collapsed") or PARTS[0]
-    for key, value in (("scale", scale), ("reference", reference), ("designs", ",".join(chosen)), ("part", part)):
-        if value:
-            query[key] = value
-        elif key in query:
-            del query[key]
+    part = st.segmented_control("Part", PARTS, required=True, key="compare-part", label_visibility="collapsed") or PARTS[0]
+    said = {"scale": scale, "reference": reference, "designs": ",".join(chosen), "part": part}
+    st.query_params.from_dict({key: value for key, value in said.items() if value})
+    st.session_state["compare-said"] = said
     return scale, reference, chosen, part
+
+
+def follow_link(scales: Sequence[str], measured: Sequence[str]) -> None:
+    """What the address says goes into the choices when a link has changed it; what it names that is not there is left out."""
+    query = {key: st.query_params.get(key, "") for key in ("scale", "reference", "designs", "part")}
+    if query == st.session_state.get("compare-said") and "compare-scale" in st.session_state:
+        return
+    scale, against, part = query["scale"], query["reference"], query["part"]
+    st.session_state["compare-scale"] = scale if scale in scales else scales[-1]
+    st.session_state["compare-reference"] = next((r for r in (against, REFERENCE) if r in measured), measured[0])
+    st.session_state["compare-designs"] = [d for d in query["designs"].split(",") if d in measured]
+    st.session_state["compare-part"] = part if part in PARTS else PARTS[0]
 
 
 def draw_curves(desk: Desk, table: list[dict], lines: Sequence[Line], reference: str) -> None:

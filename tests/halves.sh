@@ -3,7 +3,7 @@
 # processes that it starts.
 #   bash tests/halves.sh PYTHON
 set -uo pipefail
-alone=(tests/agents tests/app tests/store tests/jobs tests/llm tests/statistics tests/selection)
+alone=(tests/agents tests/app tests/store tests/jobs tests/llm tests/statistics tests/selection tests/browser)
 log="$(mktemp "${TMPDIR:-/tmp}/halves-XXXXXX")"
 "$1" -m pytest "${alone[@]}" >"$log" 2>&1 &
 beside=$!

@@ -58,6 +58,8 @@ class GeneticDesigner:
             tree, changes = self._search(replace(brief, known=known), words, Random(derive_seed(brief.seed, "sent back", back.id)), message.say, cleared=True)
             draft = self._write(brief, tree, changes)
             message.say(f"\n---\n\n{draft.body}")
+            if left := sorted({node.unit for _, node in tree.walk()} & set(words.avoided)):
+                note += f"\n\nStill in it, since nothing could stand in: {', '.join(left)}."
         return replace(draft, body=f"{draft.body}\n\n#### After it was sent back\n\n{note}")
 
     # ------------------------------------------------------------------------------------------------ searching

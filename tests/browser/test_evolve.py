@@ -39,6 +39,11 @@ def state(page: Page, name: str) -> None:
     expect(page.locator(".stMarkdownBadge", has_text=re.compile(f"{name}$")).first).to_be_visible(timeout=120_000)
 
 
+def settled(page: Page) -> None:
+    """The page is drawn, and its script rests."""
+    page.wait_for_function("() => document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') === 'notRunning'")
+
+
 def shown(app, run: str) -> dict:
     return json.loads(app.core("run", "show", run, "--json"))
 
@@ -55,8 +60,8 @@ def test_a_person_starts_a_run_decides_at_its_gates_steps_and_reads_the_report(t
     run = re.search(r"run=(run-\w+)", page.url).group(1)
 
     # The gate before implementing asks; what waits is told with its cost and the selector's reasons
-    expect(page.get_by_text("Waits for you: 1")).to_be_visible(timeout=120_000)
-    expect(page.get_by_text("It costs nothing")).to_be_visible()
+    expect(page.get_by_text("Waits for you: 1").first).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("It costs nothing").first).to_be_visible()
     expect(page.get_by_text("was drawn").first).to_be_visible()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     state(page, "waiting")
@@ -93,8 +98,10 @@ def test_a_person_starts_a_run_decides_at_its_gates_steps_and_reads_the_report(t
 
     # Every gate open, it ends by itself
     for step in ("Before implementing", "Before verifying at nano"):
+        settled(page)
         page.get_by_role("radiogroup", name=step).get_by_role("radio", name="auto", exact=True).click()
         expect(page.get_by_text(f"{step.lower()}: auto")).to_be_visible()
+    settled(page)
     page.get_by_role("button", name="Resume").click()
     state(page, "done")
     assert all(b["reserved"] == 0 for b in shown(app, run)["budgets"].values())

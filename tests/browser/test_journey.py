@@ -18,7 +18,8 @@ def test_from_two_parents_on_the_tree_to_a_verified_node(app, page: Page, click_
     click_node(page, "gpt2")
     expect(page.get_by_role("heading", name="GPT-2")).to_be_visible()
     expect(page).to_have_url(re.compile("design=gpt2"))
-    page.get_by_role("button", name="Choose").click()
+    page.get_by_role("button", name="Choose", exact=True).click()
+    expect(page.get_by_text("Chosen: gpt2")).to_be_visible()
     click_node(page, "llama", "Shift")  # shown, and chosen too
     expect(page.get_by_role("heading", name="Llama")).to_be_visible()
     expect(page.get_by_text("Chosen: gpt2, llama")).to_be_visible()
@@ -34,6 +35,7 @@ def test_from_two_parents_on_the_tree_to_a_verified_node(app, page: Page, click_
     session = re.search(r"session=(\w+)", page.url).group(1)
 
     # Edit the best, approve it
+    page.wait_for_function("() => document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') === 'notRunning'")   # all of it is drawn
     page.locator("summary", has_text="Edit").first.click()
     page.get_by_label("Title").first.fill("My crossover")
     page.get_by_role("button", name="Save as a new revision").first.click()

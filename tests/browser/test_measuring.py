@@ -1,0 +1,91 @@
+"""Choosing what to measure and comparing it, in a real browser: cells of the grid, the queue, stop and resume, the leaderboard, a kept view, what is taken along."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.config import Config
+from core.desk import Desk
+from core.types import Metrics
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+ROW, HEAD = 35, 35
+
+
+@pytest.fixture(scope="module")
+def measured(app) -> Desk:
+    """Three references at nano, two of them at micro."""
+    desk = Desk.open(Config.from_env({"DATA_DIR": str(app.data_dir)}))
+    for design, scale, score in (("gpt2", "nano", 2.4), ("llama", "nano", 2.3), ("gla", "nano", 2.5), ("gpt2", "micro", 2.0), ("llama", "micro", 1.95)):
+        made = desk.store.implementations.newest(design)
+        row = desk.store.verifications.start(design, made.id, scale, 0, "corpus", "hash", "", desk.scales[scale].settings)
+        desk.store.verifications.finish(row.id, Metrics(score, 0.01, 3.0, 20.0, 3.1, 1000, 500.0, 2.0, 0.5, desk.costs(design)[scale].params, 50, 4, 128, 64.0, {}), {})
+    yield desk
+    for job in desk.queue.all(limit=100):
+        desk.cancel(job.id)
+    desk.store.close()
+
+
+def click_cell(page: Page, row: int, column: int, *modifiers: str) -> None:
+    """Of the grid: columns are counted behind the name."""
+    canvas = page.locator("[data-testid='stDataFrame'] canvas").first
+    box = canvas.bounding_box()
+    edges = page.evaluate("""() => [...document.querySelectorAll('[data-testid="stDataFrame"] [role="columnheader"]')].length""")
+    x = box["x"] + box["width"] * (column + 1.5) / max(edges, 2)
+    for modifier in modifiers:
+        page.keyboard.down(modifier)
+    page.mouse.click(x, box["y"] + HEAD + ROW * (row + 0.5))
+    for modifier in modifiers:
+        page.keyboard.up(modifier)
+
+
+def test_a_cell_of_the_grid_is_verified_put_first_stopped_and_resumed(app, measured: Desk, page: Page):
+    page.goto(f"{app.url}/verify?way=grid")
+    expect(page.get_by_text("Nothing is ticked")).to_be_visible()
+    click_cell(page, 0, 1)
+    expect(page.get_by_role("button", name="Verify 1")).to_be_visible()
+    expect(page.get_by_text(re.compile("about .* afterwards .* left at"))).to_be_visible()
+    page.get_by_role("button", name="Verify 1").click()
+    expect(page.get_by_role("button", name="Stop").first).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Stop").first.click()
+    expect(page.get_by_role("button", name="Resume").first).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Resume").first.click()
+    expect(page.get_by_role("button", name="Stop").first).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Stop").first.click()
+    expect(page.get_by_role("button", name="Resume").first).to_be_visible(timeout=60_000)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_leaderboard_changes_its_reference_and_a_view_is_kept_and_opened(app, measured: Desk, page: Page, width: int):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{app.url}/compare?scale=nano&designs=gpt2,llama")
+    expect(page.locator("[data-testid='stDataFrame']").first).to_be_visible()
+    for part in ("Curves", "Ladder", "Pareto front", "Code", "Table"):
+        page.get_by_role("radio", name=part).or_(page.get_by_role("button", name=part, exact=True)).first.click()
+        expect(page).to_have_url(re.compile("part=" + part.replace(" ", r"(%20|\+)")))
+    page.goto(f"{app.url}/compare?scale=nano&reference=llama&part=Pareto+front")
+    expect(page.get_by_text("On the front, cheapest first")).to_be_visible()
+    page.get_by_role("button", name="Views").click()
+    page.get_by_label("Keep what I see as").fill(f"view {width}")
+    page.get_by_label("Keep what I see as").press("Tab")
+    page.get_by_role("button", name="Keep it").click()
+    page.goto(f"{app.url}/compare")
+    page.get_by_role("button", name="Views").click()
+    page.get_by_text(f"view {width}").click()
+    expect(page).to_have_url(re.compile("reference=llama"))
+    expect(page.get_by_text("On the front, cheapest first")).to_be_visible()
+
+
+def test_a_design_is_taken_along_as_markdown_and_as_a_site(app, measured: Desk, page: Page):
+    page.goto(f"{app.url}/design?design=gla")
+    page.get_by_role("tab", name="Take along").click()
+    for name, words in (("Markdown", b"# Gated linear attention"), ("BibTeX", b"2312.06635"), ("Standalone", b"class GAB")):
+        with page.expect_download() as taken:
+            page.get_by_role("button", name=name).click()
+        assert words in taken.value.path().read_bytes()
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="The whole tree").click()
+    assert taken.value.path().read_bytes()[:2] == b"PK"
