@@ -62,7 +62,7 @@ def _list(desk: Desk) -> Answer:
     teams = [{"name": t.name, "about": t.about, "members": dict(t.members), "rounds": t.rounds, "accept": t.accept} for t in desk.teams().values()]
     lacking = next((d["lacking"] for d in data if d["lacking"]), "")
     words = [text.table(("name", "role", "engine", "model", "reachable", "revision"), rows), "",
-             *(f"team {t['name']}{' (chosen where none is named on the Design page)' if t['name'] == desk.default_team() else ''}: "
+             *(f"team {t['name']}{' (chosen where none is named in the Studio)' if t['name'] == desk.default_team() else ''}: "
                + ", ".join(f"{role} {name}" for role, name in t["members"].items()) for t in teams), *([lacking] if lacking else [])]
     repeating = desk.repeating()
     words += [f"{name} repeated itself in {again} of {total} reviews" for name, (again, total) in repeating.items() if again]

@@ -23,7 +23,7 @@ def draw_teams(desk: Desk) -> None:
                             lambda name=team.name: desk.drop_team(name), "taken away"):
                         st.rerun()
                 if team.name == chosen:
-                    st.caption("the first choice on the Design page", width="content")
+                    st.caption("the first choice in the Studio", width="content")
             if team.about:
                 st.markdown(shell.plain(team.about))
             rounds = f"Up to {team.rounds} rounds of review; a proposal rated {team.accept:g} is taken as it is." if team.rounds > 1 else "One review, no revision."
