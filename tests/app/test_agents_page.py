@@ -36,7 +36,7 @@ def test_it_lists_agents_and_teams_and_who_lacks_a_key(open_page):
     test = open_page("agents")
     words = said(test)
     assert "A strict reviewer" in words.replace("\\", "")
-    assert "the first choice on the Design page" in words
+    assert "the first choice in the Studio" in words
     assert any("missing: MY_OPENAI_KEY or OPENAI_API_KEY" in list(d.value["key"]) for d in test.dataframe if "key" in d.value)
 
 
