@@ -178,7 +178,7 @@ def test_a_session_streams_through_a_kill_of_the_server_and_a_reload(served: Ser
     expect(page.get_by_text("Waiting for you").first).to_be_visible(timeout=120_000)
     page.reload()
     expect(page.get_by_text("Proposals, best first")).to_be_visible(timeout=30_000)
-    assert page.get_by_text(re.compile(r"^\d\. Gated running mean")).count() == 3
+    expect(page.get_by_text(re.compile(r"^\d\. Gated running mean"))).to_have_count(3, timeout=20_000)
     desk = Desk.open(Config.from_env({"DATA_DIR": served.env["DATA_DIR"]}))
     calls = desk.store.calls.spent(stream=f"session:{session}")
     assert said <= len(served.stub.log) <= calls.answers + 1, "what was answered before the kill is not asked again; only what was cut off is"
