@@ -93,7 +93,7 @@ def one(desk: Desk, design_id: str) -> None:
         costs(desk, design_id)
     with right:
         if made:
-            st.download_button("Download gab.py", made.code, "gab.py", icon=":material/download:")
+            st.download_button("Download gab.py", made.code, "gab.py", icon=":material/download:", on_click="ignore")
             draw_code(made.code, {})
 
 

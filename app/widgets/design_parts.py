@@ -98,13 +98,13 @@ def draw_along(desk: Desk, found: Dossier) -> None:
     ident = found.design.id
     with st.container(horizontal=True):
         if made := found.implementation:
-            st.download_button("gab.py", made.code, "gab.py", icon=":material/download:", key="along-gab", help=FORMATS["gab"])
+            st.download_button("gab.py", made.code, "gab.py", icon=":material/download:", key="along-gab", help=FORMATS["gab"], on_click="ignore")
             for label, format, file in (("Standalone", "standalone", f"{ident}.py"), ("For Genesys", "genesys", f"{ident}-genesys.py")):
                 st.download_button(label, lambda f=format: exported_code(made, f), file, icon=":material/download:", key=f"along-{format}", help=FORMATS[format], on_click="ignore")
-        st.download_button("Markdown", as_markdown(found), f"{ident}.md", icon=":material/description:", key="along-md", help="proposal, units, scores, reviews, decisions and code in one file")
+        st.download_button("Markdown", as_markdown(found), f"{ident}.md", icon=":material/description:", key="along-md", help="proposal, units, scores, reviews, decisions and code in one file", on_click="ignore")
         papers = builds_on(desk, ident)
         st.download_button("BibTeX", as_bibtex(papers), f"{ident}.bib", icon=":material/menu_book:", key="along-bib", disabled=not papers,
-                           help=f"what it builds on: {', '.join(r.title for r in papers)}" if papers else "it builds on no reference of the library")
+                           help=f"what it builds on: {', '.join(r.title for r in papers)}" if papers else "it builds on no reference of the library", on_click="ignore")
         st.download_button("The whole tree", lambda: site_zip(desk), "design-tree.zip", "application/zip", icon=":material/account_tree:", key="along-site", on_click="ignore",
                            help="every design and dialog as plain pages, to show or to keep: open index.html; a minute for thousands of designs")
     _draw_folder(desk, found)
