@@ -82,7 +82,8 @@ def test_a_person_starts_a_run_decides_at_its_gates_steps_and_reads_the_report(t
     expect(page.get_by_role("button", name="Resume")).to_be_disabled(timeout=60_000)
     page.get_by_role("button", name="Step").click()
     expect(page.get_by_text("one act, then it pauses").first).to_be_visible()
-    page.locator('[class*="st-key-gated-verify-nano"]', has_text=first["design"]).get_by_role("button", name="Let it through").click()
+    settled(page)
+    page.locator('[class*="st-key-gated-verify-nano"]', has_text=first["design"]).get_by_role("button", name="Let it through").first.click()
     state(page, "paused")
     assert [d["status"] for d in app.designs() if d["id"] == first["design"]] == ["verified"]
 

@@ -72,6 +72,7 @@ def test_the_leaderboard_changes_its_reference_and_a_view_is_kept_and_opened(app
     page.get_by_label("Keep what I see as").fill(f"view {width}")
     page.get_by_label("Keep what I see as").press("Tab")
     page.get_by_role("button", name="Keep it").click()
+    expect(page.get_by_text("kept", exact=True).first).to_be_visible()
     page.goto(f"{app.url}/compare")
     page.get_by_role("button", name="Views").click()
     page.get_by_text(f"view {width}").click()
