@@ -20,10 +20,7 @@ ICON = ROOT / "app" / "icon.svg"  # served by the app: nothing comes from elsewh
 PAGES: dict[str, Path] = {path.stem: path for path in sorted((ROOT / "pages").glob("*.py"))}
 LIVE = (JobState.QUEUED, JobState.RUNNING)
 
-# Okabe & Ito's palette: told apart by colour-blind eyes. `badge` is the nearest of Streamlit's names.
-STATUS_COLOURS = {
-    Status.PROPOSED: "#56B4E9", Status.APPROVED: "#0072B2", Status.IMPLEMENTED: "#E69F00", Status.VERIFIED: "#009E73",
-    Status.FAILED: "#D55E00", Status.REFUSED: "#999999"}
+# The nearest of Streamlit's names to STATUS_COLOURS (core/report/tree_svg.py).
 STATUS_BADGES = {
     Status.PROPOSED: "blue", Status.APPROVED: "blue", Status.IMPLEMENTED: "orange", Status.VERIFIED: "green", Status.FAILED: "red",
     Status.REFUSED: "gray"}

@@ -8,18 +8,10 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from core.config import KEYS, ROOT, Config
 from core.errors import ModelDiscoveryError
-
-
-@dataclass(frozen=True)
-class Finding:
-    name: str
-    state: str                       # ok, warn or fail
-    words: str
-    mend: str = ""
+from core.surroundings import Finding
 
 
 def examine(config: Config) -> list[Finding]:

@@ -15,8 +15,8 @@ from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk
 from core.dossier import Dossier, dossier
-from core.report.design import outline
-from core.types import Job, JobKind, JobState, Kind, Proposal, Status
+from core.report.design import as_text
+from core.types import Job, JobKind, JobState, Kind, Status
 
 
 def draw_design(desk: Desk, design_id: str) -> None:
@@ -124,12 +124,7 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
         with st.expander(f"{len(found.proposals)} revisions"):
             for old, new in zip(found.proposals, found.proposals[1:], strict=False):
                 st.caption(f"revision {new.revision} by {new.author}, {shell.ago(new.created_at)}")
-                draw_diff(_as_text(old), _as_text(new), f"revision-{new.id}")
-
-
-def _as_text(proposal: Proposal) -> str:
-    """What a revision may change: title, text, units."""
-    return "\n".join([proposal.title, proposal.body, *([outline(proposal.units)] if proposal.units else []), *(f"{u.name} ({u.kind}): {u.about}" for u in proposal.new_units)])
+                draw_diff(as_text(old), as_text(new), f"revision-{new.id}")
 
 
 def _draw_verifications(desk: Desk, found: Dossier) -> None:

@@ -9,9 +9,9 @@ import streamlit as st
 from app import shell
 from app.widgets.diff import draw_diff
 from app.widgets.inbox import decide
-from app.widgets.inbox_proposal import whole
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk, Item
+from core.report.design import as_text
 from core.types import Design
 
 SKIPPED = "inbox-skipped"
@@ -33,7 +33,7 @@ def draw_compare(desk: Desk, items: Sequence[Item]) -> None:
         if difference:
             texts = [desk.store.proposals.newest(i) for i in match[:2]]
             if all(texts):
-                draw_diff(whole(texts[0]), whole(texts[1]), f"inbox-between-{'-'.join(match[:2])}")
+                draw_diff(as_text(texts[0]), as_text(texts[1]), f"inbox-between-{'-'.join(match[:2])}")
     else:
         st.caption("Every two of them have met.")
     _draw_order(desk, ids)

@@ -12,7 +12,8 @@ from app.widgets.inbox import PANEL, decide, draw_meanwhile, saw, seen
 from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk, Item
-from core.types import Proposal, Session, Status, UnitTree
+from core.report.design import as_text
+from core.types import Proposal, Session, Status
 
 REFERENCE = "gpt2"
 CHANCES = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
@@ -52,7 +53,7 @@ def _draw_text(desk: Desk, proposal: Proposal) -> None:
         changed = old is not None and st.toggle(f"Show only what changed since an earlier revision ({len(revisions)} revisions)", value=True, key=f"inbox-changed-{proposal.id}")
         if changed:
             old = _earlier(revisions) if len(revisions) > 2 else old
-            draw_diff(whole(old), whole(proposal), f"inbox-diff-{proposal.id}")
+            draw_diff(as_text(old), as_text(proposal), f"inbox-diff-{proposal.id}")
         else:
             st.markdown(shell.prose(proposal.body))
             if proposal.units:
@@ -75,19 +76,6 @@ def _draw_text(desk: Desk, proposal: Proposal) -> None:
 def _earlier(revisions: list[Proposal]) -> Proposal:
     chosen = st.segmented_control("against revision", [p.revision for p in revisions[:-1]], default=revisions[-2].revision, required=True, key=f"inbox-against-{revisions[-1].id}")
     return next(p for p in revisions if p.revision == chosen)
-
-
-def whole(proposal: Proposal) -> str:
-    """All of a revision as one text: title, body, units."""
-    units = f"\n\nUnits\n{_outline(proposal.units)}" if proposal.units else ""
-    new = "".join(f"\n\nNew unit {u.name} ({u.kind})\n{u.about}" for u in proposal.new_units)
-    return f"{proposal.title}\n\n{proposal.body}{units}{new}"
-
-
-def _outline(tree: UnitTree, slot: str = "block", depth: int = 0) -> str:
-    config = ", ".join(f"{k}={v}" for k, v in tree.config.items())
-    lines = [f"{'  ' * depth}{slot}: {tree.unit}" + (f" ({config})" if config else "")]
-    return "\n".join(lines + [_outline(child, name, depth + 1) for name, child in tree.children.items()])
 
 
 # ------------------------------------------------------------------------------------------------ one gesture

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from app import shell
-from app.widgets import conversation, dialog, direction
+from app.widgets import dialog, direction
 from app.widgets.design_card import draw_judgement
 from app.widgets.proposal_editor import draw_editor, draw_review
+from core.conversation import Conversation, read
 from core.desk import Desk
 from core.types import DESIGN_BUDGET, Design, Job, JobKind, JobState, Session, Status
 
@@ -69,15 +70,15 @@ def _draw_dialog(desk: Desk, session: Session, sides: bool) -> bool:
     return running
 
 
-def _being_written(said: conversation.Conversation) -> list[str]:
+def _being_written(said: Conversation) -> list[str]:
     """The designs on which a coder has spoken."""
     return list(dict.fromkeys(m.design for m in said.messages.values() if m.role in ("coder", "debugger") and m.design))
 
 
-def _said(desk: Desk, session: Session) -> conversation.Conversation:
+def _said(desk: Desk, session: Session) -> Conversation:
     """Read on from where this visitor's last look ended."""
     key = f"said-{desk.store.database.path}-{session.id}"
-    st.session_state[key] = conversation.read(desk.store, f"session:{session.id}", st.session_state.get(key))
+    st.session_state[key] = read(desk.store, f"session:{session.id}", st.session_state.get(key))
     return st.session_state[key]
 
 

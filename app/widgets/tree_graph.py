@@ -14,7 +14,7 @@ from datetime import datetime
 
 import networkx as nx
 
-from app.shell import STATUS_COLOURS
+from core.report.tree_svg import STATUS_COLOURS
 from core.types import Design, Kind, Mode, Status, UnitTree
 
 KINDS = (Kind.REFERENCE, Kind.AGENT, Kind.MANUAL)

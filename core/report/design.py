@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from core.dossier import Dossier
-from core.types import UnitTree
+from core.types import Proposal, UnitTree
 
 if TYPE_CHECKING:
     from core.desk import Desk
@@ -42,6 +42,13 @@ def as_markdown(found: Dossier) -> str:
         check = f", {'passed' if made.check.passed else 'failed'} its check at {made.check.scale}" if made.check else ""
         parts += [f"## Code, revision {made.revision} by {made.author}{check}", f"SHA-256 {made.code_hash}", _fenced(made.code, "python")]
     return "\n\n".join(parts) + "\n"
+
+
+def as_text(proposal: Proposal) -> str:
+    """All of a revision, to be compared with another: title, text, units."""
+    units = f"\n\nUnits\n{outline(proposal.units)}" if proposal.units else ""
+    new = "".join(f"\n\nNew unit {u.name} ({u.kind})\n{u.about}" for u in proposal.new_units)
+    return f"{proposal.title}\n\n{proposal.body}{units}{new}"
 
 
 def outline(tree: UnitTree, slot: str = "block", depth: int = 0) -> str:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.conversation import Conversation, read
 from core.dossier import Dossier, dossier
 from core.errors import ConfigError, NotFound, UsageError
 from core.report import svg
 from core.report.design import outline
 from core.report.tree_svg import tree_svg
-from core.types import Design, Event, Kind, Session
+from core.types import Design, Kind, Session
 
 if TYPE_CHECKING:
     from core.desk import Desk
@@ -85,7 +86,7 @@ def _fill(desk: Desk, env: Any, folder: Path, designs: Sequence[Design], session
         report((n + 1) / len(designs))
     for session in sessions:
         made = [d for d in designs if d.session_id == session.id]
-        text = env.get_template("session.html.j2").render(s=session, made=made, known=known, said=said(_events(desk, session.id)))
+        text = env.get_template("session.html.j2").render(s=session, made=made, known=known, said=said(read(desk.store, f"session:{session.id}")))
         (folder / "sessions" / page_name(session.id)).write_text(text, encoding="utf-8")
 
 
@@ -110,22 +111,6 @@ def _curves(desk: Desk, found: Dossier) -> str:
     return svg.lines(lines, "training tokens", "bits per byte")
 
 
-def _events(desk: Desk, session_id: str) -> list[Event]:
-    found: list[Event] = []
-    while events := desk.store.events.since(f"session:{session_id}", found[-1].id if found else 0):
-        found += events
-    return found
-
-
-def said(events: Sequence[Event]) -> list[dict[str, str]]:
+def said(found: Conversation) -> list[dict[str, str]]:
     """{"author", "role", "design", "text"} of each message, in order; what was cut off and begun again is left out."""
-    found: dict[int, dict[str, str]] = {}
-    for event in events:
-        number = event.data.get("message")
-        if event.kind == "message":
-            found[number] = {"author": event.author, "role": event.data["role"], "design": event.data.get("design") or "", "text": ""}
-        elif number in found and event.kind == "delta" and event.data.get("kind", "text") == "text":
-            found[number]["text"] += event.data["text"]
-        elif number in found and event.kind == "restart":
-            found[number]["text"] = ""
-    return [m for m in found.values() if m["text"].strip()]
+    return [{"author": m.author, "role": m.role, "design": m.design or "", "text": m.text} for m in found.messages.values() if m.text.strip()]

@@ -9,8 +9,8 @@ from html import escape
 
 from core.types import Design, Status
 
-# Okabe & Ito's palette, as on the Tree page.
-COLOURS = {Status.PROPOSED: "#56B4E9", Status.APPROVED: "#0072B2", Status.IMPLEMENTED: "#E69F00", Status.VERIFIED: "#009E73", Status.FAILED: "#D55E00", Status.REFUSED: "#999999"}
+# Okabe & Ito 2008, told apart by colour-blind eyes.
+STATUS_COLOURS = {Status.PROPOSED: "#56B4E9", Status.APPROVED: "#0072B2", Status.IMPLEMENTED: "#E69F00", Status.VERIFIED: "#009E73", Status.FAILED: "#D55E00", Status.REFUSED: "#999999"}
 WIDTH, ROW, EDGES = 1080, 64, 3000
 
 
@@ -38,5 +38,5 @@ def tree_svg(designs: Sequence[Design], page: Callable[[str], str]) -> str:
 def _node(design: Design, at: tuple[float, float], page: Callable[[str], str], named: bool) -> str:
     title = design.title if len(design.title) <= 16 else design.title[:15] + "…"
     label = f'<text x="{at[0]:.0f}" y="{at[1] + 20:.0f}" text-anchor="middle">{escape(title)}</text>' if named else ""
-    return (f'<a href="designs/{escape(page(design.id))}"><circle cx="{at[0]:.0f}" cy="{at[1]:.0f}" r="7" fill="{COLOURS[design.status]}">'
+    return (f'<a href="designs/{escape(page(design.id))}"><circle cx="{at[0]:.0f}" cy="{at[1]:.0f}" r="7" fill="{STATUS_COLOURS[design.status]}">'
             f"<title>{escape(design.title)} ({escape(design.id)}): {design.status}</title></circle>{label}</a>")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from screens import said
 
-from app.widgets.conversation import read
 from core.agents.dialog import Dialog
+from core.conversation import read
 from core.desk import Desk
 from core.types import JobState, Verb
 

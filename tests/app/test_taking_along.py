@@ -11,6 +11,7 @@ from screens import HOSTILE
 from screens import said as shown
 
 from core.cli import main
+from core.conversation import read
 from core.desk import Desk
 from core.dossier import dossier
 from core.errors import UsageError
@@ -71,7 +72,7 @@ def test_a_message_begun_again_is_told_once(desk: Desk):
     rows = [("message", "designer", {"role": "designer", "message": 1, "design": None}), ("delta", "designer", {"message": 1, "text": "half"}), ("restart", "designer", {"message": 1, "why": "cut"}),
             ("delta", "designer", {"message": 1, "kind": "reasoning", "text": "hm"}), ("delta", "designer", {"message": 1, "text": "whole"})]
     desk.store.events.append_many("session:x", rows)
-    assert [m["text"] for m in said(desk.store.events.since("session:x", 0))] == ["whole"]
+    assert [m["text"] for m in said(read(desk.store, "session:x"))] == ["whole"]
 
 
 def test_markdown_holds_the_texts_and_fences_longer_than_those_within(desk: Desk):

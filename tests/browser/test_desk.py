@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +12,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
+from serving import free_port, settled, start
 from stub_llm import StubServer
 from stub_llm.researcher import Researcher
 
@@ -25,8 +23,6 @@ from core.types import CheckReport, CheckResult, Kind, Metrics, Mode, Verb
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(p.stem for p in (ROOT / "pages").glob("*.py"))
-SETTLED = """() => { const app = document.querySelector('[data-testid="stApp"]');
-  return !!app && app.getAttribute('data-test-script-state') === 'notRunning' && document.querySelectorAll('[data-testid="stElementContainer"]').length > 1; }"""
 EVIL = ("<script>window.pwned=1</script><img src=x onerror='window.pwned=2'> [click](javascript:window.pwned=3) ![p](http://elsewhere.invalid/p.png) "
         "$\\href{javascript:window.pwned=4}{x}$ :material/home: `co``de` | a | b |\n|---|---|\n\u202eevil\u202c \x07 " + "x" * 3000)
 
@@ -69,11 +65,6 @@ def watched(page: Page, app) -> Page:
 def address(app, name: str, evil: str) -> str:
     query = {"design": f"?design={evil}", "studio": f"?session={evil.rpartition('-')[0]}", "tree": f"?design={evil}"}.get(name, "")
     return f"{app.url}/{name if name != 'tree' else ''}{query}"
-
-
-def settled(page: Page) -> None:
-    page.wait_for_function(SETTLED, timeout=30_000)
-    page.wait_for_timeout(400)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -123,18 +114,12 @@ class Served:
     """An app with a worker that can be killed and started again on the same port, and a slow stub of a language model behind."""
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url, self.env = f"http://127.0.0.1:{self.port}", {**os.environ, "DATA_DIR": str(folder), "CKPT_DIR": str(folder / "ckpt"), "LEASE_S": "2", "THREADS": "1", **env}
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", "core", "serve", "--port", str(self.port)], cwd=ROOT, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        start_new_session=True)
-        assert self.process.stdout
-        first = self.process.stdout.readline()
-        assert "is at" in first, first
+        self.process = start(self.env, self.port)
 
     def kill(self) -> None:
         """All of it at once: the supervisor, the app, the worker."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
+from serving import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -37,11 +38,6 @@ def patient() -> Iterator[None]:
 
 def state(page: Page, name: str) -> None:
     expect(page.locator(".stMarkdownBadge", has_text=re.compile(f"{name}$")).first).to_be_visible(timeout=120_000)
-
-
-def settled(page: Page) -> None:
-    """The page is drawn, and its script rests."""
-    page.wait_for_function("() => document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') === 'notRunning'")
 
 
 def shown(app, run: str) -> dict:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from serving import settled
 
 from core.config import Config
 from core.desk import Desk, Waits
@@ -43,7 +44,7 @@ def statuses(desk: Desk) -> dict[str, str]:
 def shown(page: Page, design: str) -> None:
     expect(page.get_by_text(re.compile(rf"^{design} ·")).first).to_be_visible()
     page.wait_for_selector("html[data-keys]", state="attached")
-    page.wait_for_function("() => document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') === 'notRunning'")   # all of it is drawn
+    settled(page)
 
 
 def test_a_morning_by_keys_alone(app, desk: Desk, proposed, page: Page):

@@ -7,6 +7,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
+from serving import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -35,7 +36,7 @@ def test_from_two_parents_on_the_tree_to_a_verified_node(app, page: Page, click_
     session = re.search(r"session=(\w+)", page.url).group(1)
 
     # Edit the best, approve it
-    page.wait_for_function("() => document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') === 'notRunning'")   # all of it is drawn
+    settled(page)
     page.locator("summary", has_text="Edit").first.click()
     page.get_by_label("Title").first.fill("My crossover")
     page.get_by_role("button", name="Save as a new revision").first.click()

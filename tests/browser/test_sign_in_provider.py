@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urlparse
 
 import pytest
 from playwright.sync_api import Browser, expect
+from serving import serving
 
 pytest.importorskip("authlib")
 from joserfc import jwt
@@ -93,13 +93,8 @@ def app(provider: Provider, tmp_path: Path) -> Iterator[str]:
     env = {**os.environ, "HOME": str(tmp_path), "DATA_DIR": str(tmp_path / "data"), "SIGN_IN": "on"}
     for name, role in (("@lab.org", "viewer"), ("head@lab.org", "admin")):
         subprocess.run([sys.executable, "-m", "core", "users", "add", name, "--role", role, "--provider"], cwd=ROOT, env=env, check=True, capture_output=True)
-    process = subprocess.Popen([sys.executable, "-m", "core", "serve", "--port", str(port)], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert process.stdout
-    first = process.stdout.readline()
-    assert "is at" in first, first
-    yield f"http://127.0.0.1:{port}"
-    process.send_signal(signal.SIGINT)
-    process.wait(30)
+    with serving(env, port) as url:
+        yield url
 
 
 def test_a_provider_says_who_it_is_and_the_file_of_users_what_they_may(app: str, provider: Provider, browser: Browser):

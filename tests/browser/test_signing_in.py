@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from serving import serving
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORDS = {"ada": "the admin's own words", "vera": "the viewer's own words"}
@@ -40,16 +39,8 @@ def team(core: Callable[..., str]) -> Iterator[str]:
     """The app's address."""
     core("users", "add", "ada", "--role", "admin", "--stdin", typed=PASSWORDS["ada"])
     core("users", "add", "vera", "--stdin", typed=PASSWORDS["vera"])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "core", "serve", "--port", str(port)], cwd=ROOT, env=core.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert process.stdout
-    first = process.stdout.readline()
-    assert "is at" in first, first
-    yield f"http://127.0.0.1:{port}"
-    process.send_signal(signal.SIGINT)
-    process.wait(30)
+    with serving(core.env) as url:
+        yield url
 
 
 @pytest.fixture
