@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlparse
 
 import pytest
 from playwright.sync_api import Browser, expect
-from serving import serving
+from serving import free_port, serving
 
 pytest.importorskip("authlib")
 from joserfc import jwt
@@ -83,9 +82,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def app(provider: Provider, tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (tmp_path / ".streamlit").mkdir()
     (tmp_path / ".streamlit" / "secrets.toml").write_text("\n".join([
         "[auth]", f'redirect_uri = "http://127.0.0.1:{port}/oauth2callback"', f'cookie_secret = "{"x" * 40}"', 'client_id = "desk"', 'client_secret = "between us"',
