@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.asked import words
 from core.calibration import Agreement, Record, agreement, records
 from core.errors import Conflict, ModelDiscoveryError, UsageError
 from core.evidence import REFERENCE
@@ -284,9 +285,3 @@ class Deciding:
         for job in self.queue.all(limit=1000, states=(JobState.QUEUED, JobState.RUNNING)) if kind else ():
             if job.kind is kind and job.payload.get("design") == d.design_id and job.created_at >= d.created_at:
                 self.queue.cancel(job.id)
-
-
-def words(text: str, complaint: str) -> str:
-    if not text.strip():
-        raise UsageError(complaint, "write a few words")
-    return text.strip()

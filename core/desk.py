@@ -12,10 +12,10 @@ from dataclasses import asdict, replace
 from functools import cached_property
 
 from core.agents.edits import how_edited
+from core.asked import implied_mode, within, words
 from core.calibration import Record as Record
 from core.config import Config
 from core.deciding import Deciding
-from core.deciding import words as _words
 from core.directing import Directing
 from core.errors import Conflict, NotFound, UsageError
 from core.estimates import Estimate, estimate
@@ -130,13 +130,13 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, S
         parents = tuple(dict.fromkeys(parents))
         mode = _mode_for(parents, mode)
         if mode is Mode.EXPLORE:
-            _words(instructions, "there is no idea to explore")
+            words(instructions, "there is no idea to explore")
         crew = self.crew(agents, designer, reviewer)
         for parent in parents:
             self._parent(parent)
         get_scale(self.scales, scale)
-        _within("the number of proposals", n_proposals, 1, 64)
-        _within("the number to implement", n_implement, 0, n_proposals)
+        within("the number of proposals", n_proposals, 1, 64)
+        within("the number to implement", n_implement, 0, n_proposals)
         if gate not in ("ask", "auto"):
             raise UsageError(f"gate {gate!r} is unknown", "use ask or auto")
         session_id = session_id or secrets.token_hex(3)
@@ -155,7 +155,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, S
         if to and to not in SIDES:
             raise UsageError(f"{to!r} is no side of the table", f"use {' or '.join(SIDES)}, or leave it out to reach all")
         self.store.sessions.get(session_id)
-        said = self.store.decisions.add(Verb.STEER, self.author, session_id=session_id, reason=_words(text, "there is nothing to say"), data={"to": to} if to else {})
+        said = self.store.decisions.add(Verb.STEER, self.author, session_id=session_id, reason=words(text, "there is nothing to say"), data={"to": to} if to else {})
         self._say(session_id, self.author, "person", said.reason, to)
         if said.data.get("scrubbed"):
             self._tell_hidden(session_id)
@@ -186,7 +186,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, S
             self._vocabulary(design_id, declared).validate(units)
         kept = tuple(u for u in declared if units and u.name in {node.unit for _, node in units.walk()})
         with self.store.together():
-            made = self.store.proposals.add(design_id, self.author, True, _words(title, "a proposal needs a title"), body, units, kept)
+            made = self.store.proposals.add(design_id, self.author, True, words(title, "a proposal needs a title"), body, units, kept)
             how = how_edited(newest, made) if newest else ""
             twin = Kin(self.store).copy_of(design_id, design.parents, units, made.body, kept)
             if how or twin:
@@ -231,17 +231,17 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, S
     def try_code(self, code: str, scale: str = "nano") -> Job:
         """Check a person's gab.py that is no design yet; the job's result holds the report."""
         get_scale(self.scales, scale)
-        _words(code, "there is no code")
-        _within("the size of the code in bytes", len(code.encode()), 1, LARGEST_CODE)
+        words(code, "there is no code")
+        within("the size of the code in bytes", len(code.encode()), 1, LARGEST_CODE)
         return self.queue.put(JobKind.TRY, f"try:{sha256_text(code)[:16]}@{scale}", {"code": code, "scale": scale})
 
     def trace_code(self, code: str, scale: str = "nano", batch: int = 2, length: int = 64) -> Job:
         """One forward pass of a person's gab.py, module by module; the job's result holds the trace and what was printed."""
         get_scale(self.scales, scale)
-        _words(code, "there is no code")
-        _within("the size of the code in bytes", len(code.encode()), 1, LARGEST_CODE)
-        _within("the batch", batch, 1, 64)
-        _within("the length", length, 1, 8192)
+        words(code, "there is no code")
+        within("the size of the code in bytes", len(code.encode()), 1, LARGEST_CODE)
+        within("the batch", batch, 1, 64)
+        within("the length", length, 1, 8192)
         subject = f"trace:{sha256_text(code)[:16]}@{scale}/{batch}x{length}"
         return self.queue.put(JobKind.TRY, subject, {"code": code, "scale": scale, "trace": [batch, length]})
 
@@ -274,7 +274,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, S
         if report is None or not report.passed:
             raise UsageError(f"job {job_id} is no check that passed", "check the code first, and mend what it finds")
         with self.store.together():
-            made = add_own(self.store, self.units, job.payload["code"], report, _words(title, "a design needs a title"), summary, design_id, self.author)
+            made = add_own(self.store, self.units, job.payload["code"], report, words(title, "a design needs a title"), summary, design_id, self.author)
             self.queue.put(JobKind.COSTS, f"costs:{made}", {"design": made})
         return self.store.designs.get(made)
 
@@ -314,7 +314,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, S
         jobs = []
         for design_id in design_ids:
             for seed in seeds:
-                _within("the seed", seed, 0, 2**31 - 1)
+                within("the seed", seed, 0, 2**31 - 1)
                 label = " ".join(([OWN_RATE] if options.sweep else []) + ([secrets.token_hex(4)] if fresh else []))
                 line = self._line(design_id, scale, seed, corpus, label, settings)
                 payload = {"design": design_id, "scale": scale, "seed": seed, "corpus": corpus, "label": label, "options": asdict(options), "line": line}
@@ -341,7 +341,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, S
     def probe(self, design_ids: Sequence[str], suite: str = "quick", seed: int = 0, tasks: Sequence[str] = (), fresh: bool = False) -> list[Job]:
         """Queue a suite of probes (or some of its tasks) for each design. What is stored for its code is not run again, unless `fresh`."""
         get_suite(self.suites, suite).only(tasks)
-        _within("the seed", seed, 0, 2**31 - 1)
+        within("the seed", seed, 0, 2**31 - 1)
         for design_id in design_ids:
             self._implemented(design_id)
         label = f"!{secrets.token_hex(4)}" if fresh else ""
@@ -366,7 +366,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, S
             self.run_settings(run_id)
         if name not in (DESIGN_BUDGET, MONEY, TOKENS):
             get_scale(self.scales, name)
-        _within("the budget", total, 0, 10**12 if account.endswith(TOKENS) else 10_000_000)
+        within("the budget", total, 0, 10**12 if account.endswith(TOKENS) else 10_000_000)
         self.store.ledger.set(account, total, self.author)
         if self.store.ledger.account(account).left <= 0:
             return []
@@ -462,7 +462,7 @@ def _give_back(store: Store, queue: Queue, config: Config, job: Job) -> None:
 
 
 def _mode_for(parents: tuple[str, ...], mode: Mode | str | None) -> Mode:
-    implied = Mode.SCRATCH if not parents else Mode.MUTATION if len(parents) == 1 else Mode.CROSSOVER
+    implied = implied_mode(parents)
     if mode is None:
         return implied
     try:
@@ -472,8 +472,3 @@ def _mode_for(parents: tuple[str, ...], mode: Mode | str | None) -> Mode:
     if wanted is not implied and wanted is not Mode.EXPLORE:
         raise UsageError(f"{wanted} with {len(parents)} parent(s)", "scratch takes none, mutation one, crossover two or more")
     return wanted
-
-
-def _within(what: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise UsageError(f"{what} is {value}", f"it must lie between {low} and {high}")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.asked import words
 from core.config import Config
 from core.errors import Conflict, UsageError
 from core.evidence import REFERENCE, Comparison, Evidence, Ladder
@@ -104,15 +105,14 @@ class Judging:
     def promote(self, verification_id: int, reason: str) -> Job:
         """Have a verification scored on the locked test split: once, on a person's word, references too (a comparison needs theirs)."""
         row = self._measured(verification_id)
-        if not reason.strip():
-            raise UsageError("a promotion needs a reason: each look at the test split weakens it", "write a few words")
+        reason = words(reason, "a promotion needs a reason: each look at the test split weakens it")
         suspect = self.store.verifications.suspects().get(verification_id)
         if suspect is not None and not suspect.counts:
             raise UsageError(f"verification {verification_id} is suspicious: {suspect.words}", f"audit it first: python -m core audit {verification_id}")
         if verification_id in self.store.measurements.test_scores():
             raise Conflict(f"verification {verification_id} has its test score already", "it is scored once: see python -m core show " + row.design_id)
         with self.store.together():
-            self.store.decisions.add(Verb.PROMOTE, self.author, design_id=row.design_id, reason=reason.strip(), data={"verification": verification_id})
+            self.store.decisions.add(Verb.PROMOTE, self.author, design_id=row.design_id, reason=reason, data={"verification": verification_id})
             return self.queue.put(JobKind.PROMOTE, f"promote:{verification_id}", {"verification": verification_id, "author": self.author})
 
     def hub_folder(self, design_id: str, verification_id: int, out: Path) -> Path:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from core.asked import implied_mode, within
 from core.errors import Conflict, NotFound, UsageError
 from core.gab.scales import get_scale
 from core.gates import VERIFY, Gated, Rule, checked_rule, checked_step
@@ -23,7 +24,7 @@ from core.run_view import Progress, RunState, RunView, Stall, Why, forecast, sta
 from core.selection.wishes import words
 from core.store import Store
 from core.store.gates import Book, Entry, defaults
-from core.types import DESIGN_BUDGET, MONEY, TOKENS, Act, Decision, Job, JobKind, JobState, Json, Mode, Scale, Session, Status, Verb
+from core.types import DESIGN_BUDGET, MONEY, TOKENS, Act, Decision, Job, JobKind, JobState, Json, Scale, Session, Status, Verb
 from core.verification.training.shelf import corpus_name
 
 if TYPE_CHECKING:
@@ -64,14 +65,14 @@ class Running:
     ) -> Job:
         """Run ALG 1 until its own budgets are spent: `design_budget` design sessions of the team `agents`, and so many verifications a scale. `money` (US dollars) and
         `tokens` limit its language models beside the budgets that limit all. `gates`: step → rule; `gate` "ask" is short for {"implement": ask}."""
-        _within("the design budget", design_budget, 0, 100_000)
+        within("the design budget", design_budget, 0, 100_000)
         for scale, amount in verify_budget.items():
             get_scale(self.scales, scale)
-            _within(f"the verify budget of {scale}", amount, 0, 100_000)
+            within(f"the verify budget of {scale}", amount, 0, 100_000)
         for limit, most in (("the budget of money", money), ("the budget of tokens", tokens)):
-            _within(limit, most or 0, 0, 10**12)
-        _within("the number of proposals", n_proposals, 1, 64)
-        _within("the number to implement", n_implement, 0, n_proposals)
+            within(limit, most or 0, 0, 10**12)
+        within("the number of proposals", n_proposals, 1, 64)
+        within("the number to implement", n_implement, 0, n_proposals)
         if gate not in ("ask", "auto"):
             raise UsageError(f"gate {gate!r} is unknown", "use ask or auto")
         rules = {checked_step(step, self.scales): checked_rule(step, rule) for step, rule in (gates or {}).items()}
@@ -186,7 +187,7 @@ class Running:
         """The next session of the run starts from these."""
         for parent in parents:
             self._parent(parent)
-        mode = Mode.SCRATCH if not parents else Mode.MUTATION if len(parents) == 1 else Mode.CROSSOVER
+        mode = implied_mode(parents)
         return self._choose(run_id, Act.DESIGN, {"mode": str(mode), "parents": list(dict.fromkeys(parents))})
 
     def choose_verification(self, run_id: str, design_id: str, scale: str) -> Decision:
@@ -373,10 +374,3 @@ class Running:
         last = max(begun, key=lambda e: e.began or e.since, default=None)
         open_ = last and any(v.finished_at is None and (v.scale, v.seed) == (last.facts["scale"], last.facts["seed"]) for v in self.store.verifications.of(last.facts["design"]))
         return last if open_ else None
-
-
-def _within(what: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise UsageError(f"{what} is {value}", f"it must lie between {low} and {high}")
-
-

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Lower number: nearer the ground. A module imports its own layer or lower ones only.
 LAYERS = {
-    "core.types": 0, "core.errors": 1, "core.gates": 2, "core.statistics": 1, "core.config": 2, "core.passwords": 2, "core.users": 3, "core.door": 4, "core.machine": 3, "core.store": 3, "core.jobs": 4,
+    "core.types": 0, "core.errors": 1, "core.asked": 2, "core.gates": 2, "core.statistics": 1, "core.config": 2, "core.passwords": 2, "core.users": 3, "core.door": 4, "core.machine": 3, "core.store": 3, "core.jobs": 4,
     "core.llm": 5, "core.gab": 5, "core.sandbox": 6, "core.checker": 7, "core.verification": 8, "core.agents": 9, "core.selection": 10,
     "core.guidance": 10, "core.kin": 10, "core.replay": 10, "core.toolbox": 10, "core.proposing": 11, "core.directing": 11, "core.shaping": 11, "core.outlines": 11, "core.staffing": 11, "core.pacing": 11, "core.run_view": 11, "core.running": 11, "core.morning": 11, "core.lab": 11, "core.probing": 11, "core.discovery": 11, "core.own": 11, "core.estimates": 11, "core.evidence": 11, "core.vetting": 11, "core.judging": 11, "core.planning": 11, "core.inbox": 11, "core.foreseen": 11, "core.calibration": 11, "core.surroundings": 11, "core.deciding": 12, "core.desk": 12, "core.guarded": 13, "core.engine": 12, "core.dossier": 12, "core.conversation": 12, "core.report": 12, "core.export": 11, "core.build": 13, "core.talk": 13,
     "core.doctor": 13, "core.serve": 14, "core.cli_text": 14, "core.cli_data": 14, "core.cli_inbox": 14, "core.cli_llm": 14, "core.cli_stats": 14, "core.cli_work": 14, "core.cli_report": 14, "core.cli_probe": 14, "core.cli_agents": 14, "core.cli_run": 14, "core.cli_shape": 14, "core.cli_users": 14, "core.cli": 15, "core.__main__": 16,
