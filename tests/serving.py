@@ -20,6 +20,7 @@ SETTLED = """() => { const app = document.querySelector('[data-testid="stApp"]')
 def settled(page: Page) -> None:
     """All of it is drawn, and its script rests: until then a click may meet an element that is about to be replaced."""
     page.wait_for_function(SETTLED, timeout=30_000)
+    page.wait_for_timeout(400)       # what was faded while it was being drawn anew has its colour again
 
 
 def free_port() -> int:
