@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from playwright.sync_api import Browser, BrowserContext, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, sync_playwright  # noqa: E402
 from tree_page import FLAGS, serving  # noqa: E402
 
 from core.config import Config  # noqa: E402
@@ -76,7 +76,10 @@ def visit(context: BrowserContext, url: str) -> float:
     page = context.new_page()
     started = time.perf_counter()
     page.goto(url, wait_until="commit")
-    page.wait_for_function(SETTLED, timeout=60_000)
+    try:
+        page.wait_for_function(SETTLED, timeout=60_000)
+    except TimeoutError as error:
+        raise SystemExit(f"{url} did not come to rest within a minute: {page.locator('body').inner_text()[:400]}") from error
     took = time.perf_counter() - started
     page.close()
     return took
@@ -100,9 +103,13 @@ def watched(browser: Browser, seconds: float) -> tuple[float, float]:
         for page in pages:
             page.goto(f"{url}/studio?session={session.id}")
         time.sleep(5)
+        before = [_words(page) for page in pages]
         busy = _share(server, seconds)
+        grown = [_words(page) - words for page, words in zip(pages, before, strict=True)]
         stop.set()
         writer.join()
+        if min(grown) < 4 * 1.5 * seconds:        # words that each page should have got, less two ticks' worth and some
+            raise SystemExit(f"a page did not follow the stream: words that came to each were {grown}")
         for page in pages:
             page.close()
         desk.store.close()
@@ -114,6 +121,11 @@ def _speak(desk: Desk, session_id: str, stop: threading.Event) -> None:
     desk.store.events.append(stream, "message", "designer", {"role": "designer", "message": 1, "design": None})
     while not stop.wait(0.5):
         desk.store.events.append(stream, "delta", "designer", {"message": 1, "text": "a few words more, "})
+
+
+def _words(page: Page) -> int:
+    """Of the stream that stand on the page."""
+    return page.locator('[class*="st-key-dialog-"]').first.inner_text().count("more") * 4
 
 
 def _server_of(url: str) -> list[int]:
