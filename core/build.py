@@ -31,7 +31,7 @@ from core.agents.spec import AgentSpec, get_spec
 from core.config import Config
 from core.desk import Desk
 from core.engine import Measuring
-from core.errors import ConfigError, JobError, ProviderPaused, UsageError
+from core.errors import ConfigError, JobError, ProviderPaused
 from core.gab.references import load_references
 from core.gab.scales import get_scale
 from core.jobs import JobContext, Worker
@@ -43,8 +43,7 @@ from core.probing import probed
 from core.proposing import Team
 from core.replay import Replayed, read_export
 from core.selection.base import REFERENCE, Selector
-from core.selection.greedy import GreedySelector
-from core.selection.wishes import Wishes
+from core.selection.make import make_selector
 from core.store import Store
 from core.toolbox import Tools
 from core.types import CheckReport, Costs, Design, JobKind, JobState, Json, Kind, Mode, Outcome, Scale, Session, VerifyOptions
@@ -54,10 +53,6 @@ DESIGNERS: Mapping[str, Callable] = {"genetic": lambda spec, units, _: GeneticDe
 REVIEWERS: Mapping[str, Callable] = {"rules": lambda spec, units, _: RuleReviewer(spec, units), "model": ModelReviewer}
 CODERS: Mapping[str, Callable] = {"compose": lambda spec, units, _: ComposeCoder(spec, units), "model": ModelCoder}
 MODEL = ("model",)       # the engine of every other role
-SELECTORS: Mapping[str, Callable[[int, list[str]], Selector]] = {
-    "greedy": GreedySelector,
-    "random": partial(GreedySelector, greedy=False),
-}
 
 
 @dataclass(frozen=True)
@@ -344,12 +339,6 @@ class BuildSystem:
 def _or_later(lab: Lab, outcome: Outcome, result: Json) -> Json | Later:
     """The job's result; where it waits for a provider, it is taken up again by itself."""
     return Later(result, lab.aside) if outcome is Outcome.WAITING and isinstance(lab.aside, ProviderPaused) else result
-
-
-def make_selector(name: str, seed: int, scales: list[str]) -> Selector:
-    if name not in SELECTORS:
-        raise UsageError(f"selector {name!r} is unknown", f"use one of {', '.join(SELECTORS)}")
-    return Wishes(SELECTORS[name](seed, scales), scales, seed)
 
 
 def seed_library(store: Store, library_dir: Path) -> int:

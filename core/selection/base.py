@@ -12,8 +12,10 @@ and, where they are known,
     "barred"   set of scales where it may not be verified now (a gate is closed, the machine is too small)
     "running"  {scale: how many verifications are under way}
     "units"    frozenset of the facts of its unit tree, "words" frozenset of the words of its proposal
-and `tree.graph`, where persons or reviewers said something,
-    "preferences"  [(who, better, worse)], "verdicts" [(who, design, approved)], "forecasts" [(who, design, reference, scale, probability)], each oldest first.
+and `tree.graph` has, where persons or reviewers said something,
+    "preferences"  [(who, better, worse)], "verdicts" [(who, design, approved)], "forecasts" [(who, design, reference, scale, probability)], each oldest first
+    "chosen"       the acts that a person chose, or that were begun and wait to go on
+    "sessions"     how many design sessions are under way
 
 Lifecycle: one selector is made for a run with the run's seed. `next_act`, `parents` and `choose` read the tree and change nothing;
 their randomness comes from (seed, what the tree holds), so that a restart repeats the same choice. `learn` is called after
@@ -22,7 +24,7 @@ each verification and may refit what the selector believes; it must be able to r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +43,12 @@ class Rung:
     cost: float                      # of one verification, in any one unit for all rungs (minutes, FLOPs)
     noise: float = 0.01              # standard deviation of a score over seeds, bits per byte
     noise_df: float = 1.0            # how many degrees of freedom that is worth
+
+
+def ladder(scales: Sequence[str], rungs: Mapping[str, Rung] | None = None) -> dict[str, Rung]:
+    """Every scale's rung; one that is not told is taken to be four times as large and dear as the one below."""
+    known = dict(rungs or {})
+    return {name: known.get(name, Rung(1e6 * 4.0**i, 4.0**i)) for i, name in enumerate(scales)}
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ Pruned: the design, and what descends from pruned designs alone, is neither a pa
 still measured). Boosted: a branch's designs are parents `factor` times as often; a design in several branches takes its own factor, else the largest
 of its parents'. Pinned: never crowded out of the pool of parents, and verified at the next scale of its climb that has budget.
 
-A selector that draws by weights reads `boost` (of the branch) and `pinned` from the designs it is shown, and says so by `weighs = True`: then the odds are exact. Any
-other is confined, now and then, to what is wanted: with N designs that can be parents and extra weights w − 1, the share of the draws that are confined is
+A selector that draws by weights reads `boost` (of the branch) and `pinned` from the designs it is shown, and says so by `weighs = True`: then the odds are exact. One that
+learns from designs out of play too says `sees_all = True`: they stay in the tree that it is shown, and `tree.graph["closed"]` names them. Any other is confined, now and then, to what is wanted: with N designs that can be parents and extra weights w − 1, the share of the draws that are confined is
 Σ(w − 1) / (N + Σ(w − 1)), which makes the odds exact where the selector draws evenly, and nearly so elsewhere.
 """
 
@@ -18,9 +18,8 @@ from random import Random
 import networkx as nx
 
 from core.selection.base import REFERENCE, Selector
-from core.types import Act, Design, Explanation, Gates, Parents, Status, derive_seed
-
-RUNS = (Status.IMPLEMENTED, Status.VERIFIED)
+from core.selection.reading import RUNS, waits
+from core.types import Act, Design, Explanation, Gates, Parents, derive_seed
 
 
 class Wishes:
@@ -32,25 +31,28 @@ class Wishes:
         self.seed = seed
 
     def next_act(self, tree: nx.DiGraph, budgets: Mapping[str, float], gates: Gates) -> Act | None:
-        return Act.VERIFY if self._climbing(tree, budgets) else self.inner.next_act(_measurable(tree), budgets, gates)
+        return Act.VERIFY if self._climbing(tree, budgets) else self.inner.next_act(self._shown(tree, _measurable(tree)), budgets, gates)
 
     def parents(self, tree: nx.DiGraph) -> Parents:
-        view = _eligible(tree)
-        return self.inner.parents(view if getattr(self.inner, "weighs", False) else self._confined(view))
+        return self.inner.parents(self._breeding(tree))
 
     def choose(self, tree: nx.DiGraph, budgets: Mapping[str, float]) -> tuple[str, str]:
-        return self._climbing(tree, budgets) or self.inner.choose(_measurable(tree), budgets)
+        return self._climbing(tree, budgets) or self.inner.choose(self._shown(tree, _measurable(tree)), budgets)
 
     def learn(self, tree: nx.DiGraph) -> None:
         """Of everything: what was measured in a pruned branch is still known."""
         self.inner.learn(tree)
+
+    def best(self, tree: nx.DiGraph) -> str | None:
+        return self.inner.best(tree)
 
     def explain(self, tree: nx.DiGraph, what: Parents | tuple[str, str], budgets: Mapping[str, float]) -> Explanation:
         """What the inner selector says of it, and which wishes had a part in it."""
         if not isinstance(what, Parents) and what == self._climbing(tree, budgets):
             return Explanation(f"{what[0]} at {what[1]}: " + ("the reference goes before what you pinned." if what[0] == REFERENCE else "pinned by you, it climbs whatever its score."))
         view = _eligible(tree) if isinstance(what, Parents) else _measurable(tree)
-        found = self.inner.explain(view, what, budgets) if hasattr(self.inner, "explain") else Explanation()
+        shown = self._breeding(tree) if isinstance(what, Parents) else self._shown(tree, view)
+        found = self.inner.explain(shown, what, budgets) if hasattr(self.inner, "explain") else Explanation()
         named = what.ids if isinstance(what, Parents) else what[:1]
         touched = [(n, view.nodes[n]["design"]) for n in named if n in view] if isinstance(what, Parents) else []
         said = [f"{n} is boosted by you ×{d.boost:g}." for n, d in touched if d.boost != 1] + [f"{n} is pinned by you." for n, d in touched if d.pinned]
@@ -63,6 +65,19 @@ class Wishes:
     def words(tree: nx.DiGraph) -> list[str]:
         return words(tree)
 
+    def _breeding(self, tree: nx.DiGraph) -> nx.DiGraph:
+        """What the inner selector is shown to draw parents from."""
+        view = _eligible(tree)
+        return self._shown(tree, view if getattr(self.inner, "weighs", False) else self._confined(view))
+
+    def _shown(self, tree: nx.DiGraph, view: nx.DiGraph) -> nx.DiGraph:
+        """The view, or for a selector that sees all the tree with what is not in the view named."""
+        if not getattr(self.inner, "sees_all", False) or len(view) == len(tree):
+            return view
+        whole = tree.copy()
+        whole.graph["closed"] = frozenset(tree) - frozenset(view)
+        return whole
+
     def _climbing(self, tree: nx.DiGraph, budgets: Mapping[str, float]) -> tuple[str, str] | None:
         """The first pinned design with a scale still to be tried and paid for; the reference goes before it, so that its score means something."""
         out = pruned(tree)
@@ -70,9 +85,9 @@ class Wishes:
             design: Design = data["design"]
             if not design.pinned or node in out or design.status not in RUNS:
                 continue
-            scale = next((s for s in self.scales if s not in data.get("tried", ()) and budgets.get(s, 0) >= 1), None)
+            scale = next((s for s in self.scales if waits(tree, node, s) and budgets.get(s, 0) >= 1), None)
             if scale is not None:
-                return (REFERENCE if _waits(tree, REFERENCE, scale) else node), scale
+                return (REFERENCE if waits(tree, REFERENCE, scale) else node), scale
         return None
 
     def _confined(self, view: nx.DiGraph) -> nx.DiGraph:
@@ -151,7 +166,3 @@ def _measurable(tree: nx.DiGraph) -> nx.DiGraph:
     out = pruned(tree) - {REFERENCE}
     return tree.subgraph(set(tree) - out).copy() if out else tree
 
-
-def _waits(tree: nx.DiGraph, node: str, scale: str) -> bool:
-    """Whether it runs and was not tried at the scale."""
-    return node in tree and tree.nodes[node]["design"].status in RUNS and scale not in tree.nodes[node].get("tried", ())

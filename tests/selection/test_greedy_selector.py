@@ -22,7 +22,7 @@ def design(name: str, status: Status = Status.IMPLEMENTED, kind: Kind = Kind.AGE
 def tree(designs: Iterable[Design]) -> nx.DiGraph:
     graph = nx.DiGraph()
     for d in designs:
-        graph.add_node(d.id, design=d, tried=set(d.scores))
+        graph.add_node(d.id, design=d, tried=set(d.scores), seeds={s: (y, y) for s, y in d.scores.items()})
     return graph
 
 

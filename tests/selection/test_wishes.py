@@ -10,8 +10,9 @@ from random import Random
 import networkx as nx
 import pytest
 
-from core.build import SELECTORS, make_selector
 from core.selection.greedy import GreedySelector
+from core.selection.make import SELECTORS, make_selector
+from core.selection.reading import designs
 from core.selection.wishes import Wishes, factors, pruned, words
 from core.types import Act, Design, Gates, Kind, Mode, Parents, Status
 
@@ -121,13 +122,8 @@ def test_a_factor_below_one_makes_a_branch_rarer(make):
 
 def test_greedy_weighs_a_boost_exactly():
     graph = wished(b={"boost": 4.0, "scores": {"nano": 2.05}})
-    pool = [data["design"] for _, data in graph.nodes(data=True)]
-    plain, boosted = (GreedySelector(0, SCALES)._weights(p) for p in (wished_pool(), pool))
+    plain, boosted = (GreedySelector(0, SCALES)._weights(g, designs(g)) for g in (wished(b={"scores": {"nano": 2.05}}), graph))
     assert boosted[3] / plain[3] == pytest.approx(4)
-
-
-def wished_pool() -> list[Design]:
-    return [data["design"] for _, data in wished(b={"scores": {"nano": 2.05}}).nodes(data=True)]
 
 
 def test_a_pinned_design_stays_in_the_pool_though_its_score_would_drop_it():
