@@ -114,7 +114,7 @@ class BuildSystem:
         desk = Desk.open(self.config, self.author, store)
         handlers = {
             JobKind.SESSION: self._session, JobKind.IMPLEMENT: self._implement, JobKind.REVISE: self._revise, JobKind.CHECK: self._check,
-            JobKind.DATA: self._data, JobKind.PROBE: self._probe, JobKind.COSTS: self._costs, JobKind.TRY: self._try, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve,
+            JobKind.DATA: self._data, JobKind.PAPERS: self._papers, JobKind.PROBE: self._probe, JobKind.COSTS: self._costs, JobKind.TRY: self._try, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve,
             JobKind.AUDIT: self._audit, JobKind.PROMOTE: self._promote, JobKind.TIME: self._time}
         return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name, self.patience)
 
@@ -269,6 +269,12 @@ class BuildSystem:
     def _costs(self, desk: Desk, job: JobContext) -> Json:
         made = desk.store.implementations.newest(job.job.payload["design"])
         self.lab(desk, job).count_costs(made, desk.scales)
+    def _papers(self, desk: Desk, job: JobContext) -> Json:
+        from core.papers.arriving import arrive
+
+        desk.paper_library.ready()
+        return arrive(desk.store, self.config, job.job.payload, job.progress)
+
         return {"design": made.design_id, "revision": made.revision}
 
     def _verify(self, desk: Desk, job: JobContext) -> Json:

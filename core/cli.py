@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core import cli_agents, cli_data, cli_inbox, cli_llm, cli_probe, cli_report, cli_run, cli_shape, cli_stats, cli_users
+from core import cli_agents, cli_data, cli_inbox, cli_llm, cli_papers, cli_probe, cli_report, cli_run, cli_shape, cli_stats, cli_users
 from core import cli_text as text
 from core.build import BuildSystem
 from core.cli_work import work as _work
@@ -339,6 +339,7 @@ def parser() -> argparse.ArgumentParser:
     command(cli_run.run, "Look at a run of evolve, or say something to it.", *cli_run.RUN)
     command(cli_data.data, "List corpora, show one, or make one ready; stopped at any time, it goes on where it was.", *cli_data.OPTIONS)
     command(cli_agents.agents, "List agents and teams, show one, try one, or list what people taught them.", *cli_agents.AGENTS)
+    command(cli_papers.papers, "The papers' library: search it, read in it, bring papers in.", *cli_papers.OPTIONS)
     command(cli_agents.pause, "Stop a session's agents before their next call.", *cli_agents.PAUSE)
     command(cli_agents.resume, "Let a session go on: after a pause, or when a budget was topped up.", *cli_agents.RESUME)
     command(cli_agents.steer, "Say something to a session's agents.", *cli_agents.STEER)

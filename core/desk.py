@@ -34,6 +34,7 @@ from core.llm.scrub import Scrubber
 from core.machine import this_machine
 from core.own import add_own, known_units, twin
 from core.planning import Planning
+from core.reading import Reading
 from core.running import Gated, Rule, Running, RunState, RunView, Stall
 from core.selection.ranking import ranking
 from core.shaping import Shaping
@@ -85,7 +86,7 @@ FIRST_BUDGETS = {DESIGN_BUDGET: 50, "nano": 50, "micro": 10, MONEY: 10, TOKENS: 
 HIDDEN_NOTE = "In its place stands [key]: it is neither stored nor told to the agents."
 
 
-class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, Surroundings, Admitting):
+class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, Reading, Surroundings, Admitting):
     def __init__(self, store: Store, queue: Queue, scales: dict[str, Scale], units: UnitLibrary, author: str, config: Config) -> None:
         self.store = store
         self.queue = queue

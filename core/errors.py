@@ -23,6 +23,9 @@
     │   ├── SandboxMemory
     │   └── ChildDied
     ├── CorpusError                text that cannot be read, is empty, or too short
+    ├── PaperError                 a paper's file that cannot be read, or is none
+    │   └── SourceError            another library (Semantic Scholar, arXiv, …) gave no answer that can be used
+    │       └── SourceLimited      it wants us to wait
     ├── LanguageModelError         a language model gave no answer (core/llm/faults.py makes them)
     │   ├── KeyRefused             the provider does not take the key, or it may not do this
     │   ├── ModelUnknown           no model of that name there
@@ -218,6 +221,22 @@ class BudgetPaused(Paused):
 
 class PriceUnknown(LanguageModelError):
     unpaid_by_nature = True
+
+
+class PaperError(ModelDiscoveryError):
+    pass
+
+
+class SourceError(PaperError):
+    pass
+
+
+class SourceLimited(SourceError):
+    """`after_s`: when it will listen again."""
+
+    def __init__(self, what: str, mend: str = "", after_s: float = 60.0) -> None:
+        super().__init__(what, mend)
+        self.after_s = after_s
 
 
 class VerificationError(ModelDiscoveryError):

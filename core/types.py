@@ -116,6 +116,7 @@ class JobKind(StrEnum):
     TIME = "time"            # payload {"design": id, "scale": name, "corpus": name, path or null}: a short timed run
     AUDIT = "audit"          # payload {"verification": id}: the deep causality audit of trained weights
     PROMOTE = "promote"      # payload {"verification": id}: the locked test split is scored
+    PAPERS = "papers"        # payload {"source": path, id or link, "tier", "import": token, "author"}: papers are brought into the library
     DATA = "data"            # payload {"corpus": name, path or null, "vocab_size": int}: a corpus is made ready
 
 

@@ -11,6 +11,7 @@ from core.config import Config
 from core.errors import NewerDatabase, StoreError
 from core.store import migrations
 from core.store.calls import Calls
+from core.store.citations import Citations, Lookups
 from core.store.costs import CostTable
 from core.store.current import Current
 from core.store.curves import Curves
@@ -21,6 +22,7 @@ from core.store.gates import GateBook
 from core.store.guidance import GuidanceUses
 from core.store.ledger import Ledger
 from core.store.measurements import Measurements
+from core.store.papers import Papers
 from core.store.sessions import Sessions
 from core.store.specs import SpecRevisions
 from core.store.tables import (
@@ -69,6 +71,9 @@ class Store:
         self.guidance = GuidanceUses(database)
         self.waiting = WaitingReads(database)
         self.specs = SpecRevisions(database)
+        self.papers = Papers(database)
+        self.citations = Citations(database)
+        self.lookups = Lookups(database)
 
     @classmethod
     def open(cls, config: Config, migrate: bool = False) -> Store:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD = "0007"
+HEAD = "0008"
 HERE = Path(__file__).resolve().parent
 
 
@@ -15,6 +15,12 @@ def revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def ours(thing: object, name: str | None, kind: str, *_: object) -> bool:
+    """Whether Alembic shall compare it: the index for searching papers is the databases' own, and no table of core/store/tables.py."""
+    table = name if kind == "table" else getattr(getattr(thing, "table", None), "name", "")
+    return not (table or "").startswith(("paper_cards", "paper_words"))
 
 
 def known_revisions() -> set[str]:

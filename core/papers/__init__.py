@@ -1,0 +1,1 @@
+"""The papers' library: reading files, importing them, searching, and asking other libraries."""

@@ -1,0 +1,125 @@
+"""The index for searching papers: SQLite's FTS5, PostgreSQL's tsvector. Two indexes, `paper_cards` (a paper each: title, authors, what it is about) and `paper_words`
+(a passage each), asked apart; core/store/paper_search.py joins what they say.
+
+BM25 as FTS5 has it (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75), with a weight a column; `ts_rank_cd` on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from core.store.paper_nouns import MARK, UNMARK
+
+CARD_WEIGHTS = "8.0, 3.0, 4.0, 1.0"      # title, people, gist, body
+WORD_WEIGHTS = "2.0, 1.0"                # section, text
+SNIPPET = 28                             # words
+MOST_WORDS = 16                          # of one question
+COMMON = 0.08                            # share of the passages that a word may stand in and still be asked for by itself
+
+# Words that nearly every sentence has: asked for, they find everything.
+STOP = frozenset(re.findall(r"\w+", "a an and are as at be by can do does for from has have how in into is it its of on or our that the their these they this to via was we what which while with without"))
+
+
+@dataclass(frozen=True)
+class Found:
+    rowid: int
+    snippet: str
+
+
+def terms(query: str) -> list[str]:
+    """The words of a question, those that say nothing left out unless there are no others."""
+    found = list(dict.fromkeys(re.findall(r"[^\W_]+", query.lower())))[:MOST_WORDS]
+    return [w for w in found if w not in STOP] or found
+
+
+# ----------------------------------------------------------------------------------------------------------- writing
+
+
+def write_card(c: Connection, sqlite: bool, seq: int, title: str, people: str, gist: str, body: str) -> None:
+    c.execute(text("DELETE FROM paper_cards WHERE rowid = :seq"), {"seq": seq})
+    values = {"seq": seq, "title": title, "people": people, "gist": gist, "body": body}
+    if sqlite:
+        c.execute(text("INSERT INTO paper_cards(rowid, title, people, gist, body) VALUES (:seq, :title, :people, :gist, :body)"), values)
+        return
+    weighed = " || ".join(f"setweight(to_tsvector('english', :{name}), '{weight}')" for name, weight in (("title", "A"), ("gist", "B"), ("people", "B"), ("body", "D")))
+    c.execute(text(f"INSERT INTO paper_cards(rowid, body, words) VALUES (:seq, :all, {weighed})"), {**values, "all": "\n".join((title, gist, people, body))})
+
+
+def write_words(c: Connection, sqlite: bool, rows: Sequence[tuple[int, str, str]]) -> None:
+    """Rows of (id of the passage, section, text)."""
+    if not rows:
+        return
+    values = [{"id": id, "section": section, "text": words} for id, section, words in rows]
+    if sqlite:
+        c.execute(text("INSERT INTO paper_words(rowid, section, text) VALUES (:id, :section, :text)"), values)
+    else:
+        c.execute(text("INSERT INTO paper_words(rowid, body, words) VALUES (:id, '', setweight(to_tsvector('english', :section), 'B') || setweight(to_tsvector('english', :text), 'D'))"), values)
+
+
+# ----------------------------------------------------------------------------------------------------------- asking
+
+
+def cards(c: Connection, sqlite: bool, words: Sequence[str], where: str, values: dict[str, object], limit: int, prefix: bool) -> list[Found]:
+    """Any of the words; those with more and rarer ones first."""
+    if sqlite:
+        sql = f"""SELECT paper_cards.rowid AS id, snippet(paper_cards, -1, :mark, :unmark, '…', {SNIPPET}) AS snippet FROM paper_cards JOIN papers ON papers.seq = paper_cards.rowid
+                  WHERE paper_cards MATCH :query {where} ORDER BY bm25(paper_cards, {CARD_WEIGHTS}) LIMIT :limit"""
+        return _found(c, sql, {**values, "query": " OR ".join(_quoted(words, prefix)), "limit": limit, "mark": MARK, "unmark": UNMARK})
+    return _postgres(c, "paper_cards", "paper_cards.body", "JOIN papers ON papers.seq = paper_cards.rowid", words, where, values, limit, prefix, " | ")
+
+
+def passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, values: dict[str, object], limit: int, prefix: bool, every: bool) -> list[Found]:
+    """Passages with every word, or with any."""
+    joined = "JOIN paper_passages p ON p.id = paper_words.rowid JOIN papers ON papers.id = p.paper_id"
+    if not sqlite:
+        return _postgres(c, "paper_words", "p.text", joined, words, where, values, limit, prefix, " & " if every else " | ")
+    query = (" AND " if every else " OR ").join(_quoted(words, prefix))
+    # The ranking alone first: the texts of all that fit would be read otherwise.
+    joined = joined if where else ""
+    sql = f"SELECT paper_words.rowid AS id, '' AS snippet FROM paper_words {joined} WHERE paper_words MATCH :query {where} ORDER BY bm25(paper_words, {WORD_WEIGHTS}) LIMIT :limit"
+    return _found(c, sql, {**values, "query": query, "limit": limit})
+
+
+def snippets(c: Connection, sqlite: bool, words: Sequence[str], ids: Sequence[int], prefix: bool) -> dict[int, str]:
+    """Of these passages only: a snippet costs more than finding it."""
+    if not sqlite or not ids:
+        return {}
+    found = {}
+    for id in ids:
+        row = c.execute(text(f"SELECT snippet(paper_words, 1, :mark, :unmark, '…', {SNIPPET}) FROM paper_words WHERE paper_words MATCH :query AND rowid = :id"),
+                        {"mark": MARK, "unmark": UNMARK, "query": " OR ".join(_quoted(words, prefix)), "id": id}).scalar()
+        found[id] = row or ""
+    return found
+
+
+def rarest(c: Connection, sqlite: bool, words: Sequence[str]) -> list[str]:
+    """The words that few passages have; all where none is rare. So that a question of common words does not weigh half of the library."""
+    if not sqlite or len(words) < 2:
+        return list(words)
+    n = c.execute(text("SELECT max(id) FROM paper_passages")).scalar() or 0
+    most = max(2000, int(COMMON * n))
+    counts = {word: c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": f'"{word}"', "most": most + 1}).scalar() or 0 for word in words}
+    return [w for w in words if 0 < counts[w] <= most] or sorted((w for w in words if counts[w]), key=lambda w: counts[w])[:1]
+
+
+def _quoted(words: Sequence[str], prefix: bool) -> list[str]:
+    """Each a string of FTS5's, so that no word is taken for an operator; the last one may be half typed."""
+    found = [f'"{word}"' for word in words]
+    return [*found[:-1], f"{found[-1]} *"] if prefix and found and len(words[-1]) > 1 else found
+
+
+def _found(c: Connection, sql: str, values: dict[str, object]) -> list[Found]:
+    return [Found(row.id, row.snippet or "") for row in c.execute(text(sql), values)]
+
+
+def _postgres(c: Connection, table: str, body: str, joined: str, words: Sequence[str], where: str, values: dict[str, object], limit: int, prefix: bool, sign: str) -> list[Found]:
+    query = sign.join(f"'{w}'" + (":*" if prefix and n == len(words) - 1 and len(w) > 1 else "") for n, w in enumerate(words))      # letters and digits only: nothing to escape
+    sql = f"""WITH found AS (SELECT {table}.rowid AS id, {body} AS body, ts_rank_cd({table}.words, to_tsquery('english', :query)) AS score FROM {table} {joined}
+                             WHERE {table}.words @@ to_tsquery('english', :query) {where} ORDER BY score DESC, {table}.rowid LIMIT :limit)
+              SELECT id, ts_headline('english', body, to_tsquery('english', :query), :how) AS snippet FROM found ORDER BY score DESC, id"""
+    how = f'StartSel="{MARK}", StopSel="{UNMARK}", MaxWords={SNIPPET}, MinWords=12, MaxFragments=1'
+    return _found(c, sql, {**values, "query": query, "limit": limit, "how": how})
