@@ -28,6 +28,7 @@ from core.agents.reviewer import ModelReviewer
 from core.agents.rules import RuleReviewer
 from core.agents.speaker import Asking, Setting
 from core.agents.spec import AgentSpec, get_spec
+from core.budgets import Ends
 from core.config import Config
 from core.desk import Desk
 from core.engine import Measuring
@@ -35,6 +36,7 @@ from core.errors import ConfigError, JobError, ProviderPaused
 from core.gab.references import load_references
 from core.gab.scales import get_scale
 from core.jobs import JobContext, Worker
+from core.jobs.hands import Hands
 from core.jobs.patience import Later, Patience
 from core.lab import Engine, Lab, Progress, Run
 from core.llm.caller import Caller
@@ -43,7 +45,8 @@ from core.probing import probed
 from core.proposing import Team
 from core.replay import Replayed, read_export
 from core.selection.base import REFERENCE, Selector
-from core.selection.make import make_selector
+from core.selection.make import make_selector, rungs_of
+from core.statistics.noise import load_priors
 from core.store import Store
 from core.toolbox import Tools
 from core.types import CheckReport, Costs, Design, JobKind, JobState, Json, Kind, Mode, Outcome, Scale, Session, VerifyOptions
@@ -118,8 +121,8 @@ class BuildSystem:
             JobKind.AUDIT: self._audit, JobKind.PROMOTE: self._promote, JobKind.TIME: self._time}
         return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name, self.patience)
 
-    def lab(self, desk: Desk, progress: Progress, selector: Selector | None = None, run: Run | None = None) -> Lab:
-        return Lab(desk.store, self.engine(), self.team(desk), desk.scales, progress, selector, run, this_machine(self.config))
+    def lab(self, desk: Desk, progress: Progress, selector: Selector | None = None, run: Run | None = None, hands: Hands | None = None) -> Lab:
+        return Lab(desk.store, self.engine(), self.team(desk), desk.scales, progress, selector, run, this_machine(self.config), hands)
 
     def team(self, desk: Desk) -> Team:
         """Makes agents by the names of their specs, as they are when the first one is needed; each revision that is used is kept in the store."""
@@ -266,15 +269,15 @@ class BuildSystem:
         made = self.prepare_corpus(p["corpus"], p["vocab_size"], job.progress, p.get("tokenizer", ""))
         return {"corpus": made.name, "hash": made.hash, "train_tokens": made.train_tokens, "documents": made.documents, "notes": list(made.notes)}
 
-    def _costs(self, desk: Desk, job: JobContext) -> Json:
-        made = desk.store.implementations.newest(job.job.payload["design"])
-        self.lab(desk, job).count_costs(made, desk.scales)
     def _papers(self, desk: Desk, job: JobContext) -> Json:
         from core.papers.arriving import arrive
 
         desk.paper_library.ready()
         return arrive(desk.store, self.config, job.job.payload, job.progress)
 
+    def _costs(self, desk: Desk, job: JobContext) -> Json:
+        made = desk.store.implementations.newest(job.job.payload["design"])
+        self.lab(desk, job).count_costs(made, desk.scales)
         return {"design": made.design_id, "revision": made.revision}
 
     def _verify(self, desk: Desk, job: JobContext) -> Json:
@@ -307,12 +310,14 @@ class BuildSystem:
 
     def _evolve(self, desk: Desk, job: JobContext) -> Json | Later:
         p = job.job.payload
-        run = Run(p["run"], p["seed"], p["gate"], tuple(desk.run_scales(p)), p["n_proposals"], p["n_implement"], p["corpus"], p["instructions"], p.get("agents") or desk.crew(""))
+        run = Run(p["run"], p["seed"], p["gate"], tuple(desk.run_scales(p)), p["n_proposals"], p["n_implement"], p["corpus"], p["instructions"], p.get("agents") or desk.crew(""),
+                  desk.at_once(p), Ends.from_dict(p.get("ends", {})), p.get("shares", {}), p["selector"])
         order = [name for name in desk.scales if name in run.scales]
-        selector = make_selector(p["selector"], run.seed, order)
-        outcome = discovery.evolve(lab := self.lab(desk, job, selector, run))
+        selector = make_selector(p["selector"], run.seed, order, rungs_of([desk.scales[name] for name in order], load_priors(self.config.noise_file), p["corpus"] or "python_docs"))
+        hands = Hands(desk.store, desk.queue, job.job, desk.run_settings(run.id))
+        outcome = discovery.evolve(lab := self.lab(desk, job, selector, run, hands))
         found = self.found(desk.store, run.id)
-        return _or_later(lab, outcome, {"outcome": outcome, "run": run.id, "best": found.best.id if found.best else None, "scale": found.scale})
+        return _or_later(lab, outcome, {"outcome": outcome, "run": run.id, "best": found.best.id if found.best else None, "scale": found.scale, "others": len(lab.others())})
 
     # --------------------------------------------------------------------------------------------- heavy work
 

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 def evolve(lab: Lab) -> Outcome:
-    """ALG 1: design and verify until the budgets are spent, a person pauses it, or everything waits for a person."""
-    while not lab.halted() and (act := lab.person_wants() or lab.selector.next_act(lab.tree(), lab.budgets(), lab.gates())):
-        if lab.did(act, run(lab, act)) is Outcome.WAITING:  # nothing else can move: the worker is free for others
-            return Outcome.WAITING
+    """ALG 1: design and verify until the budgets are spent, an end is reached, a person pauses it, or everything waits for a person.
+
+    Several workers may be at one run, each with a lab of its own: an act is taken in one transaction, and what the others hold stands in the tree as running.
+    """
+    while act := lab.next_act():  # what was interrupted, what a person wants, else lab.selector.next_act(tree, budgets, gates)
+        lab.did(act, run(lab, act))
     return lab.outcome()
 
 
@@ -30,7 +32,7 @@ def run(lab: Lab, act: Act) -> Outcome:
 def design(lab: Lab) -> Outcome:
     """ALG 2: grow the tree by one design session; costs one unit of the design budget."""
     session = lab.open_session() or lab.started(lab.parents())
-    if session is None:  # the gate before it is closed
+    if session is None:  # the gate before it is closed, or another worker was quicker
         return Outcome.WAITING
     with lab.reserve(DESIGN_BUDGET, session.id) as cost:
         return sample(lab, session, cost)
@@ -39,12 +41,10 @@ def design(lab: Lab) -> Outcome:
 def verify(lab: Lab) -> Outcome:
     """ALG 3: train and measure one design at one scale; costs one unit of that scale's budget."""
     picked = lab.choice()
-    chosen, scale = picked.design, picked.scale
-    seed = lab.seed(chosen, scale)
-    if not lab.opened(picked, seed):
+    if not lab.opened(picked):
         return Outcome.WAITING
-    with lab.passing_over(chosen, scale), lab.reserve(scale, lab.subject(chosen, scale, seed)):
-        lab.verified(chosen, scale, seed)
+    with lab.passing_over(picked.design, picked.scale), lab.reserve(picked.scale, picked.subject):
+        lab.verified(picked.design, picked.scale, picked.seed)
     lab.selector.learn(lab.tree())
     return Outcome.DONE
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import networkx as nx
 
+from core.budgets import Ends, affordable
 from core.errors import (
     DesignError,
     Diverged,
@@ -26,16 +27,20 @@ from core.errors import (
     VerificationError,
 )
 from core.gates import AUTO
+from core.jobs.hands import Hands
 from core.machine import Machine
 from core.pacing import Pacing
 from core.proposing import Proposing, Team
 from core.selection.base import Selector
+from core.showing import Showing
 from core.statistics.stopping import hopeless
 from core.store import Store
 from core.store.curves import CurveWriter
 from core.types import (
+    DESIGN_BUDGET,
     MONEY,
     TOKENS,
+    Act,
     CheckReport,
     Costs,
     CurvePoint,
@@ -144,6 +149,10 @@ class Run:
     corpus: str | None
     instructions: str
     agents: Json                     # designer, reviewer and team, as Sessions.add takes them
+    at_once: Mapping[Act, int] = field(default_factory=lambda: dict.fromkeys(Act, 1))
+    ends: Ends = field(default_factory=Ends)
+    shares: Mapping[str, float] = field(default_factory=dict)       # scale → units that each verification at the rung below brings
+    selector: str = ""
 
 
 class Reservation:
@@ -162,7 +171,7 @@ class Reservation:
 
 class Lab(Pacing, Vetting, Proposing):
     def __init__(self, store: Store, engine: Engine, team: Team, scales: dict[str, Scale], progress: Progress,
-                 selector: Selector | None = None, run: Run | None = None, machine: Machine | None = None) -> None:
+                 selector: Selector | None = None, run: Run | None = None, machine: Machine | None = None, hands: Hands | None = None) -> None:
         self.store = store
         self.engine = engine
         self.team = team
@@ -175,6 +184,9 @@ class Lab(Pacing, Vetting, Proposing):
         self._since = time.monotonic()
         self._cut: set[tuple[str, str]] = set()          # (design, scale) that could not be measured here
         self._in_a_row = 0
+        self._showing = Showing(store)
+        self.hands = hands
+        self._put_aside: dict[str, tuple[int, float]] = {}
 
     # ------------------------------------------------------------------------------------------ what a run sees
 
@@ -191,14 +203,10 @@ class Lab(Pacing, Vetting, Proposing):
         return self._selector
 
     def tree(self) -> nx.DiGraph:
-        """The design tree with scores on the run's corpus; each node also has "tried": the scales where a verification ended, well or badly."""
+        """The design tree with scores on the run's corpus, and what else a selector reads (core/selection/base.py)."""
         graph = self.store.tree(self.corpus_hash)
-        nx.set_node_attributes(graph, {node: set() for node in graph}, "tried")
-        for verification in self.store.verifications.all():
-            if self._counts(verification) and not verification.own_rate:
-                graph.nodes[verification.design_id]["tried"].add(verification.scale)
-        for design_id, scale in (*self._cut, *self.barred()):
-            graph.nodes[design_id]["tried"].add(scale)
+        self._showing.show(graph, self._counts, (*self._cut, *self.barred()))
+        self.show_under_way(graph)
         return graph
 
     @contextmanager
@@ -237,10 +245,16 @@ class Lab(Pacing, Vetting, Proposing):
         return left
 
     def left(self) -> dict[str, float]:
-        """Of the run's budgets. Its own reservations count as left: what was begun and interrupted goes on."""
+        """Of the run's budgets, beside what is reserved. Money and tokens tell how many sessions they may still pay for."""
         prefix = f"{self.run.id}/"
-        own = {a.name.removeprefix(prefix): a.granted - a.spent for a in self.store.ledger.accounts() if a.name.startswith(prefix)}
-        return {name: left for name, left in own.items() if name not in (MONEY, TOKENS)}
+        own = {a.name.removeprefix(prefix): a.left for a in self.store.ledger.accounts() if a.name.startswith(prefix)}
+        coins = {name: own.pop(name) for name in (MONEY, TOKENS) if name in own}
+        return own | ({DESIGN_BUDGET: affordable(own.get(DESIGN_BUDGET), coins, self._session_costs())} if coins else {})
+
+    def _session_costs(self) -> dict[str, float]:
+        """What a session of this run took on average, in each coin; empty before the first."""
+        sessions, spent = self._opened(), self.store.calls.spent(run=self.run.id)
+        return {MONEY: spent.money / sessions, TOKENS: spent.tokens / sessions} if sessions else {}
 
     def gates(self) -> Gates:
         return Gates(proposal=self.run.gate)
@@ -249,6 +263,9 @@ class Lab(Pacing, Vetting, Proposing):
     def reserve(self, account: str, subject: str) -> Iterator[Reservation]:
         """Reserve one unit for the subject; spent when the block ends well, released when it fails, kept when another goes on."""
         name = f"{self.current.id}/{account}" if self.current else account
+        if self.unlimited(name):
+            yield Reservation()
+            return
         self.store.ledger.reserve(name, subject)
         reservation = Reservation()
         try:
@@ -266,7 +283,9 @@ class Lab(Pacing, Vetting, Proposing):
     # ------------------------------------------------------------------------------------------ ALG 2: sessions
 
     def open_session(self) -> Session | None:
-        return next(iter(self.store.sessions.open(run_id=self.run.id)), None)
+        """The one that this worker took up."""
+        held = self.held
+        return self.store.sessions.get(held.subject) if held and held.act is Act.DESIGN else None
 
     def next_session(self) -> str:
         """Its id follows from the run, so that a restart opens the same one."""
@@ -306,10 +325,11 @@ class Lab(Pacing, Vetting, Proposing):
     # ------------------------------------------------------------------------------------------ ALG 3: verifications
 
     def seed(self, design_id: str, scale: str) -> int:
-        """The smallest seed not measured yet: all designs meet the same seeds, so that comparisons are paired."""
+        """The smallest seed neither measured nor under way: all designs meet the same seeds, so that comparisons are paired."""
         made = self.store.implementations.newest(design_id)
         done = {v.seed for v in self.store.verifications.of(design_id)
                 if v.scale == scale and not v.own_rate and self._counts(v) and (made is None or v.implementation_id == made.id)}
+        done |= {held.seed for held in self.others() if (held.design, held.scale) == (design_id, scale)}
         return next(seed for seed in range(len(done) + 1) if seed not in done)
 
     def subject(self, design_id: str, scale: str, seed: int) -> str:

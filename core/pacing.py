@@ -1,25 +1,30 @@
 """How a run of ALG 1 is paced: a person's pause and step, their choices in the place of the selector's, the gates, and what is told of each act. A part of the lab (core/lab.py).
 
-Kinds of event on the stream "run:ID": why {"act", "subject", "chosen", "words", "candidates", "decision"}, act {"act", "subject", "seconds", "outcome"},
-halted {"why"}, passed_over {"design", "scale", "why"}.
+Kinds of event on the stream "run:ID": why {"act", "subject", "chosen", "words", "candidates", "decision"}, act {"act", "subject", "seconds"}, ended {"why"},
+passed_over {"design", "scale", "why"}.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import networkx as nx
+from sqlalchemy import Connection
 
 from core.agents.similarity import Known, nearest
+from core.errors import BudgetExceeded
 from core.estimates import estimate
 from core.gates import IMPLEMENT, PROPOSE, VERIFY
+from core.jobs.hands import Held
 from core.machine import Machine
+from core.sharing import Sharing
 from core.store import Store
 from core.store.gates import Book, Entry, defaults
 from core.types import (
+    DESIGN_BUDGET,
     Act,
     Decision,
     Design,
@@ -29,7 +34,6 @@ from core.types import (
     Mode,
     Outcome,
     Parents,
-    Scale,
     Session,
     Status,
     Verb,
@@ -38,6 +42,7 @@ from core.types import (
 if TYPE_CHECKING:
     from core.lab import Run
     from core.selection.base import Selector
+    from core.types import Gates
 
 LAST = 5             # sessions of a team from which the cost of code is foreseen
 
@@ -52,34 +57,23 @@ class Picked:
     scale: str = ""
     why: Explanation = field(default_factory=Explanation)
     decision: int = 0
+    subject: str = ""                # what the ledger calls it
+    seed: int = 0
+    begun: bool = False              # it was interrupted, and goes on
 
 
-class _Progress(Protocol):
-    def guard(self): ...
-
-
-class Pacing:
+class Pacing(Sharing):
     """What it needs of the lab: store, scales, progress, machine, current, run, selector, budgets, tree, seed, subject, start, refuse_paused."""
 
-    store: Store
-    scales: dict[str, Scale]
     machine: Machine | None
     current: Run | None
     _since: float                    # when the last act ended
 
     if TYPE_CHECKING:
-        progress: _Progress
-
-        @property
-        def run(self) -> Run: ...
         @property
         def selector(self) -> Selector: ...
-        def budgets(self) -> dict[str, float]: ...
-        def left(self) -> dict[str, float]: ...
-        def tree(self) -> nx.DiGraph: ...
-        def subject(self, design_id: str, scale: str, seed: int) -> str: ...
+        def gates(self) -> Gates: ...
         def start(self, parents: Parents) -> Session: ...
-        def next_session(self) -> str: ...
 
     # ------------------------------------------------------------------------------------------ what a person said of the run
 
@@ -91,26 +85,57 @@ class Pacing:
     def _pause_word(self) -> Decision | None:
         return next((d for d in reversed(self.store.decisions.of(session_id=self.run.id)) if d.verb is Verb.PAUSE), None)
 
-    def did(self, act: Act, outcome: Outcome) -> Outcome:
-        """Put on record what an act took; after it the run pauses where a person asked for one step. A verification that waits at its gate blocks nothing: others go on."""
+    def did(self, act: Act, outcome: Outcome) -> None:
+        """Put on record what an act took, and let go of it; after it the run pauses where a person asked for one step. What waits blocks nothing: others go on."""
         took, self._since = time.monotonic() - self._since, time.monotonic()
-        if outcome is Outcome.WAITING:
-            return outcome if act is Act.DESIGN else Outcome.DONE
         with self.progress.guard(), self.store.together() as c:
             self.store.database.serialise(c, f"gates:{self.run.id}")
-            self.store.events.append(f"run:{self.run.id}", "act", "worker", {"act": str(act), "seconds": round(took, 2)})
+            held = self.held
+            self.let_go(waits=outcome is Outcome.WAITING)
+            if outcome is Outcome.WAITING:
+                return
+            self.store.events.append(f"run:{self.run.id}", "act", "worker", {"act": str(act), "subject": held.subject if held else "", "seconds": round(took, 2)})
+            self.grow()
             last = self._pause_word()
             if last and last.data.get("step") and not last.data.get("on"):
                 self.store.decisions.add(Verb.PAUSE, last.author, session_id=self.run.id, reason="one step is done", data={"on": True})
-        return outcome
 
-    def person_wants(self) -> Act | None:
-        """A verification that a person chose or let through comes before anything that the selector thinks of."""
-        return Act.VERIFY if self._wanted_verification() else None
+    def next_act(self) -> Act | None:
+        """What this worker does next; None where nothing may begin now. What was interrupted goes on first, then what a person chose or let through, then what the selector says
+        of that for which a place is free: the way to language models, or a device."""
+        if self.halted():
+            return None
+        if held := self.taken_up():
+            return held.act
+        if self.over():
+            return None
+        self._shown, self._open = self.tree(), self.budgets()
+        self._open[DESIGN_BUDGET] = self._open.get(DESIGN_BUDGET, 0.0) + len(self.store.sessions.open(self.run.id))      # so that those under way are reckoned with
+        if self._wanted_verification():
+            return Act.VERIFY if self.free(Act.VERIFY) else self._instead(Act.VERIFY)
+        act = self.selector.next_act(self._shown, self._open, self.gates())
+        return act if act is None or self.free(act) else self._instead(act)
+
+    def _instead(self, act: Act) -> Act | None:
+        """The other kind of act, where all places for this one are taken. What the sessions to come will need is not spent on known architectures meanwhile."""
+        other = Act.VERIFY if act is Act.DESIGN else Act.DESIGN
+        if not self.free(other):
+            return None
+        only_designs, whole = other is Act.DESIGN, self._open
+        self._open = {name: left if (name == DESIGN_BUDGET) is only_designs else 0.0 for name, left in whole.items()}
+        found = self.selector.next_act(self._shown, self._open, self.gates())
+        if found is Act.VERIFY:
+            design, scale = self.selector.choose(self._shown, self._open)
+            known = self._shown.nodes[design]["design"].kind is Kind.REFERENCE
+            return None if known and self._open[scale] - self.run.n_implement * whole.get(DESIGN_BUDGET, 0.0) < 1 else found
+        return found
 
     def outcome(self) -> Outcome:
         """How a run ends that has nothing to do: waiting, where something is left that only a person can let go on."""
-        return Outcome.WAITING if self.halted() or self.asked() else Outcome.DONE
+        if self.others():
+            return Outcome.DONE      # they end it
+        rests = self.run.selector == "person" and not self.over() and any(left >= 1 for left in self.left().values())
+        return Outcome.WAITING if self.halted() or self.asked() or self.store.sessions.open(self.run.id) or rests else Outcome.DONE
 
     def asked(self) -> list[Entry]:
         """What waits for a person's word at a gate."""
@@ -135,42 +160,71 @@ class Pacing:
         asked = book.entries.get((PROPOSE, key))
         if chosen:
             parents = Parents(Mode(chosen.data["mode"]), tuple(chosen.data["parents"]))
-            return Picked(Act.DESIGN, parents, why=Explanation(f"{chosen.author} chose it instead of the selector's."), decision=chosen.id)
+            return Picked(Act.DESIGN, parents, why=Explanation(f"{chosen.author} chose it instead of the selector's."), decision=chosen.id, subject=key)
         if asked and not asked.began:
-            return Picked(Act.DESIGN, Parents(Mode(asked.facts["mode"]), tuple(asked.facts["parents"])), why=self._told_already(key))
-        tree = self.tree()
+            return Picked(Act.DESIGN, Parents(Mode(asked.facts["mode"]), tuple(asked.facts["parents"])), why=self._told_already(key), subject=key)
+        tree = self._shown
         parents = self.selector.parents(tree)
-        return Picked(Act.DESIGN, parents, why=self._explained(tree, parents))
+        return Picked(Act.DESIGN, parents, why=self._explained(tree, parents), subject=key)
 
     def started(self, picked: Picked) -> Session | None:
-        """The session, or None where a person has to let it open first."""
-        key, parents = self.next_session(), picked.parents
+        """The session, its unit reserved; None where a person has to let it open first, or another worker was quicker. All in one transaction."""
+        key, parents = picked.subject, picked.parents
         assert parents
         facts: Json = {"mode": str(parents.mode), "parents": list(parents.ids), "session": key, "cost": self._dollars(self.run.agents)}
-        with self.progress.guard(), self.store.together():
-            self._tell_why(picked, key, {"mode": str(parents.mode), "parents": list(parents.ids)})
-            return self.start(parents) if self._enter(PROPOSE, key, facts, picked.decision) else None
+        try:
+            with self.progress.guard(), self.store.together() as c:
+                if not self._still(c, picked):
+                    return None
+                self._tell_why(picked, key, {"mode": str(parents.mode), "parents": list(parents.ids)})
+                if not self._enter(PROPOSE, key, facts, picked.decision):
+                    self.closed_since = self.last_word()
+                    return None
+                session = self.start(parents)
+                self.hold(Held(Act.DESIGN, session.id), DESIGN_BUDGET)
+                return session
+        except BudgetExceeded:       # another worker was quicker
+            return None
 
     def choice(self) -> Picked:
-        """(design, scale) to verify: what a person chose or let through, else the selector's."""
+        """(design, scale) to verify: what was interrupted, what a person chose or let through, else the selector's."""
+        if held := self.held:
+            return Picked(Act.VERIFY, None, held.design, held.scale, subject=held.subject, seed=held.seed, begun=True)
         if wanted := self._wanted_verification():
             word, design, scale = wanted
-            return Picked(Act.VERIFY, None, design, scale, Explanation(f"{word.author} {'chose it' if word.verb is Verb.CHOOSE else 'let it through the gate'}."),
-                          word.id if word.verb is Verb.CHOOSE else 0)
-        tree, budgets = self.tree(), self.budgets()
+            return self._named(Picked(Act.VERIFY, None, design, scale, Explanation(f"{word.author} {'chose it' if word.verb is Verb.CHOOSE else 'let it through the gate'}."),
+                                      word.id if word.verb is Verb.CHOOSE else 0))
+        tree, budgets = self._shown, self._open
         design, scale = self.selector.choose(tree, budgets)
-        return Picked(Act.VERIFY, None, design, scale, self._explained(tree, (design, scale), budgets))
+        return self._named(Picked(Act.VERIFY, None, design, scale, self._explained(tree, (design, scale), budgets)))
 
-    def opened(self, picked: Picked, seed: int) -> bool:
+    def _named(self, picked: Picked) -> Picked:
+        seed = self.seed(picked.design, picked.scale)
+        return replace(picked, seed=seed, subject=self.subject(picked.design, picked.scale, seed))
+
+    def opened(self, picked: Picked) -> bool:
         """Whether the verification may begin; its unit of the budget is reserved in the same transaction."""
-        subject = self.subject(picked.design, picked.scale, seed)
-        facts = self._facts(picked.design, f"{VERIFY}:{picked.scale}") | {"design": picked.design, "scale": picked.scale, "seed": seed}
-        with self.progress.guard(), self.store.together():
-            self._tell_why(picked, subject, {"design": picked.design, "scale": picked.scale, "seed": seed})
-            if not self._enter(f"{VERIFY}:{picked.scale}", subject, facts, picked.decision):
-                return False
-            self.store.ledger.reserve(f"{self.run.id}/{picked.scale}", subject)
+        if picked.begun:
             return True
+        facts = self._facts(picked.design, f"{VERIFY}:{picked.scale}") | {"design": picked.design, "scale": picked.scale, "seed": picked.seed}
+        try:
+            with self.progress.guard(), self.store.together() as c:
+                if not self._still(c, picked):
+                    return False
+                self._tell_why(picked, picked.subject, {"design": picked.design, "scale": picked.scale, "seed": picked.seed})
+                if not self._enter(f"{VERIFY}:{picked.scale}", picked.subject, facts, picked.decision):
+                    return False
+                self.hold(Held(Act.VERIFY, picked.subject, picked.design, picked.scale, picked.seed), picked.scale)
+                return True
+        except BudgetExceeded:
+            return False
+
+    def _still(self, c: Connection, picked: Picked) -> bool:
+        """Whether what was picked may still begin: another worker may have been quicker meanwhile."""
+        self.store.database.serialise(c, f"gates:{self.run.id}")
+        if not self.free(picked.act) or (picked.decision and (self._choice(picked.act) is None)):
+            return False
+        return self.next_session() == picked.subject if picked.act is Act.DESIGN else not self.newly_held(picked.design, picked.scale)
 
     def passed(self, session: Session, ranked: Sequence[Design]) -> tuple[list[Design], bool]:
         """(the best of a session's proposals that may be implemented now, whether a person is asked about others)."""

@@ -112,10 +112,19 @@ def view(store: Store, jobs: Sequence[Job], run_id: str, settings: Json, gated: 
     pause = next((d for d in reversed(store.decisions.of(session_id=run_id)) if d.verb is Verb.PAUSE), None)
     now = datetime.now(UTC)
     worked = sum(((j.finished_at or now) - j.started_at).total_seconds() for j in jobs if j.started_at)
-    active = next((j for j in jobs if j.state is JobState.RUNNING), jobs[0])
+    active = standing(jobs)
     state, words = _state(active, pause, gated, sessions, store, workers)
     return RunView(run_id, state, words, settings, jobs[-1].created_at, worked, active, accounts, store.calls.spent(run=run_id),
                    bool(pause and pause.data.get("step") and not pause.data.get("on")), sessions)
+
+
+def standing(jobs: Sequence[Job]) -> Job:
+    """The job that tells how a run stands: one that runs, else one that waits, else the one that ended last and left none behind. `jobs`: newest first."""
+    for state in (JobState.RUNNING, JobState.QUEUED):
+        if live := [j for j in jobs if j.state is state]:
+            return next((j for j in live if not j.resting and not j.cancel_requested), live[0])
+    last = [j for j in jobs if not j.result.get("others")] or list(jobs)
+    return max(last, key=lambda j: (j.finished_at or j.created_at, j.id))
 
 
 def _state(job: Job, pause: Decision | None, gated: Callable[[], int], sessions: Sequence[Session], store: Store, workers: bool) -> tuple[RunState, str]:

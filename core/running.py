@@ -18,9 +18,11 @@ from core.errors import Conflict, NotFound, UsageError
 from core.gab.scales import get_scale
 from core.gates import VERIFY, Gated, Rule, checked_rule, checked_step
 from core.jobs import Queue
+from core.jobs.hands import AGAIN, Held, call, in_hand, run_of, subjects
+from core.machine import devices
 from core.morning import Morning, morning
 from core.pacing import pending_choice, still_asked
-from core.run_view import Progress, RunState, RunView, Stall, Why, forecast, stalls, view, whys
+from core.run_view import Progress, RunState, RunView, Stall, Why, forecast, stalls, standing, view, whys
 from core.selection.wishes import words
 from core.store import Store
 from core.store.gates import Book, Entry, defaults
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Gated", "Morning", "Progress", "Rule", "RunState", "RunView", "Running", "Stall", "Why"]
 
-AGAIN = "!again"     # the subject of the job that waits behind a running one
 LIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -60,7 +61,7 @@ class Running:
 
     def evolve(
         self, design_budget: int, verify_budget: Mapping[str, int], seed: int = 0, gate: str = "auto",
-        n_proposals: int = 2, n_implement: int = 1, corpus: str | None = None, selector: str = "greedy", instructions: str = "", agents: str = "",
+        n_proposals: int = 2, n_implement: int = 1, corpus: str | None = None, selector: str = "bayes", instructions: str = "", agents: str = "",
         money: float | None = None, tokens: float | None = None, gates: Mapping[str, Rule] | None = None,
     ) -> Job:
         """Run ALG 1 until its own budgets are spent: `design_budget` design sessions of the team `agents`, and so many verifications a scale. `money` (US dollars) and
@@ -121,7 +122,7 @@ class Running:
         jobs = self._jobs(run_id)
         if not jobs:
             raise NotFound(f"there is no run {run_id!r}", "list them: python -m core runs")
-        return {**jobs[0].payload, "line": run_id}
+        return {**{name: value for name, value in jobs[-1].payload.items() if name != "helps"}, "line": run_id}
 
     def run_scales(self, settings: Json) -> list[str]:
         """Those that the run may verify at: of its beginning, and what was given a budget since."""
@@ -130,14 +131,28 @@ class Running:
         return [*settings["scales"], *(name for name in self.scales if name in opened and name not in settings["scales"])]
 
     def put_run(self, run_id: str) -> Job:
-        """Have a worker look at it: a job that waits is enough, one that runs may have looked already."""
+        """Have a worker look at it: a job that waits is enough, one that runs may have looked already. Where the run's own job is busy, an idle worker looks at once."""
         settings = self.run_settings(run_id)
         with self.store.together() as c:
             self.store.database.serialise(c, f"run:{run_id}")
-            live = {job.subject: job for job in self._jobs(run_id) if job.state in LIVE}
+            live = {job.subject: job for job in self.queue.live_of([run_id, run_id + AGAIN])}
             waiting = [job for job in live.values() if job.state is JobState.QUEUED]
             subject = waiting[0].subject if waiting else run_id + AGAIN if run_id in live else run_id
-            return self.queue.put(JobKind.EVOLVE, subject, settings, max_attempts=5)
+            made = self.queue.put(JobKind.EVOLVE, subject, settings, max_attempts=5)
+            if subject == run_id + AGAIN:
+                call(self.queue, run_id, settings)
+            return made
+
+    def at_once(self, settings: Json) -> dict[Act, int]:
+        """How many of each act go on at once, where there are so many workers. By itself: one session of the built-in team, which takes the processor, or two of a team that waits
+        for language models; one verification a device."""
+        said = settings.get("at_once", {})
+        asks = (settings.get("agents") or {}).get("team", {}).get("name") != "builtin"
+        return {Act.DESIGN: said.get("design") or (2 if asks else 1), Act.VERIFY: said.get("verify") or devices(self.config)}
+
+    def under_way(self, run_id: str) -> dict[int, Held]:
+        """What the run's workers do now, by job."""
+        return in_hand(self.store, self.queue, run_id)
 
     # ------------------------------------------------------------------------------------------ gates
 
@@ -214,7 +229,7 @@ class Running:
         session = self.store.sessions.get(session_id)
         if session.run_id != run_id or session.closed_at:
             raise Conflict(f"session {session_id} is no open session of {run_id}", f"see: python -m core run show {run_id}")
-        running = [job for job in self._jobs(run_id) if job.state is JobState.RUNNING]
+        running = [job for job, held in self.under_way(run_id).items() if held.subject == session_id]
         with self.store.together():
             account = f"{run_id}/{DESIGN_BUDGET}"
             if self.store.designs.of_session(session_id) and self.store.ledger.reserved(account, session_id):
@@ -224,16 +239,18 @@ class Running:
             self.store.sessions.close(session_id)
             self.store.events.append(f"session:{session_id}", "phase", self.author, {"phase": "closed", "note": reason.strip() or f"passed over by {self.author}"})
         for job in running:
-            self.queue.cancel(job.id)
+            self.queue.cancel(job)
         self.wake_run(run_id)
 
-    def skip_verification(self, run_id: str, reason: str = "") -> Decision:
-        """Pass over the verification under way; its budget is given back."""
-        entry = self._under_way(run_id)
-        if entry is None:
-            raise Conflict(f"{run_id} verifies nothing now", f"see: python -m core run show {run_id}")
-        said = self.store.gates.say(run_id, entry.step, entry.subject, False, self.author, reason, entry.facts.get("design"))
-        self.retry_run(run_id)
+    def skip_verification(self, run_id: str, reason: str = "", subject: str = "") -> Decision:
+        """Pass over a verification under way: the one of that subject or design, else the one begun last. Its budget is given back."""
+        found = [(job, held) for job, held in self.under_way(run_id).items() if held.act is Act.VERIFY and (not subject or subject in (held.subject, held.design))]
+        if not found:
+            raise Conflict(f"{run_id} verifies {subject or 'nothing'}{' not' if subject else ''} now", f"see: python -m core run show {run_id}")
+        job, held = found[-1]
+        said = self.store.gates.say(run_id, f"{VERIFY}:{held.scale}", held.subject, False, self.author, reason, held.design)
+        self.queue.cancel(job)
+        self._go_on(run_id, {"on": False})
         return said
 
     def switch_model(self, agent: str, model: str) -> AgentSpec:
@@ -251,7 +268,7 @@ class Running:
 
     def run_ids(self) -> list[str]:
         """Newest first."""
-        return list(dict.fromkeys(subject.removesuffix(AGAIN) for subject in self.queue.subjects(JobKind.EVOLVE)))
+        return list(dict.fromkeys(run_of(subject) for subject in self.queue.subjects(JobKind.EVOLVE)))
 
     def run(self, run_id: str) -> RunView:
         return view(self.store, self._jobs(run_id), run_id, self.run_settings(run_id), lambda: len(self.gated(run_id)), bool(self.queue.workers()))
@@ -263,10 +280,9 @@ class Running:
         """What the selector (or a person) chose, and why; newest first."""
         return whys(self.store, run_id, limit)
 
-    def verifying(self, run_id: str) -> str:
-        """What it trains now, in words; "" where it does not."""
-        entry = self._under_way(run_id)
-        return f"{entry.facts['design']} at {entry.facts['scale']}, seed {entry.facts['seed']}" if entry else ""
+    def verifying(self, run_id: str) -> list[Held]:
+        """What it trains now."""
+        return [held for held in self.under_way(run_id).values() if held.act is Act.VERIFY]
 
     def stalls(self, run_id: str) -> list[Stall]:
         """What the run waits for, other than its gates, and since when."""
@@ -291,7 +307,7 @@ class Running:
         """Have a worker look again, unless a person paused or stopped it."""
         last = next((d for d in reversed(self.store.decisions.of(session_id=run_id)) if d.verb is Verb.PAUSE), None)
         jobs = self._jobs(run_id)
-        over = bool(jobs) and jobs[0].state in (JobState.FAILED, JobState.CANCELLED)
+        over = bool(jobs) and standing(jobs).state in (JobState.FAILED, JobState.CANCELLED)
         return None if over or (last and last.data.get("on")) else self.put_run(run_id)
 
     def wake_run_of(self, design_id: str) -> None:
@@ -311,7 +327,7 @@ class Running:
         return session.run_id if session.run_id and self._jobs(session.run_id) else None
 
     def _jobs(self, run_id: str) -> list[Job]:
-        return self.queue.of([run_id, run_id + AGAIN])
+        return self.queue.of(subjects(run_id))
 
     def _pause(self, run_id: str, data: Json) -> Decision:
         with self.store.together() as c:
@@ -325,7 +341,7 @@ class Running:
             return self.put_run(run_id)
 
     def _is_over(self, run_id: str) -> bool:
-        last = self._jobs(run_id)[0]
+        last = standing(self._jobs(run_id))
         return last.state is JobState.DONE and last.result.get("outcome") == "done"
 
     def _book(self, run_id: str) -> Book:
@@ -365,12 +381,3 @@ class Running:
             said = self.store.decisions.add(Verb.CHOOSE, self.author, session_id=run_id, data={"run": run_id, "act": str(act), **data})
             self.wake_run(run_id)
         return said
-
-    def _under_way(self, run_id: str) -> Entry | None:
-        """The verification that began last and is not finished, while a job runs."""
-        if not any(job.state is JobState.RUNNING for job in self._jobs(run_id)):
-            return None
-        begun = [e for e in self._book(run_id).entries.values() if e.began and not e.held and e.step.startswith(VERIFY)]
-        last = max(begun, key=lambda e: e.began or e.since, default=None)
-        open_ = last and any(v.finished_at is None and (v.scale, v.seed) == (last.facts["scale"], last.facts["seed"]) for v in self.store.verifications.of(last.facts["design"]))
-        return last if open_ else None

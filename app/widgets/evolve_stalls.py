@@ -48,10 +48,9 @@ def _draw_ways_out(desk: Desk, run: RunView, stall: Stall, n: str) -> None:
 
 def _draw_skip_training(desk: Desk, run: RunView) -> None:
     """A training that takes too long can be passed over while it runs."""
-    doing = desk.verifying(run.id)
-    if run.state is RunState.RUNNING and doing:
+    for held in desk.verifying(run.id) if run.state is RunState.RUNNING else ():
         with st.container(horizontal=True, vertical_alignment="center"):
-            shell.link("verify", f"{doing} is being trained: its curve", ":material/monitoring:")
-            if st.button("Skip it", key="skip-training", icon=":material/redo:", type="tertiary", help="its budget is given back") and shell.act(
-                    lambda: desk.skip_verification(run.id), "the run goes on with the next act"):
+            shell.link("verify", f"{held.words} is being trained: its curve", ":material/monitoring:")
+            if st.button("Skip it", key=f"skip-training-{held.design}-{held.scale}-{held.seed}", icon=":material/redo:", type="tertiary", help="its budget is given back") and shell.act(
+                    lambda h=held: desk.skip_verification(run.id, "", h.subject), "the run goes on with the next act"):
                 st.rerun()

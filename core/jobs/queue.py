@@ -88,6 +88,11 @@ class Queue:
         with self._db.read() as c:
             return [_job(r) for r in c.execute(select(JobRow).where(JobRow.subject.in_(list(subjects))).order_by(JobRow.id.desc()))]
 
+    def live_of(self, subjects: Sequence[str]) -> list[Job]:
+        """The jobs of these subjects that are not over, oldest first."""
+        with self._db.read() as c:
+            return [_job(r) for r in c.execute(select(JobRow).where(JobRow.subject.in_(list(subjects)), JobRow.state.in_(LIVE)).order_by(JobRow.id))]
+
     def subjects(self, kind: JobKind) -> list[str]:
         """Of all jobs of a kind, the one asked for last first."""
         with self._db.read() as c:
@@ -220,6 +225,10 @@ class Queue:
         with self._db.read() as c:
             rows = c.execute(select(WorkerRow).where(WorkerRow.seen_at > self._db.now(c) - self.lease).order_by(WorkerRow.name)).all()
         return [WorkerInfo(r.name, r.process, r.seen_at, r.job_id) for r in rows if not is_dead(r.process)]
+
+    def idle(self) -> list[WorkerInfo]:
+        """Those of them that have no job."""
+        return [worker for worker in self.workers() if worker.job_id is None]
 
     # --------------------------------------------------------------------------------------------- inside
 

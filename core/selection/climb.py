@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import fmean
 
@@ -111,8 +111,9 @@ class Climb:
             below = self.scales[self.scales.index(step.scale) - 1] if step.need is Need.CLIMB else None
             if (below is None or has(below, self.seeds)) and has(step.scale, 1):
                 ready.append(step)
-        if not steps:
-            has(self.scales[0], 1)
+        if not steps and has(self.scales[0], 1):             # nothing else is to be done: what could climb later is to find it there
+            above = next((s for s in self.scales[1:] if not has(s, 1)), None)
+            own = {above: replace(own[above], need=Need.KNOWN)} if above else {}
         return [*own.values(), *ready]
 
     def _held_back(self, tree: nx.DiGraph, budgets: Mapping[str, float], scale: str, reference: str | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from core.agents.order import strengths
 from core.types import Decision, Verb
@@ -45,3 +45,19 @@ def most_telling(decisions: Sequence[Decision], design_ids: Sequence[str], cards
             break
         chosen.append(min(others, key=lambda name: apart(chosen[0], name)))
     return tuple(sorted(chosen, key=place.__getitem__))
+
+
+def spoken(decisions: Sequence[Decision], design_ids: Collection[str]) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, bool]]]:
+    """([(who, better, worse)], [(who, design, approved)]) of persons' decisions, oldest first: each two neighbours of an order are one preference; a judgement that was taken back is none."""
+    found: list[tuple[str, str, str]] = []
+    verdicts: dict[str, tuple[str, str, bool]] = {}
+    for d in decisions:
+        if d.verb is Verb.PREFER:
+            found += [(d.author, d.data["better"], other) for other in d.data["worse"]]
+        elif d.verb is Verb.RERANK and "by" not in d.data:
+            found += [(d.author, *pair) for pair in pairwise(d.data["order"])]
+        elif d.verb is Verb.RESET and d.design_id:
+            verdicts.pop(d.design_id, None)
+        elif d.verb in (Verb.APPROVE, Verb.REFUSE) and d.design_id in design_ids:
+            verdicts[d.design_id] = d.author, d.design_id, d.verb is Verb.APPROVE
+    return [p for p in found if p[1] in design_ids and p[2] in design_ids], list(verdicts.values())

@@ -96,6 +96,15 @@ class Ledger:
         with self._db.read() as c:
             return _balance(c, account, subject).reserved
 
+    def holders(self, account: str) -> list[str]:
+        """The subjects for which something is set aside."""
+        query = select(LedgerRow.subject, LedgerRow.kind, func.sum(LedgerRow.amount)).where(LedgerRow.account == account, LedgerRow.subject != "")
+        sums: dict[str, dict[str, float]] = {}
+        with self._db.read() as c:
+            for subject, kind, amount in c.execute(query.group_by(LedgerRow.subject, LedgerRow.kind).order_by(func.min(LedgerRow.id))):
+                sums.setdefault(subject, {})[kind] = amount
+        return [subject for subject, entry in sums.items() if _account(account, entry).reserved > 0]
+
     def account(self, name: str) -> Account:
         """All zeros for a name that nobody has granted anything."""
         with self._db.read() as c:

@@ -49,6 +49,12 @@ class Proposals(_Table):
         with self._db.read() as c:
             return [(row.id, row.design_id, row.units) for row in c.execute(query)]
 
+    def since(self, id: int) -> list[tuple[int, str, str, str, Json | None, list[Json]]]:
+        """(proposal, design, title, body, unit tree, new units, these as stored) of later proposals, oldest first."""
+        query = select(ProposalRow.id, ProposalRow.design_id, ProposalRow.title, ProposalRow.body, ProposalRow.units, ProposalRow.new_units)
+        with self._db.read() as c:
+            return [tuple(row) for row in c.execute(query.where(ProposalRow.id > id).order_by(ProposalRow.id))]
+
     def revisions(self, design_id: str) -> list[Proposal]:
         with self._db.read() as c:
             return [_proposal(r) for r in c.execute(select(ProposalRow).where(ProposalRow.design_id == design_id).order_by(ProposalRow.revision))]
