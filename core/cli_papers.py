@@ -1,4 +1,4 @@
-"""`python -m core papers search|list|show|import|fetch|note|sources`: the library that agents and people read before they design."""
+"""`python -m core papers search|list|show|import|fetch|online|sources|note`: the library that agents and people read before they design."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from core.build import BuildSystem
 from core.cli_work import work
 from core.desk import Desk
 from core.errors import UsageError
-from core.store.paper_nouns import MARK, TIERS, UNMARK, Filters, Hit, Paper, Passage
+from core.papers.sources import BASES
+from core.store.paper_nouns import MARK, TIERS, UNMARK, Facts, Filters, Hit, Paper, Passage
 from core.types import Json
 
 SHOWN = 3            # passages of a paper, unless more are asked for
@@ -21,9 +22,9 @@ def papers(args: argparse.Namespace) -> tuple[object, str, int]:
     """Answer one of the verbs."""
     desk = BuildSystem().open()
     given = " ".join(args.what).strip()
-    if args.action != "list" and args.action != "sources" and not given:
+    if args.action not in ("list", "sources") and not given:
         raise UsageError(f"papers {args.action} of what?", f"python -m core papers {args.action} …; see --help")
-    return {"search": _search, "list": _list, "show": _show, "import": _import, "note": _note}[args.action](desk, args, given)
+    return {"search": _search, "list": _list, "show": _show, "import": _import, "fetch": _import, "online": _online, "sources": _sources, "note": _note}[args.action](desk, args, given)
 
 
 def _search(desk: Desk, args: argparse.Namespace, query: str) -> tuple[object, str, int]:
@@ -66,6 +67,18 @@ def _import(desk: Desk, args: argparse.Namespace, source: str) -> tuple[object, 
     return {**done.result, "items": tally.items}, "\n".join(lines), 0
 
 
+def _online(desk: Desk, args: argparse.Namespace, query: str) -> tuple[object, str, int]:
+    done = work(desk, desk.ask_source(args.source, query, args.limit))
+    found = [Facts.from_dict(f) for f in done.result["papers"]]
+    lines = [f"{n:>2}  {f.arxiv or f.doi or f.url}  {f.title} ({f.year or '?'})" + (f", cited {f.citations:,} times" if f.citations else "") for n, f in enumerate(found, 1)]
+    return done.result, "\n".join([*lines, "bring one in: python -m core papers fetch ID"] if lines else [f"{args.source} has nothing with these words"]), 0
+
+
+def _sources(desk: Desk, args: argparse.Namespace, given: str) -> tuple[object, str, int]:
+    found = desk.source_states()
+    return found, text.table(("source", "state", ""), [(s.name, s.state, s.words) for s in found]), 0
+
+
 def _note(desk: Desk, args: argparse.Namespace, given: str) -> tuple[object, str, int]:
     if not args.text:
         raise UsageError("there is nothing to note", f'python -m core papers note {given} --text "…"')
@@ -104,7 +117,7 @@ def _passage(q: Passage) -> Json:
 
 
 OPTIONS: Sequence[tuple] = (
-    ("action", {"choices": ["search", "list", "show", "import", "note"]}),
+    ("action", {"choices": ["search", "list", "show", "import", "fetch", "online", "sources", "note"]}),
     ("what", {"nargs": "*", "help": "words to search; a paper's id, arXiv id or DOI; a folder, file, .bib or link"}),
     ("--year", {"default": "", "help": "2024, 2021-2024, 2021- or -2024"}),
     ("--tier", {"default": "", "help": f"one of {', '.join(TIERS)}"}),
@@ -113,5 +126,6 @@ OPTIONS: Sequence[tuple] = (
     ("--limit", {"type": int, "default": 10}),
     ("--passage", {"type": int, "metavar": "N", "help": "show from this passage on"}),
     ("--passages", {"type": int, "default": SHOWN, "metavar": "N", "help": "how many passages to show"}),
+    ("--source", {"default": "arxiv", "choices": list(BASES), "help": "whom `online` asks"}),
     ("--text", {"default": "", "help": "a note"}),
 )

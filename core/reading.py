@@ -16,6 +16,7 @@ from core.papers.library import Opened as Opened
 from core.papers.library import PaperLibrary
 from core.papers.readers import BIB, LARGEST, SUFFIXES
 from core.papers.readers.ids import arxiv_id, doi_id
+from core.papers.sources import BASES, SourceState
 from core.store import Store
 from core.store.paper_nouns import TIERS, Facts, Filters, Hit, Note, Paper, Passage
 from core.types import Job, JobKind
@@ -60,6 +61,12 @@ class Reading:
     def related_papers(self, paper: Paper) -> list[Paper]:
         return self.paper_library.related(paper)
 
+    def source_states(self) -> list[SourceState]:
+        """How each other library is: ok, no key, limited or down. Nobody is asked."""
+        from core.papers.sources.make import make_sources
+
+        return [source.state() for source in make_sources(self.store, self.config.keys).values()]
+
     def import_tally(self, job: Job) -> Tally:
         """How far an import is, item by item."""
         return Tally(tuple(self.store.papers.of_import(job.payload["import"])))
@@ -90,6 +97,14 @@ class Reading:
             given = str(path)
         subject = f"papers:{hashlib.sha256(given.encode()).hexdigest()[:16]}"
         return self.queue.put(JobKind.PAPERS, subject, {"source": given, "tier": tier, "import": secrets.token_hex(6), "author": self.author})
+
+    def ask_source(self, source: str, query: str, limit: int = 10) -> Job:
+        """Search another library; a worker asks it. What it found: the job's result, as facts."""
+        if source not in BASES:
+            raise UsageError(f"there is no source {source!r}", f"use one of {', '.join(BASES)}")
+        asked = words(query, "there is nothing to look for").strip()[:300]
+        subject = f"papers:{source}:{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+        return self.queue.put(JobKind.PAPERS, subject, {"source": asked, "ask": source, "limit": limit, "tier": "online", "import": ""}, max_attempts=1)
 
     def drop_paper(self, name: str, data: bytes, tier: str = "primary") -> Job:
         """A file that a person handed over: kept in the data directory, then imported."""
