@@ -35,6 +35,7 @@ TRUE_NOISE_DF = 2.0  # what a run knows of its scales' noise before it starts is
 class Point:
     cost: float                      # spent so far
     regret: float                    # of the design that would be handed over now
+    found: float                     # of the best design that is in the tree, recognised or not
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Evolution:
     seed: int
     recommended: str | None
     regret: float                    # true mean at the largest scale of what is handed over, less the best of the table; bits per byte
-    found: float                     # the same of the best design that was found at all, whether or not it was recognised
+    found: float                     # the same of the best design that was found at all, or the reference, recognised or not
     cost: float
     designs: int
     spent: Mapping[str, int]         # account → units
@@ -64,10 +65,11 @@ class Person:
 
 
 def rungs(table: Table) -> dict[str, Rung]:
-    """What a run knows of the table's scales: size, relative cost, seed noise."""
-    cheapest = table.cost[table.scales[0]]
+    """What a run knows of the table's scales: size, relative cost, seed noise. Rungs differ by tokens as much as by parameters N, so a rung's size is
+    the N that its compute would be optimal for where tokens grow with N: √(N · tokens) (Hoffmann et al. 2022, arXiv 2203.15556)."""
+    cheapest, tokens = table.cost[table.scales[0]], {s["name"]: s["tokens"] for s in table.manifest["scales"]}
     params = {s: fmean(t.params for t in table.trainings if t.scale == s and t.params) for s in table.scales}
-    return {s: Rung(params[s], table.cost[s] / cheapest, max(table.noise[s], 1e-3), TRUE_NOISE_DF) for s in table.scales}
+    return {s: Rung((params[s] * tokens[s]) ** 0.5, table.cost[s] / cheapest, max(table.noise[s], 1e-3), TRUE_NOISE_DF) for s in table.scales}
 
 
 class World:
@@ -181,14 +183,15 @@ class World:
 def evolve(selector: Selector, world: World, name: str = "") -> Evolution:
     """ALG 1 to 3 over the table, until the accounts are spent or the selector rests."""
     gates, path, acts, known = Gates(), [], [], None
-    reached = world.regret(None)
-    path.append(Point(0.0, reached))
+    reached = found = world.regret(None)
+    path.append(Point(0.0, reached, found))
     while act := selector.next_act(world.tree, world.budgets(), gates):
         if act is Act.DESIGN:
             chosen = selector.parents(world.tree)
             made = world.design(chosen.mode, chosen.ids)
             acts.append(f"{chosen.mode} {' '.join(chosen.ids)} → {made}")
-            path.append(Point(world.cost, reached))
+            found = min(found, world.regret(made))
+            path.append(Point(world.cost, reached, found))
             continue
         node, scale = selector.choose(world.tree, world.budgets())
         score = world.verify(node, scale)
@@ -196,7 +199,6 @@ def evolve(selector: Selector, world: World, name: str = "") -> Evolution:
         selector.learn(world.tree)
         known = selector.best(world.tree)
         reached = world.regret(known)
-        path.append(Point(world.cost, reached))
-    new = [n for n in world.tree if world.table.entries[n].kind is not Kind.REFERENCE]
-    found = min((world.truth[n] for n in new if n in world.truth), default=world.truth[REFERENCE]) - world.best
-    return Evolution(name, world.seed, known, world.regret(known), found, world.cost, len(new), world.spent, tuple(path), world.failures, tuple(acts))
+        path.append(Point(world.cost, reached, found))
+    new = sum(world.table.entries[n].kind is not Kind.REFERENCE for n in world.tree)
+    return Evolution(name, world.seed, known, world.regret(known), found, world.cost, new, world.spent, tuple(path), world.failures, tuple(acts))
