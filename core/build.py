@@ -119,7 +119,7 @@ class BuildSystem:
             JobKind.SESSION: self._session, JobKind.IMPLEMENT: self._implement, JobKind.REVISE: self._revise, JobKind.CHECK: self._check,
             JobKind.DATA: self._data, JobKind.PAPERS: self._papers, JobKind.PROBE: self._probe, JobKind.COSTS: self._costs, JobKind.TRY: self._try, JobKind.VERIFY: self._verify, JobKind.EVOLVE: self._evolve,
             JobKind.AUDIT: self._audit, JobKind.PROMOTE: self._promote, JobKind.TIME: self._time}
-        return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name, self.patience)
+        return Worker(store, desk.queue, {kind: partial(handle, desk) for kind, handle in handlers.items()}, name, self.patience, desk.lend_hand)
 
     def lab(self, desk: Desk, progress: Progress, selector: Selector | None = None, run: Run | None = None, hands: Hands | None = None) -> Lab:
         return Lab(desk.store, self.engine(), self.team(desk), desk.scales, progress, selector, run, this_machine(self.config), hands)
@@ -154,7 +154,7 @@ class BuildSystem:
 
         return Team(designer, reviewer, coder, lambda name, setting: ModelRanker(found(name, "ranker"), setting),
                     lambda name, setting: Librarian(found(name, "librarian"), setting), lambda session: self.asking(desk.store, session),
-                    partial(self._toolbox, desk), lambda scale: desk.noise(scale).paired.sd, desk.units)
+                    partial(self._toolbox, desk), lambda scale: desk.noise(scale).paired.sd, desk.units, desk.paper_library)
 
     def asking(self, store: Store, session: Session | None = None) -> Asking:
         """The way to language models, opened when the first agent speaks; of a replayed session, its record."""

@@ -18,6 +18,7 @@ from core.desk import Desk
 from core.errors import ModelDiscoveryError, UsageError
 from core.estimates import took
 from core.gab.scales import get_scale, load_scales
+from core.selection.make import SELECTORS
 from core.types import DESIGN_BUDGET, Decision, Kind, Mode, Status, VerifyOptions
 
 Answer = tuple[object, str, int]     # for --json, for a reader, exit code
@@ -328,9 +329,8 @@ def parser() -> argparse.ArgumentParser:
     command(cli_stats.estimate, "What verifications would take: seconds, memory, FLOPs, money.", *cli_stats.ESTIMATE)
     command(cli_probe.probe, "Generated tasks that tell architectures apart in minutes.", *cli_probe.OPTIONS)
     command(cli_run.evolve, "Design and verify until the budgets are spent (ALG 1).",
-            ("--design-budget", {"type": int, "default": 4, "help": "design sessions"}),
-            ("--verify-budget", {"action": "append", "default": [], "metavar": "SCALE=N", "help": "verifications at a scale"}),
-            seed, (*n[:-1], {**n[-1], "default": 2}), ni, corpus, words, agents, ("--selector", {"default": "greedy", "help": "greedy or random"}),
+            *cli_run.BUDGETS,
+            seed, (*n[:-1], {**n[-1], "default": 2}), ni, corpus, words, agents, ("--selector", {"default": "bayes", "help": ", ".join(SELECTORS)}),
             ("--money", {"type": float, "metavar": "DOLLARS", "help": "what its language models may cost"}),
             ("--tokens", {"type": float, "help": "that they may take"}),
             ("--ask", {"action": "store_true", "help": "wait for a person before anything is implemented; short for --gates implement=ask"}), cli_run.GATES,
@@ -338,8 +338,8 @@ def parser() -> argparse.ArgumentParser:
     command(cli_run.runs, "List the runs of evolve.")
     command(cli_run.run, "Look at a run of evolve, or say something to it.", *cli_run.RUN)
     command(cli_data.data, "List corpora, show one, or make one ready; stopped at any time, it goes on where it was.", *cli_data.OPTIONS)
-    command(cli_agents.agents, "List agents and teams, show one, try one, or list what people taught them.", *cli_agents.AGENTS)
     command(cli_papers.papers, "The papers' library: search it, read in it, bring papers in.", *cli_papers.OPTIONS)
+    command(cli_agents.agents, "List agents and teams, show one, try one, or list what people taught them.", *cli_agents.AGENTS)
     command(cli_agents.pause, "Stop a session's agents before their next call.", *cli_agents.PAUSE)
     command(cli_agents.resume, "Let a session go on: after a pause, or when a budget was topped up.", *cli_agents.RESUME)
     command(cli_agents.steer, "Say something to a session's agents.", *cli_agents.STEER)

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from core import cli_agents
 from core import cli_text as text
+from core.budgets import FORMS, Ends, parse_design, parse_target, parse_verify
 from core.build import BuildSystem, make_selector
 from core.cli_work import work
 from core.desk import Desk
 from core.errors import UsageError
+from core.gab.scales import get_scale
 from core.gates import FORM, parse_gates
+from core.jobs.hands import subjects
 from core.run_view import RunView
-from core.types import Job
+from core.types import Act, Job
 
 Answer = tuple[object, str, int]
 
-WHAT = "show, report, pause, resume, step, stop, gate, let, hold, choose, skip"
+WHAT = "show, report, measures, pause, resume, step, stop, gate, let, hold, choose, skip, end"
 RUN = (("action", {"choices": WHAT.split(", "), "metavar": "ACTION", "help": WHAT}), ("run_id", {"metavar": "RUN", "help": "a run's id"}),
-       ("words", {"nargs": "*", "metavar": "WORDS", "help": "gate: STEP=RULE; let, hold: what waits; choose: design=A,B or verify=DESIGN@SCALE; skip: a session, or nothing: the verification"}),
+       ("words", {"nargs": "*", "metavar": "WORDS", "help": "gate: STEP=RULE; let, hold: what waits; choose: design=A,B or verify=DESIGN@SCALE; skip: a session, a design, or nothing: the verification; end: SCALE=GAIN, patience=K, or never"}),
        ("--reason", {"default": "", "help": "let, hold, skip: why"}), ("--out", {"default": "", "metavar": "FILE", "help": "report: write it there, as Markdown"}))
+BUDGETS = (
+    ("--design-budget", {"default": "4", "metavar": "AMOUNT", "help": f"for designing: {FORMS}"}),
+    ("--verify-budget", {"action": "append", "default": [], "metavar": "SCALE=N", "help": "verifications at a scale; SCALE=25%% lets it grow with the rung below"}),
+    ("--ladder", {"default": "", "metavar": "SCALES", "help": "as many verifications as fit the design budget, narrowing upward: nano,micro"}),
+    ("--target", {"default": "", "metavar": "SCALE=GAIN", "help": "end when a design of its own beats the reference there by so many bits per byte"}),
+    ("--patience", {"type": int, "default": 0, "metavar": "K", "help": "end when K verifications in a row brought nothing better"}),
+    ("--designs-at-once", {"type": int, "default": 0, "metavar": "N", "help": "sessions at the same time, where there are workers; by itself 1, or 2 where language models are asked"}),
+    ("--verifications-at-once", {"type": int, "default": 0, "metavar": "N", "help": "trainings at the same time; by itself one a GPU, or one on the processor"}))
 GATES = ("--gates", {"action": "append", "default": [], "metavar": "STEP=RULE", "help": f"where it waits for you; {FORM}"})
 
 
@@ -30,11 +41,22 @@ def evolve(args: argparse.Namespace) -> Answer:
     system = BuildSystem()
     desk = system.open()
     before = len(desk.store.designs.all())
-    job = desk.evolve(args.design_budget, amounts(args.verify_budget), args.seed, "ask" if args.ask else "auto", args.n,
-                      min(args.implement, args.n), args.corpus, args.selector, args.instructions, args.agents, args.money, args.tokens, parse_gates(args.gates))
+    limit = parse_design(args.design_budget)
+    verify, shares = parse_verify(args.verify_budget)
+    if args.ladder:
+        names = [part.strip() for part in args.ladder.split(",") if part.strip()]
+        for name in names:
+            get_scale(desk.scales, name)
+        verify = {**desk.suggested(limit.sessions or 8, min(args.implement, args.n), names), **verify}
+    at_once = {act: most for act, most in ((Act.DESIGN, args.designs_at_once), (Act.VERIFY, args.verifications_at_once)) if most}
+    ends = Ends(*(parse_target(args.target) if args.target else ("", 0.0)), args.patience)
+    job = desk.evolve(limit, verify, args.seed, "ask" if args.ask else "auto", args.n, min(args.implement, args.n), args.corpus, args.selector, args.instructions, args.agents,
+                      args.money, args.tokens, parse_gates(args.gates), ends, shares, at_once)
     if args.detach:
         return {"run": job.subject, "job": job.id}, f"{job.subject} is queued: a worker takes it up\nnext: python -m core run show {job.subject}", 0
     done = work(desk, job)
+    while left := [other for other in desk.queue.live_of(subjects(job.subject)) if not other.resting]:      # other workers are at it too
+        done = work(desk, left[0])
     found = system.found(desk.store, job.subject)
     accounts = {a.name.split("/")[1]: a.spent for a in desk.store.ledger.accounts() if a.name.startswith(f"{job.subject}/")}
     data = {"run": job.subject, "outcome": done.result["outcome"], "new_designs": len(desk.store.designs.all()) - before, "spent": accounts,
@@ -44,17 +66,6 @@ def evolve(args: argparse.Namespace) -> Answer:
     data["gated"] = desk.gated(job.subject)
     waits = "".join(f"\nsession {s.id} waits: {desk.standing(s.id)[1]}\nnext: python -m core {'resume' if desk.standing(s.id)[0] == 'paused' else 'release'} {s.id}" for s in open_)
     return data, f"{found}\nspent: {', '.join(f'{name} {amount:g}' for name, amount in accounts.items())}\n{cli_agents.cost_words(cost)}{waits}{_waiting(desk, job.subject)}", 0
-
-
-def amounts(texts: Sequence[str]) -> dict[str, int]:
-    """nano=8,micro=2"""
-    found: dict[str, int] = {}
-    for part in [p for entry in texts for p in entry.split(",") if p]:
-        name, _, amount = part.partition("=")
-        if not (amount.isdecimal() and amount.isascii()):
-            raise UsageError(f"--verify-budget {part!r} is not NAME=NUMBER", "for instance --verify-budget nano=3")
-        found[name] = int(amount)
-    return found
 
 
 def runs(args: argparse.Namespace) -> Answer:
@@ -74,7 +85,7 @@ def run(args: argparse.Namespace) -> Answer:
         "let": lambda: [desk.let(desk.find_gated(args.run_id, word), args.reason) for word in _some(args, "what waits there, as `run show` names it")],
         "hold": lambda: [desk.hold(desk.find_gated(args.run_id, word), args.reason) for word in _some(args, "what waits there, as `run show` names it")],
         "choose": lambda: _choose(desk, args),
-        "skip": lambda: desk.skip_session(args.run_id, args.words[0], args.reason) if args.words else desk.skip_verification(args.run_id, args.reason)}
+        "skip": lambda: _skip(desk, args), "end": lambda: desk.set_ends(args.run_id, _ends(_some(args, "an end, such as micro=0.02, patience=20 or never")))}
     made = acts[args.action]()
     if isinstance(made, Job):
         work(desk, made)
@@ -90,6 +101,23 @@ def _some(args: argparse.Namespace, what: str) -> list[str]:
 def _gate(desk: Desk, args: argparse.Namespace) -> None:
     for step, rule in parse_gates(_some(args, "a gate")).items():
         desk.set_gate(args.run_id, step, rule)
+
+
+def _skip(desk: Desk, args: argparse.Namespace) -> object:
+    what = args.words[0] if args.words else ""
+    if not what or any(what in (held.subject, held.design) for held in desk.verifying(args.run_id)):
+        return desk.skip_verification(args.run_id, args.reason, what)
+    return desk.skip_session(args.run_id, what, args.reason)
+
+
+def _ends(words: list[str]) -> Ends:
+    found = Ends()
+    for word in words:
+        if word.startswith("patience=") and word.removeprefix("patience=").isdecimal():
+            found = Ends(found.scale, found.gain, int(word.removeprefix("patience=")))
+        elif word != "never":
+            found = Ends(*parse_target(word), found.patience)
+    return found
 
 
 def _choose(desk: Desk, args: argparse.Namespace) -> None:

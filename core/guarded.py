@@ -25,16 +25,16 @@ def _words(text: str) -> frozenset[str]:
 READ = _words("""
     count_papers import_tally open_paper paper_library paper_passages papers related_papers search_papers source_states
     agents agreement asks_models at_once average bound calibration catalogue chosen compare copied corpora costs crew default_team estimate find_gated forecast foreseen foretold
-    gate_rules gated grid hub_folder inbox is_own is_own_team ladder last_word left_alone lessons measured_noise morning next_match next_scale noise outlines passed_over
-    prices providers ranking reach recent references repeating revisions run run_ids run_scales run_settings rungs runs scale_of shipped spent stalls standing strengths
+    ends gate_rules gated grid hub_folder inbox is_own is_own_team ladder last_word left_alone lessons measured_noise morning next_match next_scale noise outlines passed_over
+    prices providers ranking reach recent references repeating revisions run run_ids run_scales run_settings rungs runs scale_of shipped spent stalls standing standings strengths suggested
     suites suspicious team_reach teams test_looks told trial_brief tried try_agent twin under_way verifying views whys wishes
     change_password kept_corpora key_states ladder_facts own_tasks places versions
     """)
 REVIEW = _words("""
     ask_source drop_paper import_papers link_paper note_paper
     add_own approve audit boost cancel check choose_parents choose_verification climb comment count_costs defer edit foretell forget_view go_on guide hold implement
-    interrupt judge_all keep_view let pause pause_run pin prefer prepare_corpus probe promote prune put_first put_last put_run recheck refuse release rerank reset
-    resume_run retry retry_run save_code send_back set_gate skip_session skip_verification start_session steer step_run stop_run tag teach time trace_code try_code
+    interrupt judge_all keep_view lend_hand let pause pause_run pin prefer prepare_corpus probe promote prune put_first put_last put_run recheck refuse release rerank reset
+    resume_run retry retry_run save_code send_back set_ends set_gate skip_session skip_verification start_session steer step_run stop_run tag teach time trace_code try_code
     unchoose undo verify wake wake_run wake_run_of
     check_up
     """)

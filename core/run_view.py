@@ -146,7 +146,8 @@ def _state(job: Job, pause: Decision | None, gated: Callable[[], int], sessions:
         return RunState.STOPPED, "stopped; what was done is kept"
     if job.result.get("outcome") == "waiting":
         return RunState.WAITING, _waits_for(store, gated(), sessions)
-    return RunState.DONE, "its budgets are spent, or nothing is left to do with them"
+    ended = store.events.last(f"run:{job.payload['run']}", "ended")
+    return RunState.DONE, ended.data["why"] if ended and ended.data["why"] else "its budgets are spent, or nothing is left to do with them"
 
 
 def _waits_for(store: Store, gated: int, sessions: Sequence[Session]) -> str:

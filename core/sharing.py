@@ -201,7 +201,7 @@ class Sharing:
         ends = ends_of(self.store, self.run.id, self.run.ends)
         why = reached(self.store, self.run.id, ends, self.corpus_hash) if ends.scale or ends.patience else ""
         last = self.store.events.last(f"run:{self.run.id}", "ended")
-        if why and (last is None or last.data["why"] != why):
+        if why != (last.data["why"] if last else ""):
             self.store.events.append(f"run:{self.run.id}", "ended", "worker", {"why": why})
         return why
 

@@ -88,27 +88,32 @@ class JobContext:
 class Worker:
     """Handlers are called with a JobContext and return the job's result, or Later."""
 
-    def __init__(self, store: Store, queue: Queue, handlers: Mapping[JobKind, Handler], name: str = "", patience: Patience | None = None) -> None:
+    def __init__(self, store: Store, queue: Queue, handlers: Mapping[JobKind, Handler], name: str = "", patience: Patience | None = None, idle: Callable[[], None] = lambda: None) -> None:
+        """`idle` is called when it begins to have nothing to do, though not after a run's own job: that one looked."""
         self.store = store
         self.queue = queue
         self.handlers = handlers
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self.patience = patience or Patience()
+        self._idle = idle
         self._stop = threading.Event()
 
     def run_forever(self, stop: threading.Event) -> None:
         """Until `stop` is set. A running job then goes back to the queue, to be resumed from what is stored."""
         self._stop = stop
-        seen = -1e9
+        seen, offered = -1e9, False
         while not stop.is_set():
             try:
                 if time.monotonic() - seen > self._seen_every:
                     self.queue.seen(self.name, None)
                     seen = time.monotonic()
-                if self.run_one() is None:
-                    stop.wait(IDLE_S)
+                if (done := self.run_one()) is not None:
+                    seen, offered = -1e9, done.kind is JobKind.EVOLVE
+                elif not offered:
+                    offered = True
+                    self._idle()
                 else:
-                    seen = -1e9
+                    stop.wait(IDLE_S)
             except StoreError as error:  # the database is away: a job that was under way is claimed again when its lease has lapsed
                 log.warning("worker %s waits: %s", self.name, error)
                 stop.wait(AWAY_S)

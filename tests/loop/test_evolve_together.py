@@ -1,0 +1,321 @@
+"""Several workers at one run of ALG 1: nothing is done twice, nothing is overspent, nothing is lost, whoever dies; budgets in money, ladders that grow, ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from fakes import FakeEngine, FakeSystem
+
+from core.budgets import DesignBudget, Ends, affordable, narrowing, parse_design, parse_target, parse_verify
+from core.config import Config
+from core.desk import Desk
+from core.errors import UsageError
+from core.jobs import Worker
+from core.types import Act, JobKind, JobState, Status
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def at_work(system: FakeSystem, desk: Desk, n: int) -> tuple[list[threading.Thread], threading.Event]:
+    """So many workers, each with a desk of its own, until the event is set."""
+    stop = threading.Event()
+    threads = []
+    for k in range(n):
+        own = FakeSystem(system.config, system.fake)
+        threads.append(threading.Thread(target=own.worker(Desk.open(system.config, "tester").store, f"w{k}").run_forever, args=(stop,), daemon=True))
+    for thread in threads:
+        thread.start()
+    return threads, stop
+
+
+def until(what, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.05)
+
+
+def ended(threads: list[threading.Thread], stop: threading.Event) -> None:
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+
+
+# ------------------------------------------------------------------------------------------------ several at once
+
+
+def test_one_worker_designs_while_another_trains(system: FakeSystem, desk: Desk, engine: FakeEngine):
+    """A training that takes long holds up no session: it ends only when the sessions are made."""
+    plain, made = engine.verify, threading.Event()
+
+    def slow(task, on_point, progress, on_event):
+        if len(engine.verified) == 1:
+            until(made.is_set)
+        return plain(task, on_point, progress, on_event)
+
+    engine.verify = slow
+    run = desk.evolve(2, {"nano": 3}, seed=0, n_proposals=1).subject
+    threads, stop = at_work(system, desk, 2)
+    try:
+        until(lambda: sum(s.closed_at is not None for s in desk.store.sessions.all()) == 2 and desk.verifying(run))
+        made.set()
+        until(lambda: desk.run(run).state == "done")
+    finally:
+        made.set()
+        ended(threads, stop)
+    assert {name: (a.spent, a.reserved) for name, a in desk.run(run).accounts.items()} == {"design": (2, 0), "nano": (3, 0)}
+    assert max(Counter(engine.verified).values()) == 1
+
+
+def test_many_hands_spend_exactly_what_was_granted_and_measure_nothing_twice(system: FakeSystem, desk: Desk, engine: FakeEngine):
+    run = desk.evolve(6, {"nano": 12, "micro": 2}, seed=0, n_proposals=1, selector="greedy", at_once={Act.DESIGN: 3, Act.VERIFY: 3}).subject
+    threads, stop = at_work(system, desk, 5)
+    try:
+        until(lambda: desk.run(run).state == "done")
+    finally:
+        ended(threads, stop)
+    accounts = desk.run(run).accounts
+    assert all(a.reserved == 0 and a.spent <= a.granted for a in accounts.values()), accounts
+    assert accounts["design"].spent == 6 == sum(s.closed_at is not None for s in desk.store.sessions.all())
+    assert accounts["nano"].spent + accounts["micro"].spent == len(engine.verified)
+    assert max(Counter(engine.verified).values()) == 1
+    assert len({s.id for s in desk.store.sessions.all()}) == 6
+    assert all(j.state is JobState.DONE for j in desk.queue.all() if j.kind is JobKind.EVOLVE)
+
+
+def test_one_step_is_one_act_however_many_workers_there_are(system: FakeSystem, desk: Desk, engine: FakeEngine):
+    run = desk.evolve(3, {"nano": 4}, seed=0, n_proposals=1, at_once={Act.DESIGN: 2, Act.VERIFY: 2}).subject
+    desk.pause_run(run)
+    threads, stop = at_work(system, desk, 3)
+    try:
+        for acts in (1, 2):
+            desk.step_run(run)
+            until(lambda: desk.run(run).state == "paused" and not desk.run(run).stepping)
+            assert len(engine.verified) + len(desk.store.sessions.all()) == acts
+    finally:
+        ended(threads, stop)
+
+
+def test_a_session_that_waits_for_a_person_holds_up_no_verification(desk: Desk, work, engine: FakeEngine):
+    desk.verify(["llama"], "nano", [0])
+    work()
+    run = desk.evolve(2, {"nano": 3}, seed=0, n_proposals=1, gate="ask", selector="greedy").subject
+    work()
+    assert desk.run(run).state == "waiting"
+    assert desk.store.ledger.account(f"{run}/nano").spent == 1, "the reference; what the waiting designs will need is kept for them"
+    for _ in range(2):
+        desk.let(desk.gated(run)[0])
+        work()
+    assert desk.run(run).state == "done"
+    assert sum(d.status is Status.VERIFIED for d in desk.store.designs.all() if d.session_id) == 2
+
+
+def test_a_worker_that_was_killed_leaves_its_act_to_the_next(config: Config, desk: Desk, system: FakeSystem, engine: FakeEngine):
+    """kill -9 in the middle of a session and of a training, each at another moment; what is charged in the end is what was done."""
+    run = desk.evolve(2, {"nano": 3}, seed=0, n_proposals=1).subject
+    script = f"""
+import sys, time
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
+from fakes import FakeEngine, FakeSystem
+from core.config import Config
+engine = FakeEngine()
+plain = engine.verify
+def verify(*args):
+    print("training", flush=True)
+    time.sleep(float(sys.argv[1]))
+    return plain(*args)
+engine.verify = verify
+system = FakeSystem(Config.from_env({{"DATA_DIR": {str(config.data_dir)!r}, "THREADS": "1", "NOISE_FILE": {str(config.noise_file)!r}}}), engine)
+system.worker(system.open().store, "killed").run_one()
+"""
+    for _ in range(2):
+        with subprocess.Popen([sys.executable, "-c", script, "60"], stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout
+            assert child.stdout.readline().strip() == "training"
+            os.kill(child.pid, signal.SIGKILL)
+    (held,) = desk.under_way(run).values()
+    worker = system.worker(desk.store, "survivor")
+    while worker.run_one() is not None:
+        pass
+    assert desk.run(run).state == "done"
+    assert {name: (a.spent, a.reserved) for name, a in desk.run(run).accounts.items()} == {"design": (2, 0), "nano": (3, 0)}
+    assert [v.seed for v in desk.store.verifications.of(held.design) if v.metrics][0] == held.seed
+    assert len(engine.verified) == 3
+
+
+# ------------------------------------------------------------------------------------------------ 8 workers, 500 jobs
+
+JOB_WORKER = f"""
+import sys, threading
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
+from core.config import Config
+from core.errors import BudgetExceeded
+from core.jobs import Queue, Worker
+from core.store import Store
+from core.types import JobKind
+store = Store.open(Config.from_env({{"DATA_DIR": sys.argv[1]}}))
+def work(context):
+    n = context.job.payload["n"]
+    try:
+        store.ledger.reserve("nano", str(n))
+    except BudgetExceeded:
+        return {{"paid": False}}
+    with context.guard():
+        store.events.append(f"done:{{n}}", "done", sys.argv[2], {{}})
+        store.ledger.spend("nano", str(n))
+    return {{"paid": True}}
+def hand(k):
+    worker, misses = Worker(store, Queue(store, 2.0), {{JobKind.CHECK: work}}, f"{{sys.argv[2]}}-{{k}}"), 0
+    while misses < 8:
+        misses = 0 if worker.run_one() else misses + 1
+        if misses:
+            threading.Event().wait(0.05)
+threads = [threading.Thread(target=hand, args=(k,)) for k in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_eight_workers_and_five_hundred_jobs_lose_nothing_and_overspend_nothing(desk: Desk, config: Config):
+    """Two processes of four workers each on one database, both killed on the way and replaced; the budget pays for 480 of the 500."""
+    desk.store.ledger.set("nano", 480, "ann")
+    for n in range(500):
+        desk.queue.put(JobKind.CHECK, f"job-{n}", {"n": n}, max_attempts=20)
+
+    def start(k: int) -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, "-c", JOB_WORKER, str(config.data_dir), f"p{k}"])
+
+    children = [start(0), start(1)]
+    for k in (0, 1):
+        until(lambda k=k: desk.store.ledger.account("nano").spent > 100 * (k + 1))
+        children[k].kill()
+        children.append(start(2 + k))
+    for child in children:
+        child.wait(60)
+    jobs = [j for j in desk.queue.all(limit=1000) if j.kind is JobKind.CHECK]
+    assert Counter(j.state for j in jobs) == {JobState.DONE: 500}
+    account = desk.store.ledger.account("nano")
+    assert (account.spent, account.reserved) == (480, 0)
+    paid = [j.payload["n"] for j in jobs if j.result["paid"]]
+    assert len(paid) == 480
+    assert all(len(desk.store.events.since(f"done:{n}")) >= 1 for n in paid)
+
+
+# ------------------------------------------------------------------------------------------------ budgets in words
+
+
+@pytest.mark.parametrize(("text", "budget"), [("12", DesignBudget(12)), ("$5", DesignBudget(money=5)), ("200k tokens", DesignBudget(tokens=200_000)), ("1,000", DesignBudget(1000)),
+                                              ("12, $2.50", DesignBudget(12, 2.5)), ("3 sessions, 1.5M tokens", DesignBudget(3, None, 1_500_000))])
+def test_a_design_budget_is_money_tokens_or_sessions(text: str, budget: DesignBudget):
+    assert parse_design(text) == budget
+
+
+@pytest.mark.parametrize("text", ["", "lots", "-3", "1.5", "$5 tokens", "3, 4", "$", "5 euros"])
+def test_a_design_budget_that_says_nothing_is_refused_in_words(text: str):
+    with pytest.raises(UsageError) as caught:
+        parse_design(text)
+    assert caught.value.mend
+
+
+def test_verify_budgets_and_targets_are_read_and_refused():
+    assert parse_verify(["nano=8,micro=25%", "14M=2"]) == ({"nano": 8, "micro": 0, "14M": 2}, {"micro": 0.25})
+    assert parse_target("micro=0.02") == ("micro", 0.02)
+    for wrong in ("nano", "nano=x", "nano=-1"):
+        with pytest.raises(UsageError):
+            parse_verify([wrong])
+    for wrong in ("0.02", "micro=", "micro=-1"):
+        with pytest.raises(UsageError):
+            parse_target(wrong)
+
+
+def test_a_ladder_narrows_upward_and_pays_for_a_reference_at_each_rung():
+    found = narrowing(100, ["nano", "micro", "14M", "31M"])
+    amounts = list(found.values())
+    assert amounts == sorted(amounts, reverse=True)
+    assert found["nano"] >= 101
+    assert found["31M"] >= 4, "one design and the reference, two seeds each"
+
+
+def test_money_pays_for_as_many_sessions_as_the_last_ones_took():
+    assert affordable(12, {"money": 1.0}, {}) == 12
+    assert affordable(12, {"money": 1.0}, {"money": 0.3}) == 3
+    assert affordable(None, {"money": 0.0}, {}) == 0
+    assert affordable(None, {"tokens": 100.0}, {"tokens": 1000.0}) == 0
+
+
+def test_money_for_a_team_that_asks_nobody_is_refused(desk: Desk):
+    with pytest.raises(UsageError, match="never ends"):
+        desk.evolve("$5", {"nano": 1}, agents="builtin")
+    with pytest.raises(UsageError, match="twice"):
+        desk.evolve("3, $5", {"nano": 1}, money=2)
+    with pytest.raises(UsageError, match="cheapest"):
+        desk.evolve(1, {"nano": 1}, shares={"nano": 0.5})
+
+
+def test_a_rung_grows_with_the_one_below(desk: Desk, work):
+    run = desk.evolve(3, {"nano": 6, "micro": 0}, seed=0, n_proposals=1, selector="greedy", shares={"micro": 0.34}).subject
+    work()
+    accounts = desk.run(run).accounts
+    assert accounts["nano"].spent == 6
+    assert accounts["micro"].granted == int(0.34 * accounts["nano"].spent)
+
+
+def test_a_run_that_brings_nothing_better_stops_says_so_and_goes_on_when_told(desk: Desk, work, engine: FakeEngine):
+    run = desk.evolve(8, {"nano": 20}, seed=0, n_proposals=1, selector="random", ends=Ends(patience=3)).subject
+    work()
+    told = desk.run(run)
+    assert told.state == "done"
+    assert "brought nothing better" in told.words
+    spent = told.accounts["nano"].spent
+    assert 3 < spent < 20
+    desk.set_ends(run, Ends())
+    work()
+    assert desk.run(run).accounts["nano"].spent > spent
+    assert desk.run(run).words.startswith("its budgets")
+
+
+def test_a_run_stops_at_its_target(desk: Desk, work, engine: FakeEngine):
+    reference = desk.store.implementations.newest("gpt2")
+    assert reference
+    engine.scores = {(reference.code, seed): 3.0 for seed in range(5)}       # whatever comes beats it
+    run = desk.evolve(8, {"nano": 20}, seed=0, n_proposals=1, selector="greedy", ends=Ends("nano", 0.1)).subject
+    work()
+    assert desk.run(run).state == "done"
+    assert "reached its target" in desk.run(run).words or desk.store.verifications.suspects()
+
+
+def test_a_run_that_only_does_what_a_person_picks_waits_for_them(desk: Desk, work, engine: FakeEngine):
+    run = desk.evolve(1, {"nano": 2}, seed=0, n_proposals=1, selector="person").subject
+    work()
+    assert (desk.run(run).state, engine.verified) == ("waiting", [])
+    desk.choose_verification(run, "gpt2", "nano")
+    work()
+    assert len(engine.verified) == 1
+    desk.choose_parents(run, ["gpt2"])
+    work()
+    assert [s.parents for s in desk.store.sessions.all()] == [("gpt2",)]
+
+
+def test_an_idle_worker_lends_a_hand_to_a_run_that_has_a_place(desk: Desk, system: FakeSystem):
+    run = desk.evolve(1, {"nano": 1}).subject
+    desk.queue.claim("busy", [JobKind.EVOLVE])
+    desk.queue.seen("idle", None)
+    asked: list[str] = []
+    worker = Worker(desk.store, desk.queue, {}, "idle", idle=lambda: (asked.append("once"), desk.lend_hand()))
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run_forever, args=(stop,))
+    thread.start()
+    until(lambda: len(desk.queue.live_of([run, f"{run}!2"])) == 2)
+    stop.set()
+    thread.join(5)
+    assert asked == ["once"]
