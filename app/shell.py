@@ -61,6 +61,17 @@ def _desk_of(name: str, how: str) -> Desk:
     return guarded(_desk(), name, lambda: sign_in.role_of(name, how))
 
 
+def designs() -> list[Design]:
+    """All of the tree, oldest first: derived once a state of the store, for all visitors."""
+    store = desk().store
+    return list(_designs(store.version(), tuple(scale.settings for scale in desk().scales.values()), str(store.database.path)))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _designs(version: str, settings: tuple[str, ...], path: str) -> list[Design]:
+    return desk().store.designs.all()
+
+
 def run(page, above: Callable[[], None] = lambda: None) -> None:
     """Draw a page, with what stands `above` all of them; what goes wrong is said in words, with the way to mend it."""
     st.html(CSS)

@@ -150,7 +150,8 @@ class Evidence:
     def rungs(self) -> list[RungCorrelation]:
         """From each rung to the next that was measured: the probes' suites to the cheapest scale, then scale to scale. What is suspicious is left out, and a design
         counts where the same code was measured at both."""
-        counted = [v for v in self.store.verifications.counted() if not v.own_rate and v.id not in self._held_back()]
+        held_back = self._held_back()
+        counted = [v for v in self.store.verifications.counted() if not v.own_rate and v.id not in held_back]
         scales = {name: _means(self._on([v for v in counted if v.scale == name], None, [])) for name in self.scales}
         measured = [name for name, scores in scales.items() if scores]
         suites = {f"probes {suite}": scores for suite, scores in self._probed().items()}

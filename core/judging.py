@@ -14,8 +14,9 @@ from core.export import write_hub
 from core.gab.scales import get_scale
 from core.jobs import Queue
 from core.machine import this_machine
+from core.standings import Standing, standings
 from core.statistics.ladder import RungCorrelation
-from core.statistics.noise import Noise, Spread
+from core.statistics.noise import Noise, Spread, load_priors
 from core.store import Store
 from core.store.suspicion import Suspect
 from core.types import Job, JobKind, Scale, Verb, Verification
@@ -47,6 +48,11 @@ class Judging:
         self.store.designs.get(reference)
         get_scale(self.scales, scale)
         return self._evidence.compare(design_id, scale, reference, corpus, own_rate)
+
+    def standings(self, scale: str, corpus_hash: str, own_rate: bool = False, reference: str = REFERENCE) -> dict[str, Standing]:
+        """Every design that was measured there against the reference; empty where that was not."""
+        return standings(scale, [v for v in self.store.verifications.counted(scale) if v.corpus_hash == corpus_hash and v.own_rate is own_rate], reference,
+                         [id for id, s in self.store.verifications.suspects().items() if not s.counts], load_priors(self.config.noise_file), list(self.scales))
 
     def noise(self, scale: str, corpus: str | None = None) -> Noise:
         """How much scores at the scale move with the seed alone."""

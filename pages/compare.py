@@ -24,7 +24,7 @@ DRAWN = 8            # curves at once
 
 def main() -> None:
     desk = shell.desk()
-    designs = {d.id: d for d in desk.store.designs.all()}
+    designs = {d.id: d for d in shell.designs()}
     scales = [s for s in desk.scales if any(s in d.scores for d in designs.values())]
     if not scales:
         st.info("Nothing was verified yet. Verify gpt2 and one other design at `nano`, about a minute each, and they are compared here.", icon=":material/leaderboard:")

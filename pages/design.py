@@ -15,7 +15,7 @@ def main() -> None:
     elif design := st.query_params.get("design"):
         draw_design(desk, design)
     else:
-        chosen = st.selectbox("Design", [d.id for d in desk.store.designs.all()], index=None, key="choose-design", placeholder="choose one, or type a part of its name")
+        chosen = st.selectbox("Design", [d.id for d in shell.designs()], index=None, key="choose-design", placeholder="choose one, or type a part of its name")
         if chosen:
             shell.go("design", design=chosen)
         st.info("Choose a design to read its proposal, units, code, checks, scores and decisions. The Tree shows them all.", icon=":material/account_tree:")

@@ -41,7 +41,7 @@ def main() -> None:
 
 def cards(desk: Desk) -> None:
     words = st.text_input("Search", placeholder="a name, an author, a year, a unit", label_visibility="collapsed", key="library-search").lower().split()
-    known = {d.id: d for d in desk.store.designs.all()}
+    known = {d.id: d for d in shell.designs()}
     found = [r for r in references() if all(w in f"{r.slug} {r.title} {r.authors} {r.year} {r.summary} {[n.unit for _, n in r.units.walk()]}".lower() for w in words)]
     own = [d for d in known.values() if d.kind is Kind.MANUAL]
     if not found:

@@ -51,7 +51,7 @@ def pick(desk: Desk, rows: dict[int, Verification], known: list[int]) -> tuple[l
     options = [*dict.fromkeys([*known, *sorted(rows, reverse=True)[:CHOICES]])]
     left, right = st.columns([5, 1])
     chosen = left.multiselect("Verifications", options, key="report-ids", format_func=lambda i: label(rows[i]), placeholder="choose one, or several to compare")
-    designs = {d.id: d for d in desk.store.designs.all()}
+    designs = {d.id: d for d in shell.designs()}
     default = st.query_params.get("reference", REFERENCE)  # offered before it was verified too: the page then says what is missing, and how to get it
     names = list(dict.fromkeys([default if default in designs else REFERENCE, *(d.id for d in designs.values() if d.scores)]))
     reference = right.selectbox("Compared with", names, key="report-reference")

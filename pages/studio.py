@@ -28,7 +28,7 @@ def main() -> None:
 
 def new_session(desk: Desk) -> None:
     st.subheader("New session", anchor=False)
-    designs = [d for d in desk.store.designs.all() if d.status is not Status.REFUSED]
+    designs = [d for d in shell.designs() if d.status is not Status.REFUSED]
     titles = {d.id: d for d in designs}
     asked = [p for p in st.query_params.get("parents", "").split(",") if p in titles]
     parents = st.multiselect("Parents", list(titles), default=asked, format_func=lambda i: label(titles[i]), key="new-parents",

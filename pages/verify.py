@@ -22,7 +22,7 @@ REFERENCE = "gpt2"
 
 def main() -> None:
     desk = shell.desk()
-    designs = desk.store.designs.all()
+    designs = shell.designs()
     way = st.segmented_control("How to choose", list(WAYS), format_func=WAYS.get, default="grid" if st.query_params.get("way") == "grid" else "form", required=True, key="verify-way",
                                label_visibility="collapsed")
     if way == "grid":
@@ -86,7 +86,7 @@ def draw_live(running: list[Verification], rows: list[Verification], desk: Desk)
     if not any(points for _, points, _ in shown):
         return
     last = running[-1]
-    references = {d.id for d in desk.store.designs.all() if d.kind is Kind.REFERENCE}
+    references = {d.id for d in shell.designs() if d.kind is Kind.REFERENCE}
     done = {v.design_id: desk.store.curves.of(v.id) for v in rows
             if v.metrics and v.design_id in references and (v.scale, v.corpus_hash) == (last.scale, last.corpus_hash)}
     base = [(REFERENCE, done[REFERENCE], True)] if REFERENCE in done else []

@@ -61,7 +61,7 @@ def draw_costs_of(desk: Desk, found: Dossier) -> None:
 
 
 def draw_lineage_of(desk: Desk, found: Dossier) -> None:
-    everything = {d.id: d for d in desk.store.designs.all()}
+    everything = {d.id: d for d in shell.designs()}
     own = found.design
     groups = {"Parents": [everything[p] for p in own.parents], "Children": [d for d in everything.values() if own.id in d.parents],
               "Siblings, of the same session": [d for d in everything.values() if own.session_id and d.session_id == own.session_id and d.id != own.id]}
@@ -73,7 +73,7 @@ def draw_lineage_of(desk: Desk, found: Dossier) -> None:
     if not any(groups.values()):
         st.caption("It has no relatives yet.")
     st.markdown("**Edited by people, against untouched siblings**")
-    told = effect(desk.store)
+    told = effect(desk.store, list(everything.values()))
     lines = [(scale, at) for scale in desk.scales if (at := told.at(scale))]
     for scale, (mean, se, sessions) in lines:
         error = f" ± {se:.4f}" if se is not None else ""
@@ -102,7 +102,7 @@ def draw_along(desk: Desk, found: Dossier) -> None:
             for label, format, file in (("Standalone", "standalone", f"{ident}.py"), ("For Genesys", "genesys", f"{ident}-genesys.py")):
                 st.download_button(label, lambda f=format: exported_code(made, f), file, icon=":material/download:", key=f"along-{format}", help=FORMATS[format], on_click="ignore")
         st.download_button("Markdown", as_markdown(found), f"{ident}.md", icon=":material/description:", key="along-md", help="proposal, units, scores, reviews, decisions and code in one file", on_click="ignore")
-        papers = builds_on(desk, ident)
+        papers = builds_on(desk, ident, shell.designs())
         st.download_button("BibTeX", as_bibtex(papers), f"{ident}.bib", icon=":material/menu_book:", key="along-bib", disabled=not papers,
                            help=f"what it builds on: {', '.join(r.title for r in papers)}" if papers else "it builds on no reference of the library", on_click="ignore")
         st.download_button("The whole tree", lambda: site_zip(desk), "design-tree.zip", "application/zip", icon=":material/account_tree:", key="along-site", on_click="ignore",

@@ -52,7 +52,7 @@ def _known(desk: Desk, name: str, read: Callable[[], list[str]]) -> list[str]:
 
 def _able(desk: Desk) -> list[str]:
     """Designs whose code passed its check."""
-    return _known(desk, "able", lambda: [d.id for d in desk.store.designs.all() if str(d.status) in ("implemented", "verified")])
+    return _known(desk, "able", lambda: [d.id for d in shell.designs() if str(d.status) in ("implemented", "verified")])
 
 
 def shares_figure(explanation: Explanation, chosen: set[str | None]) -> go.Figure:

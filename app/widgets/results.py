@@ -14,13 +14,13 @@ import streamlit as st
 from app import shell
 from app.widgets import report_figures as figures
 from core.desk import Desk
-from core.errors import ModelDiscoveryError
-from core.report import Comparison, RungCorrelation
+from core.report import RungCorrelation, Standing
 from core.report.gather import Seeds, by_design, scored, spread
 from core.types import Design, Kind, Verification
 
 REFERENCE = "gpt2"
 SHOWN = 20           # designs in the plot
+ROWS = 300           # of the table at first: a browser takes seconds over thousands
 RATES = {False: "the scale's", True: "its own"}
 FAILED = 6           # failures told
 
@@ -81,34 +81,28 @@ def _rungs(version: str) -> list[RungCorrelation]:
     return shell.desk().rungs()
 
 
-def compared(desk: Desk, scale: str, lines: Sequence[Line], reference: str = REFERENCE) -> dict[tuple[bool, str], Comparison | str]:
+def compared(desk: Desk, scale: str, lines: Sequence[Line], reference: str = REFERENCE) -> dict[tuple[bool, str], Standing | str]:
     """Each line with the reference's of its kind, or why that cannot be; without the reference nothing is said."""
     hashes = {v.corpus_hash for line in lines for v in line.seeds.values()}
     based = {line.own_rate for line in lines if line.design_id == reference}
-    keys = tuple((line.own_rate, line.design_id) for line in lines if line.design_id != reference)
     if not based or len(hashes) != 1:
         return {}
-    return _compared(desk.store.version(), scale, tuple(k for k in keys if k[0] in based), hashes.pop(), reference) | {
-        k: f"{reference} has no run at {RATES[k[0]]} learning rate" for k in keys if k[0] not in based}
+    found = _compared(desk.store.version(), scale, tuple(based), hashes.pop(), reference)
+    missing = {(line.own_rate, line.design_id): f"{reference} has no run at {RATES[line.own_rate]} learning rate" for line in lines if line.own_rate not in based and line.design_id != reference}
+    return {**found, **missing}
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _compared(version: str, scale: str, keys: tuple[tuple[bool, str], ...], corpus_hash: str, reference: str) -> dict[tuple[bool, str], Comparison | str]:
-    """Reads and resamples much, so once a state of the store, for all visitors."""
-    desk = shell.desk()
-    found: dict[tuple[bool, str], Comparison | str] = {}
-    for own_rate, design_id in keys:
-        try:
-            found[own_rate, design_id] = desk.compare(design_id, scale, reference, corpus_hash, own_rate)
-        except ModelDiscoveryError as error:  # a note on its row: the others are told all the same
-            found[own_rate, design_id] = f"not compared: {error.what}"
-    return found
+def _compared(version: str, scale: str, rates: tuple[bool, ...], corpus_hash: str, reference: str) -> dict[tuple[bool, str], Standing]:
+    """Once a state of the store, for all visitors."""
+    return {(own_rate, design): one for own_rate in rates for design, one in shell.desk().standings(scale, corpus_hash, own_rate, reference).items()}
 
 
 def draw_table(scale: str, table: list[dict], reference: str = REFERENCE) -> None:
     frame = pd.DataFrame(table).drop(columns=["reference", "first", "scale"])
     number = st.column_config.NumberColumn
-    picked = st.dataframe(frame.assign(**{"P(better)": 100 * frame["P(better)"].astype(float)}), hide_index=True, on_select="rerun", selection_mode="multi-row", key="results-table",
+    most = len(frame) if len(frame) <= ROWS or st.toggle(f"All {len(frame):,}, not only the best {ROWS}", key="results-all") else ROWS
+    picked = st.dataframe(frame[:most].assign(**{"P(better)": 100 * frame["P(better)"].astype(float)}), hide_index=True, on_select="rerun", selection_mode="multi-row", key="results-table",
                           column_config={
         **{k: number(format="%.4f") for k in ("bits/byte", "±")},
         "report": st.column_config.LinkColumn(display_text="open"),
@@ -141,7 +135,7 @@ def draw_failures(failed: Sequence[Verification]) -> None:
             shell.link("report", "Report", verifications=str(v.id))
 
 
-def results(lines: Sequence[Line], designs: dict[str, Design], told: dict[tuple[bool, str], Comparison | str], reference: str = REFERENCE) -> list[dict]:
+def results(lines: Sequence[Line], designs: dict[str, Design], told: dict[tuple[bool, str], Standing | str], reference: str = REFERENCE) -> list[dict]:
     """One row a design and kind of learning rate, those at the scale's first, best first."""
     rows = []
     for line in lines:
@@ -164,7 +158,7 @@ def results(lines: Sequence[Line], designs: dict[str, Design], told: dict[tuple[
     return sorted(rows, key=lambda r: (r["rate"] == RATES[True], r["bits/byte"]))
 
 
-def doubts(seeds: Seeds, c: Comparison | None) -> list[str]:
+def doubts(seeds: Seeds, c: Standing | None) -> list[str]:
     """What a reader of the row must know, in a word or two each."""
     told = ["⚠ suspicious: to be audited"] if c and c.suspicious else []
     told += ["one seed"] if len(seeds) == 1 else []

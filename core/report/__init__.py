@@ -3,7 +3,8 @@
 from core.evidence import Comparison, Ladder
 from core.report.gather import report, reports
 from core.report.parts import Report, to_json
+from core.standings import Standing
 from core.statistics.ladder import Curve as Scaling
 from core.statistics.ladder import RungCorrelation
 
-__all__ = ["Comparison", "Ladder", "Report", "RungCorrelation", "Scaling", "report", "reports", "to_json"]
+__all__ = ["Comparison", "Ladder", "Report", "RungCorrelation", "Scaling", "Standing", "report", "reports", "to_json"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from core.dossier import Dossier
-from core.types import Proposal, UnitTree
+from core.types import Design, Proposal, UnitTree
 
 if TYPE_CHECKING:
     from core.desk import Desk
@@ -59,10 +59,11 @@ def outline(tree: UnitTree, slot: str = "block", depth: int = 0) -> str:
     return "\n".join(lines + [outline(child, name, depth + 1) for name, child in tree.children.items()])
 
 
-def builds_on(desk: Desk, design_id: str) -> list[ReferenceDesign]:
-    """The references from which a design descends, and those whose mixers it uses; oldest first."""
-    graph = {d.id: d.parents for d in desk.store.designs.all()}
-    desk.store.designs.get(design_id)
+def builds_on(desk: Desk, design_id: str, designs: Sequence[Design] | None = None) -> list[ReferenceDesign]:
+    """The references from which a design descends, and those whose mixers it uses; oldest first. `designs`: all of them, where they are known already."""
+    graph = {d.id: d.parents for d in (designs if designs is not None else desk.store.designs.all())}
+    if design_id not in graph:
+        desk.store.designs.get(design_id)
     ancestors, stack = set(), [design_id]
     while stack:
         node = stack.pop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -36,10 +37,10 @@ def edited_by_people(store: Store) -> set[str]:
     return store.proposals.edited() | store.implementations.edited()
 
 
-def effect(store: Store) -> Effect:
+def effect(store: Store, all_designs: Sequence[Design] | None = None) -> Effect:
     edited = edited_by_people(store)
     sessions: dict[str, list[Design]] = defaultdict(list)
-    for design in store.designs.all():
+    for design in all_designs if all_designs is not None else store.designs.all():
         if design.session_id:
             sessions[design.session_id].append(design)
     pairs = []

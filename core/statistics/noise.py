@@ -16,7 +16,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from core.errors import ConfigError
@@ -77,12 +76,26 @@ class Noise:
 
 def noise(scale: str, scores: Scores, priors: Mapping[str, Prior], order: Sequence[str], corpus: str) -> Noise:
     """`scores`: at this scale on this corpus; `order`: the ladder; `corpus`: its name."""
-    single, paired, basis = lent(scale, priors, order, corpus)
-    calm = tame(unless_lent(scores, priors.get(scale), corpus))
-    mine, both = pooled(calm), residual(calm)
-    if mine is not None:
-        basis = f"{mine.df + sum(len(s) > 1 for s in calm.values()):.0f} verifications here, and {basis}"
-    return Noise(single.updated(mine), paired.updated(both), basis, mine is None)
+    return Around(scale, scores, priors, order, corpus).without()
+
+
+class Around:
+    """The noise of a scale, for each design as the others tell it: what `noise` says without that design's scores, at once for thousands."""
+
+    def __init__(self, scale: str, scores: Scores, priors: Mapping[str, Prior], order: Sequence[str], corpus: str) -> None:
+        self._lent = lent(scale, priors, order, corpus)
+        self._pool = Pool(unless_lent(scores, priors.get(scale), corpus))
+        self._whole = self._told(None)
+
+    def without(self, design_id: str | None = None) -> Noise:
+        return self._told(design_id) if design_id in self._pool.place else self._whole
+
+    def _told(self, design_id: str | None) -> Noise:
+        single, paired, basis = self._lent
+        mine, both, n = self._pool.told(design_id, tame=True)
+        if mine is not None:
+            basis = f"{n} verifications here, and {basis}"
+        return Noise(single.updated(mine), paired.updated(both), basis, mine is None)
 
 
 def lent(scale: str, priors: Mapping[str, Prior], order: Sequence[str], corpus: str) -> tuple[Spread, Spread, str]:
@@ -108,12 +121,7 @@ def unless_lent(scores: Scores, prior: Prior | None, corpus: str) -> dict[str, M
 
 def pooled(scores: Scores) -> Spread | None:
     """Within designs, over those with two seeds or more; None where there are none. df = sum of (seeds - 1)."""
-    groups = [list(s.values()) for s in scores.values() if len(s) > 1]
-    df = sum(len(g) - 1 for g in groups)
-    if not df:
-        return None
-    squares = sum((y - sum(g) / len(g)) ** 2 for g in groups for y in g)
-    return Spread(math.sqrt(squares / df), df)
+    return Pool(scores).told()[0]
 
 
 def residual(scores: Scores) -> Spread | None:
@@ -121,28 +129,52 @@ def residual(scores: Scores) -> Spread | None:
 
     Differences to one reference all hold the reference's own noise and are no independent sample; the residual counts it once. df = scores - rank.
     """
-    import numpy as np
-
-    cells = [(d, s, y) for d, by_seed in scores.items() for s, y in by_seed.items()]
-    designs, seeds = sorted({d for d, _, _ in cells}), sorted({s for _, s, _ in cells})
-    if len(designs) < 2 or len(seeds) < 2:
-        return None
-    X = np.zeros((len(cells), len(designs) + len(seeds)))  # one column a design, one a seed
-    for row, (d, s, _) in enumerate(cells):
-        X[row, designs.index(d)] = X[row, len(designs) + seeds.index(s)] = 1
-    y = np.array([y for _, _, y in cells])
-    fit, _, rank, _ = np.linalg.lstsq(X, y, rcond=None)
-    df = len(cells) - int(rank)
-    return Spread(math.sqrt(2 * float(((y - X @ fit) ** 2).sum()) / df), df) if df else None
+    return Pool(scores).told()[1]
 
 
-def tame(scores: Scores) -> dict[str, Mapping[int, float]]:
-    """Without designs far more restless than the others: their noise is their own, and would hide everybody's gain."""
-    spreads = {d: spread.sd for d, s in scores.items() if (spread := pooled({d: s})) is not None}
-    if len(spreads) < 3:
-        return dict(scores)
-    limit = WILD * median(spreads.values())
-    return {d: s for d, s in scores.items() if spreads.get(d, 0.0) <= limit}
+class Pool:
+    """Sums of squares of each design with two seeds or more: one with a single seed says nothing of noise.
+
+    The designs' own levels are taken out first (the theorem of Frisch, Waugh and Lovell), so that only the seeds' effects are left to fit: with y and the
+    seeds' indicators Z centred within each design d, A = Σ ZᵀZ, b = Σ Zᵀy, the residual is Σ yᵀy − bᵀA⁺b with Σ(n_d − 1) − rank A degrees of freedom.
+    """
+
+    def __init__(self, scores: Scores) -> None:
+        import numpy as np
+
+        several = {d: s for d, s in scores.items() if len(s) > 1}
+        seeds = {seed: i for i, seed in enumerate(sorted({seed for s in several.values() for seed in s}))}
+        self.place = {d: i for i, d in enumerate(several)}
+        self.df = np.array([len(s) - 1 for s in several.values()], dtype=float)      # (designs,)
+        self.squares = np.zeros(len(several))                                        # (designs,)
+        self.A = np.zeros((len(several), len(seeds), len(seeds)))
+        self.b = np.zeros((len(several), len(seeds)))
+        for i, by_seed in enumerate(several.values()):
+            y = np.array(list(by_seed.values()))
+            y = y - y.mean()
+            at = [seeds[seed] for seed in by_seed]
+            self.squares[i] = y @ y
+            self.A[i][np.ix_(at, at)] = np.eye(len(at)) - 1 / len(at)
+            self.b[i, at] = y
+
+    def told(self, without: str | None = None, tame: bool = False) -> tuple[Spread | None, Spread | None, int]:
+        """(of one score, of a difference on the same seed, verifications that tell it). `tame`: without designs far more restless than the others, whose noise
+        is their own, and would hide everybody's gain."""
+        import numpy as np
+
+        kept = np.ones(len(self.df), dtype=bool)
+        if without is not None and without in self.place:
+            kept[self.place[without]] = False
+        if tame and kept.sum() > 2:
+            spreads = np.sqrt(self.squares / self.df)
+            kept &= spreads <= WILD * np.median(spreads[kept])
+        df, squares = float(self.df[kept].sum()), float(self.squares[kept].sum())
+        if not df:
+            return None, None, 0
+        A, b = self.A[kept].sum(0), self.b[kept].sum(0)
+        effects, _, rank, _ = np.linalg.lstsq(A, b, rcond=1e-10)
+        left, free = max(0.0, squares - float(b @ effects)), df - int(rank)
+        return Spread(math.sqrt(squares / df), df), Spread(math.sqrt(2 * left / free), free) if free else None, int(df + kept.sum())
 
 
 # ------------------------------------------------------------------------------------------------------ the file

@@ -35,7 +35,7 @@ class Wish:
 
     @property
     def kept_tags(self) -> tuple[str, ...]:
-        return tuple(tag for tag, on in self.tags.items() if on)
+        return tuple(tag for tag, on in self.tags.items() if on) if self.tags else ()
 
 
 NOTHING = Wish()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from core.statistics import accuracy
+from core.statistics import accuracy, ladder
 from core.statistics.ladder import Point, correlation, crossing, curve
 from core.statistics.stopping import hopeless
 from core.types import CurvePoint
@@ -78,6 +78,19 @@ def test_rank_correlations_are_scipys_and_say_when_there_are_too_few():
     few = correlation("nano", "micro", {"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 2.0})
     assert (few.n, few.spearman, few.kendall_interval) == (2, None, None)
     assert correlation("a", "b", dict.fromkeys("xyz", 1.0), dict.fromkeys("xyz", 2.0)).spearman is None
+
+
+def test_with_many_designs_the_formula_gives_the_interval_of_the_bootstrap(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(6)
+    x = rng.normal(0, 1, 260)
+    below, above = ({str(i): float(v) for i, v in enumerate(values)} for values in (x, x + rng.normal(0, 1, 260)))
+    formula = ladder.correlation("a", "b", below, above)
+    monkeypatch.setattr(ladder, "MANY", 1000)
+    drawn = ladder.correlation("a", "b", below, above)
+    assert formula.spearman == pytest.approx(drawn.spearman, abs=1e-12)
+    assert formula.kendall == pytest.approx(drawn.kendall, abs=1e-12)
+    assert formula.spearman_interval == pytest.approx(drawn.spearman_interval, abs=0.03)
+    assert formula.kendall_interval == pytest.approx(drawn.kendall_interval, abs=0.03)
 
 
 def test_ties_share_their_rank_as_scipy_says():

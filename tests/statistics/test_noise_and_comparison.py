@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError
-from core.statistics.noise import LENT, Noise, Prior, Spread, load_priors, noise, pooled, prior_entry, residual, tame, write_prior
+from core.statistics.noise import LENT, Around, Noise, Pool, Prior, Spread, load_priors, noise, pooled, prior_entry, residual, write_prior
 from core.statistics.paired import MOST_SEEDS, Verdict, compare
 from core.types import Documents
 
@@ -66,8 +66,25 @@ def test_a_restless_design_does_not_hide_the_others_gains():
     rng = np.random.default_rng(4)
     scores = drawn(rng, 4, 4)
     scores["wild"] = {s: float(2 + rng.normal(0, 0.5)) for s in range(4)}
-    assert "wild" not in tame(scores)
-    assert pooled(tame(scores)).sd < 0.05 < pooled(scores).sd
+    calm, _, n = Pool(scores).told(tame=True)
+    assert n == 16
+    assert calm.sd < 0.05 < pooled(scores).sd
+
+
+def test_the_residual_is_that_of_least_squares_and_each_design_meets_the_noise_of_the_others():
+    rng = np.random.default_rng(5)
+    scores = drawn(rng, 5, 4)
+    del scores["d1"][0], scores["d2"][3]
+    scores["single"] = {2: 2.5}
+    cells = [(d, s, y) for d, seeds in scores.items() for s, y in seeds.items()]
+    X = np.array([[d == name for name in scores] + [s == seed for seed in range(4)] for d, s, _ in cells], dtype=float)
+    y = np.array([y for _, _, y in cells])
+    fit, _, rank, _ = np.linalg.lstsq(X, y, rcond=None)
+    assert residual(scores).sd == pytest.approx((2 * ((y - X @ fit) ** 2).sum() / (len(y) - rank)) ** 0.5, rel=1e-9)
+    assert residual(scores).df == len(y) - rank
+    around = Around("nano", scores, {}, ["nano"], "text")
+    for name in scores:
+        assert around.without(name) == noise("nano", {d: s for d, s in scores.items() if d != name}, {}, ["nano"], "text")
 
 
 def test_the_prior_weighs_less_elsewhere_and_is_borrowed_where_a_scale_has_none():
