@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,7 +28,7 @@ BUDGET = "design=48,xs=72,s=32,m=12"
 COMPARED = tuple(name for name in SELECTORS if name != "person")
 
 
-def main(about: str) -> int:
+def main(about: str, argv: Sequence[str] | None = None) -> int:
     """The command line; its exit code."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--table", default="main")
@@ -40,7 +40,7 @@ def main(about: str) -> int:
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 1) - 1))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--plot", type=Path)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     try:
         return compare(args)
     except ModelDiscoveryError as error:
