@@ -79,6 +79,9 @@ def run(args: argparse.Namespace) -> Answer:
     desk.run_settings(args.run_id)
     if args.action == "report":
         return _report(desk, args)
+    if args.action == "measures":
+        found = desk.measures(args.run_id)
+        return found, text.table(("measure", f"of {args.run_id}"), found.lines), 0
     acts: dict[str, Callable[[], object]] = {
         "show": lambda: None, "pause": lambda: desk.pause_run(args.run_id), "stop": lambda: desk.stop_run(args.run_id),
         "resume": lambda: desk.resume_run(args.run_id), "step": lambda: desk.step_run(args.run_id), "gate": lambda: _gate(desk, args),

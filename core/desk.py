@@ -13,6 +13,7 @@ from functools import cached_property
 
 from core.agents.edits import how_edited
 from core.asked import implied_mode, within, words
+from core.budgets import DesignBudget, Ends
 from core.calibration import Record as Record
 from core.config import Config
 from core.deciding import Deciding
@@ -32,6 +33,7 @@ from core.kin import Kin, brought
 from core.llm.purse import bury_lost
 from core.llm.scrub import Scrubber
 from core.machine import this_machine
+from core.measures import AtScale, Measures
 from core.own import add_own, known_units, twin
 from core.planning import Planning
 from core.reading import Reading
@@ -78,7 +80,7 @@ from core.verification.probes.suites import Suite, get_suite, load_suites
 from core.verification.training.shelf import Shelved as Shelved
 from core.verification.training.shelf import corpus_name, shelf
 
-__all__ = ["Desk", "Gated", "Rule", "RunState", "RunView", "Stall"]      # what the verbs hand over, for pages
+__all__ = ["AtScale", "DesignBudget", "Desk", "Ends", "Gated", "Measures", "Record", "Rule", "RunState", "RunView", "Stall"]      # what the verbs hand over, for pages
 
 # What a new data directory may spend before anybody sets a budget: an afternoon on a laptop.
 LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says so

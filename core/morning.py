@@ -9,6 +9,7 @@ from datetime import datetime
 from core.errors import UsageError
 from core.evidence import REFERENCE, Comparison
 from core.gates import Gated
+from core.measures import Measures
 from core.run_view import Progress, RunView, Stall
 from core.store import Store
 from core.types import Decision, Design, Json, Status, Verb, Verification
@@ -31,6 +32,7 @@ class Morning:
     waiting: tuple[Gated, ...]
     stalls: tuple[Stall, ...]
     progress: Progress
+    measures: Measures
 
     @property
     def headline(self) -> str:
@@ -62,6 +64,7 @@ class Morning:
              for v in self.verified[-MOST:] if v.metrics]) or "None."]
         parts += ["## Spent", _table(("budget", "spent", "granted"), [(name, f"{used:,.6g}", f"{granted:,.6g}") for name, used, granted in self.progress.parts])
                   + f"\n\n{_spent(run)} {_text(self.progress.words.capitalize())}."]
+        parts += ["## How the search went", _table(("measure", "of the whole run"), self.measures.lines)]
         parts += [f"## Refused: {len(self.refused)}", _list([f"{d.design_id} by {d.author}: {d.reason or 'no reason given'}" for d in self.refused[-MOST:]]) or "None."]
         parts += [f"## Failed: {len(self.failed)}", _list([f"{what}: {why}" for what, why in self.failed[-MOST:]]) or "Nothing."]
         waits = [f"{g.words}: {g.why}; {g.cost}" for g in self.waiting] + [f"{x.what}: {x.why}" for x in self.stalls]
@@ -69,7 +72,7 @@ class Morning:
         return "\n\n".join(parts) + "\n"
 
 
-def morning(store: Store, run: RunView, scales: Sequence[str], compare: Callable[[str, str], Comparison], waiting: Sequence[Gated], stalls: Sequence[Stall],
+def morning(store: Store, run: RunView, measured: Measures, scales: Sequence[str], compare: Callable[[str, str], Comparison], waiting: Sequence[Gated], stalls: Sequence[Stall],
             progress: Progress, since: datetime | None = None) -> Morning:
     """`compare(design, scale)` raises UsageError where the reference was not measured; `scales` cheapest first."""
     sessions = {s.id for s in run.sessions}
@@ -89,7 +92,7 @@ def morning(store: Store, run: RunView, scales: Sequence[str], compare: Callable
         except UsageError:
             bare.append((scale, first.id, first.scores[scale]))
     refused = tuple(d for d in store.decisions.all() if d.verb is Verb.REFUSE and d.design_id in ids and (since is None or d.created_at >= since))
-    return Morning(run, since, made, ended, tuple(best), tuple(bare), refused, tuple(_failures(store, run.id, made, ended)), tuple(waiting), tuple(stalls), progress)
+    return Morning(run, since, made, ended, tuple(best), tuple(bare), refused, tuple(_failures(store, run.id, made, ended)), tuple(waiting), tuple(stalls), progress, measured)
 
 
 def _failures(store: Store, run_id: str, designs: Sequence[Design], ended: Sequence[Verification]) -> list[tuple[str, str]]:

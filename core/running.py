@@ -21,6 +21,7 @@ from core.gates import VERIFY, Gated, Rule, checked_rule, checked_step
 from core.jobs import Queue
 from core.jobs.hands import AGAIN, Held, call, in_hand, run_of, subjects
 from core.machine import devices
+from core.measures import Measures, measures
 from core.morning import Morning, morning
 from core.pacing import pending_choice, still_asked
 from core.run_view import Progress, RunState, RunView, Stall, Why, forecast, stalls, standing, view, whys
@@ -33,6 +34,7 @@ from core.verification.training.shelf import corpus_name
 
 if TYPE_CHECKING:
     from core.agents.spec import AgentSpec
+    from core.calibration import Record
     from core.config import Config
     from core.estimates import Estimate
     from core.evidence import Comparison
@@ -55,6 +57,7 @@ class Running:
         def crew(self, agents: str, designer: str = "", reviewer: str = "") -> Json: ...
         def estimate(self, design_ids: Sequence[str], scale: str) -> Estimate: ...
         def compare(self, design_id: str, scale: str) -> Comparison: ...
+        def calibration(self) -> list[Record]: ...
         def agents(self) -> dict[str, AgentSpec]: ...
         def save_agent(self, name: str, files: Mapping[str, str]) -> AgentSpec: ...
         def _parent(self, design_id: str) -> None: ...
@@ -355,8 +358,14 @@ class Running:
 
     def morning(self, run_id: str, since: datetime | None = None) -> Morning:
         """What it did, of the whole run or since a moment."""
-        return morning(self.store, self.run(run_id), list(self.scales), lambda design, scale: self.compare(design, scale), self.gated(run_id), self.stalls(run_id),
+        return morning(self.store, self.run(run_id), self.measures(run_id), list(self.scales), lambda design, scale: self.compare(design, scale), self.gated(run_id), self.stalls(run_id),
                        self.forecast(run_id), since)
+
+    def measures(self, run_id: str) -> Measures:
+        """How its search went."""
+        self.run_settings(run_id)
+        words = self.store.decisions.by_verb(Verb.PREFER, Verb.RERANK, Verb.APPROVE, Verb.REFUSE)
+        return measures(self.store, run_id, list(self.scales), self.calibration(), words, self.store.calls.spent(run=run_id))
 
     def wishes(self) -> list[str]:
         """What a person wants of branches: it binds every selector."""

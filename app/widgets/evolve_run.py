@@ -8,9 +8,11 @@ import streamlit as st
 
 from app import shell
 from app.widgets.evolve_gates import draw_gates, draw_waiting
+from app.widgets.evolve_measures import draw_measures
 from app.widgets.evolve_stalls import draw_stalls
 from app.widgets.evolve_why import draw_instead, draw_why, draw_wishes
-from core.desk import Desk, RunState, RunView
+from core.desk import Desk, Ends, RunState, RunView
+from core.types import Act
 
 BADGES = {RunState.QUEUED: ("blue", "schedule"), RunState.RUNNING: ("green", "play_circle"), RunState.PAUSING: ("orange", "pause_circle"),
           RunState.PAUSED: ("orange", "pause_circle"), RunState.WAITING: ("orange", "front_hand"), RunState.DONE: ("gray", "check_circle"),
@@ -39,6 +41,7 @@ def draw_run(desk: Desk, run_id: str) -> None:
         _draw_budgets(desk, run)
         draw_gates(desk, run_id)
         _draw_guidance(desk, run)
+    shell.live(lambda: _draw_search(desk, run_id), run.live, 5 * EVERY_S)
     if st.toggle("The report: what it brought", run.state is RunState.DONE, key=f"report-{run_id}", help="what was made, the best against the reference, what it spent, refused, failed, and what waits"):
         _draw_report(desk, run_id)
 
@@ -57,6 +60,11 @@ def _draw_now(desk: Desk, run_id: str) -> bool:
     told = desk.forecast(run_id)
     st.caption(shell.plain(f"{told.acts} act{'' if told.acts == 1 else 's'} done in {shell.took(run.worked)}; {told.words}."))
     return run.live
+
+
+def _draw_search(desk: Desk, run_id: str) -> bool:
+    draw_measures(desk, run_id)
+    return desk.run(run_id).live
 
 
 def _draw_thoughts(desk: Desk, run_id: str) -> bool:
@@ -104,6 +112,7 @@ def _draw_spent(desk: Desk, run_id: str) -> bool:
 
 
 def _draw_budgets(desk: Desk, run: RunView) -> None:
+    _draw_ends(desk, run)
     with st.popover("Raise or lower", icon=":material/account_balance_wallet:"):
         names = ["design", *desk.scales, "money", "tokens"]
         name = st.selectbox("Budget", names, format_func=lambda n: UNITS.get(n, f"verifications at {n}"), key=f"raise-{run.id}")
@@ -113,6 +122,16 @@ def _draw_budgets(desk: Desk, run: RunView) -> None:
                                 format="%.2f" if name == "money" else "%.0f", help=f"{now.spent:g} are spent" if now else "this run has none of it yet")
         if st.button("Set", key=f"set-budget-{run.id}", type="primary") and shell.act(lambda: desk.set_budget(f"{run.id}/{name}", total), "from now on"):
             st.rerun()
+
+
+def _draw_ends(desk: Desk, run: RunView) -> None:
+    """How much goes on at once, and where it ends before its budgets do."""
+    most, ends = desk.at_once(run.settings), desk.ends(run.id)
+    st.caption(shell.plain(f"At once, where there are workers: {most[Act.DESIGN]} session{'' if most[Act.DESIGN] == 1 else 's'}, {most[Act.VERIFY]} training{'' if most[Act.VERIFY] == 1 else 's'}."
+                           + (f" It ends when {ends.words}." if ends.words else "")))
+    if ends.words and st.button("Do not end there", key=f"no-end-{run.id}", type="tertiary", icon=":material/all_inclusive:") and shell.act(
+            lambda: desk.set_ends(run.id, Ends()), "it goes on until its budgets are spent"):
+        st.rerun()
 
 
 def _draw_guidance(desk: Desk, run: RunView) -> None:

@@ -6,11 +6,14 @@ import streamlit as st
 
 from app import shell
 from app.widgets.evolve_gates import choose_rule
-from core.desk import Desk, Rule
-from core.types import MONEY, TOKENS
+from core.desk import DesignBudget, Desk, Ends, Rule
+from core.types import MONEY, TOKENS, Act
 
 TEAMS = {"default": "default: language models", "builtin": "builtin: programs with fixed rules"}
-SELECTORS = {"greedy": "greedy: parents that scored well", "random": "random: any parent, as a control"}
+SELECTORS = {
+    "bayes": "bayes: learns from each verification where to look", "quadrant": "quadrant: good or poor, sure or unsure", "halving": "halving: the best third of each scale climbs",
+    "islands": "islands: the best of each kind breeds", "greedy": "greedy: parents that scored well", "best_of_n": "best_of_n: no evolution, all from scratch",
+    "random": "random: any parent, as a control", "person": "person: only what you pick"}
 FIRST = {"nano": 4, "micro": 1}      # verifications of a first run: minutes on a laptop
 
 
@@ -18,7 +21,7 @@ def draw_start(desk: Desk) -> None:
     st.subheader("New run", anchor=False)
     team, asks = _team(desk)
     st.markdown("**It may spend**")
-    sessions, verify = _budgets(desk)
+    sessions, verify = _budgets(desk, asks)
     money = tokens = None
     if asks:
         one, two = st.columns(2)
@@ -33,16 +36,18 @@ def draw_start(desk: Desk) -> None:
         implement = int(two.number_input("of which implemented", 0, proposals, 1, key="run-ni"))
         selector = one.selectbox("Selector", list(SELECTORS), format_func=lambda n: SELECTORS[n], key="run-selector")
         seed = int(two.number_input("Seed", 0, 2**31 - 1, 0, key="run-seed"))
+        ends, shares, at_once = _further(desk, list(verify), asks)
         corpus = st.selectbox("Corpus", ["python_docs", *(c.name for c in desk.corpora() if not c.problem and c.name != "python_docs")], key="run-corpus", accept_new_options=True)
     seconds = sum(desk.estimate(["gpt2"], scale).seconds * n for scale, n in verify.items() if n)
-    told = f"{sessions} session{'' if sessions == 1 else 's'} of {proposals} proposals, {sum(verify.values())} verifications: about {shell.took(seconds)} of training"
+    made_of = "sessions until the money or the tokens are spent" if sessions is None else f"{sessions} session{'' if sessions == 1 else 's'}"
+    told = f"{made_of}, {proposals} proposals each, {sum(verify.values())} verifications: about {shell.took(seconds)} of training"
     with st.container(horizontal=True, vertical_alignment="center"):
-        start = st.button("Start", type="primary", icon=":material/play_arrow:", key="run-start", disabled=not (sessions or sum(verify.values())))
+        start = st.button("Start", type="primary", icon=":material/play_arrow:", key="run-start", disabled=not (sessions or sum(verify.values()) or money or tokens))
         st.caption(told + (f", {_left(desk)} left for language models." if asks else ", no calls to language models."), width="stretch")
     if start:
         made: list[str] = []
-        if shell.act(lambda: made.append(desk.evolve(sessions, verify, seed, "auto", proposals, implement, None if corpus == "python_docs" else corpus, selector, words, team,
-                                                     money, tokens, rules).subject)):
+        if shell.act(lambda: made.append(desk.evolve(DesignBudget(sessions), verify, seed, "auto", proposals, implement, None if corpus == "python_docs" else corpus, selector, words, team,
+                                                     money, tokens, rules, ends, shares, at_once).subject)):
             shell.go("evolve", run=made[0])
 
 
@@ -58,17 +63,48 @@ def _team(desk: Desk) -> tuple[str, bool]:
     return name, any(reach.models for reach in reached.values())
 
 
-def _budgets(desk: Desk) -> tuple[int, dict[str, int]]:
+def _budgets(desk: Desk, asks: bool) -> tuple[int | None, dict[str, int]]:
+    """Sessions, None where money or tokens alone limit them; and verifications a scale."""
     names = list(desk.scales)
-    shown = [name for name in FIRST if name in names] or names[:1]
-    columns = st.columns(1 + len(shown))
-    sessions = int(columns[0].number_input("Design sessions", 0, 100_000, 3, key="run-sessions"))
-    verify = {name: int(column.number_input(f"Verifications at {name}", 0, 100_000, FIRST.get(name, 1), key=f"run-verify-{name}"))
-              for name, column in zip(shown, columns[1:], strict=True)}
-    further = st.multiselect("Further scales", [n for n in names if n not in shown], key="run-further", placeholder="only these")
-    for name, column in zip(further, st.columns(max(1, len(further))), strict=False):
-        verify[name] = int(column.number_input(f"Verifications at {name}", 1, 100_000, 1, key=f"run-verify-{name}"))
+    further: list[str] = st.session_state.get("run-further", [])
+    scales = [name for name in names if name in FIRST or name in further] or names[:1]
+    columns = st.columns(1 + min(2, len(scales)))
+    given = columns[0].number_input("Design sessions", 0, 100_000, 3, key="run-sessions", placeholder="as the money goes" if asks else None,
+                                    help="empty: as many as the money or the tokens pay for" if asks else None)
+    sessions = None if given is None and asks else int(given or 0)
+    suggested = desk.suggested(8 if sessions is None else sessions, st.session_state.get("run-ni", 1), scales)
+    verify: dict[str, int] = {}
+    for i, name in enumerate(scales):
+        if i >= 2 and (i - 2) % 3 == 0:
+            columns = st.columns(3)
+        column = columns[1 + i] if i < 2 else columns[(i - 2) % 3]
+        verify[name] = int(column.number_input(f"Verifications at {name}", 0, 100_000, FIRST.get(name, 1), key=f"run-verify-{name}"))
+    st.multiselect("Further scales", [n for n in names if n not in FIRST], key="run-further", placeholder="only these")
+    if suggested != verify:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            told = ", ".join(f"{n} at {name}" for name, n in suggested.items())
+            st.button("Take the ladder", key="run-ladder", type="tertiary", icon=":material/filter_list:", on_click=_take, args=(suggested,),
+                      help="each design at the cheapest scale, one in four at each next one, twice and beside the reference")
+            st.caption(f"that fits these sessions: {told}", width="stretch")
     return sessions, {name: verify[name] for name in names if verify.get(name)}
+
+
+def _take(ladder: dict[str, int]) -> None:
+    for name, n in ladder.items():
+        st.session_state[f"run-verify-{name}"] = n
+
+
+def _further(desk: Desk, scales: list[str], asks: bool) -> tuple[Ends, dict[str, float], dict[Act, int]]:
+    """Where it ends before its budgets do, which rungs grow with the one below, and how much goes on at once."""
+    one, two = st.columns(2)
+    target = one.selectbox("It ends when the reference is beaten at", ["", *scales], format_func=lambda n: n or "no matter", key="run-target")
+    gain = two.number_input("by bits per byte", 0.0, 10.0, 0.02, step=0.01, format="%.3f", key="run-gain", disabled=not target)
+    patience = int(one.number_input("or so many verifications brought nothing better", 0, 100_000, 0, key="run-patience", help="0: however many"))
+    grows = two.multiselect("Scales that grow by a quarter of the one below", scales[1:], key="run-grows", placeholder="none", help="for each four verifications there, one more here")
+    usual = desk.at_once({"asks": asks})
+    designs = int(one.number_input("Sessions at once", 1, 32, usual[Act.DESIGN], key=f"run-at-once-{asks}", help="where there are so many workers"))
+    trainings = int(two.number_input("Trainings at once", 1, 32, usual[Act.VERIFY], key="run-trainings", help="one a device: two on one processor slow each other down"))
+    return Ends(target or "", gain if target else 0.0, patience), dict.fromkeys(grows, 0.25), {Act.DESIGN: designs, Act.VERIFY: trainings}
 
 
 def _gates(scales: list[str]) -> dict[str, Rule]:

@@ -15,7 +15,7 @@ from core.selection.base import Parts, Rung
 from core.selection.likeness import KINDS, Likeness
 from core.selection.reading import failed, reference_of, seeds
 from core.selection.surrogate import MOST, MOST_FIT, Places, Points, Posterior, Space, fitted
-from core.statistics.noise import Spread, pooled, tame
+from core.statistics.noise import Pool, Spread
 
 UNKNOWN = 0.05       # bits per byte that designs lie apart where fewer than three were measured: about what references do at nano
 REACHES = 3.0        # robust standard deviations above the median: a worse score says no more than that
@@ -38,7 +38,7 @@ class Belief:
     def _noise(self, scale: str) -> Spread:
         """Of one score over seeds: what the rung is known to have, and what designs measured here show."""
         rung = self.ladder[scale]
-        return Spread(rung.noise, rung.noise_df).updated(pooled(tame({n: dict(enumerate(y)) for n, y in self.scores[scale].items()})))
+        return Spread(rung.noise, rung.noise_df).updated(Pool({n: dict(enumerate(y)) for n, y in self.scores[scale].items()}).told(tame=True)[0])
 
     def _points(self, limits: Sequence[float]) -> tuple[Points, np.ndarray]:
         """(points with centred scores, what was taken off at each scale). A failed training counts as a score at the limit."""

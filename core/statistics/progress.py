@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -88,37 +88,10 @@ def diversity(facts: Mapping[str, frozenset], most: int = 400) -> float | None:
     return fmean(pairs) if pairs else None
 
 
-def ranks(values: Sequence[float]) -> list[float]:
-    """1 for the smallest; ties share the mean of their places."""
-    order = sorted(range(len(values)), key=lambda i: values[i])
-    found = [0.0] * len(values)
-    at = 0
-    while at < len(order):
-        end = at
-        while end + 1 < len(order) and values[order[end + 1]] == values[order[at]]:
-            end += 1
-        for i in order[at : end + 1]:
-            found[i] = (at + end) / 2 + 1
-        at = end + 1
-    return found
-
-
-def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """Spearman's: Pearson's of the ranks. None for fewer than three pairs, or where one side is all alike."""
-    if len(a) != len(b) or len(a) < 3:
-        return None
-    x, y = ranks(a), ranks(b)
-    mx, my = fmean(x), fmean(y)
-    sx, sy = math.sqrt(sum((v - mx) ** 2 for v in x)), math.sqrt(sum((v - my) ** 2 for v in y))
-    return sum((v - mx) * (w - my) for v, w in zip(x, y, strict=True)) / (sx * sy) if sx and sy else None
-
-
-def between(points: Sequence[Point], low: str, high: str) -> tuple[int, float | None]:
-    """(designs measured at both scales, rank correlation of their means)."""
-    scores: dict[tuple[str, str], list[float]] = {}
+def means(points: Sequence[Point], scale: str) -> dict[str, float]:
+    """Design → mean over its seeds at the scale."""
+    scores: dict[str, list[float]] = {}
     for point in points:
-        if point.score is not None:
-            scores.setdefault((point.scale, point.design), []).append(point.score)
-    both = [d for s, d in scores if s == low and (high, d) in scores]
-    mean: Callable[[str, str], float] = lambda scale, design: fmean(scores[scale, design])  # noqa: E731
-    return len(both), rank_correlation([mean(low, d) for d in both], [mean(high, d) for d in both])
+        if point.scale == scale and point.score is not None:
+            scores.setdefault(point.design, []).append(point.score)
+    return {design: fmean(own) for design, own in scores.items()}
