@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 
+from core import citing
 from core.agents.edits import how_edited
 from core.asked import implied_mode, within, words
 from core.budgets import DesignBudget, Ends
@@ -190,6 +191,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, R
         kept = tuple(u for u in declared if units and u.name in {node.unit for _, node in units.walk()})
         with self.store.together():
             made = self.store.proposals.add(design_id, self.author, True, words(title, "a proposal needs a title"), body, units, kept)
+            citing.record(self.paper_library, made, ())
             how = how_edited(newest, made) if newest else ""
             twin = Kin(self.store).copy_of(design_id, design.parents, units, made.body, kept)
             if how or twin:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import stdev
 
+from core import citing
 from core.agents.base import Back, Brief, Coder, Designer, Draft, Measured, Parent, Reviewer, Sibling, Task, Written
 from core.agents.dialog import Dialog
 from core.agents.librarian import Librarian
@@ -19,6 +20,7 @@ from core.gab.structure import renamed
 from core.gab.units import UnitLibrary
 from core.guidance import Lessons
 from core.kin import Brought, Kin, brought
+from core.papers.library import PaperLibrary
 from core.selection.ranking import ranking
 from core.store import Store
 from core.types import (
@@ -58,6 +60,7 @@ class Team:
     toolbox: Callable[[str], Toolbox]                                    # by the name of the scale at which it checks
     noise: Callable[[str], float]                                        # one standard deviation of a difference at a scale
     library: UnitLibrary
+    papers: PaperLibrary
 
 
 class Proposing:
@@ -170,7 +173,16 @@ class Proposing:
 
     def _add(self, session: Session, design_id: str, draft: Draft, key: str) -> Proposal:
         self.store.guidance.heeded(draft.heeded, key)
-        return self.store.proposals.add(design_id, session.designer, False, draft.title, draft.body, draft.units, draft.new_units)
+        made = self.store.proposals.add(design_id, session.designer, False, draft.title, draft.body, draft.units, draft.new_units)
+        self._note_papers(session, made)
+        return made
+
+    def _note_papers(self, session: Session, proposal: Proposal) -> None:
+        """What its author read and cites; the dialog tells of citations that nothing stands behind."""
+        found = citing.record(self.team.papers, proposal, self._events(f"session:{session.id}"))
+        if lost := citing.unfounded(found):
+            self.store.events.append(f"design:{proposal.design_id}", "unfounded", proposal.author, {"proposal": proposal.id, "citations": [{"told": c.told, "why": c.trouble} for c in lost]})
+            self._say(self.dialog(session), f"{session.id}/{proposal.design_id}/unfounded{proposal.revision}", proposal.design_id, citing.told(lost))
 
     def _with_papers(self, session: Session, brief: Brief, setting: Setting) -> Brief:
         """The librarian is asked once a session; later its answer is the stored one."""

@@ -9,8 +9,10 @@ from pathlib import Path
 from core.agents.coder import failures
 from core.agents.drafts import TEXT, object_of
 from core.agents.similarity import words
+from core.citing import PaperTools
 from core.errors import ModelDiscoveryError
 from core.llm.base import Tool
+from core.papers.library import PaperLibrary
 from core.store import Store
 from core.types import CheckReport, Costs, Design, Json
 
@@ -19,12 +21,16 @@ FOUND = 8            # designs or papers in one answer
 
 ID = {"id": {**TEXT, "description": "a design's id"}}
 QUERY = {"query": {**TEXT, "description": "a few words"}}
+PAPER = {"id": {**TEXT, "description": "a paper's id, as search_papers gives it, or its arXiv id"}}
 CODE = {"code": {**TEXT, "description": "a whole gab.py"}}
 TOOLS = (
     Tool("search_designs", "Designs of the tree whose title, summary or proposal has these words, with status and scores.", object_of(QUERY)),
     Tool("read_design", "One design: proposal, tree of units, code, reviews, scores.", object_of(ID)),
     Tool("scores", "The best designs measured at a scale, in held-out bits per byte (lower is better), the references among them.", object_of({"scale": TEXT})),
-    Tool("search_papers", "The papers behind the library's designs and units that have these words.", object_of(QUERY)),
+    Tool("search_papers", "Papers of the library that have these words, best first, with their ids and passages that fit.", object_of(QUERY)),
+    Tool("read_paper", "Read a paper: what is known of it, and its text from a passage on.", object_of({**PAPER, "passage": {**TEXT, "description": "the number of the passage to begin at; 1 for the beginning"}})),
+    Tool("cite", "Make sure that a citation is real, and get how it is written.",
+         object_of({**PAPER, "passage": {**TEXT, "description": "the number of the passage that says so; 0 for the paper as a whole"}, "claim": {**TEXT, "description": "what it is cited for"}})),
     Tool("check_code", "Check a gab.py in the sandbox: does it build, run, learn, and is it causal?", object_of(CODE)),
     Tool("shape_trace", "One forward pass of a gab.py, module by module, with shapes.", object_of(CODE)),
     Tool("count_costs", "Count the parameters, FLOPs and memory of a gab.py at this session's scale.", object_of(CODE)),
@@ -39,7 +45,7 @@ class Tools:
     def __init__(self, store: Store, library_dir: Path, scales: Sequence[str], check: Callable[[str], CheckReport], trace: Callable[[str], Json], costs: Callable[[str], dict[str, Costs]],
                  count: Callable[[str], tuple[str, Costs]]) -> None:
         self._store = store
-        self._library = library_dir
+        self._papers = PaperTools(PaperLibrary(store, library_dir))
         self._scales = tuple(scales)
         self._check, self._trace, self._counted, self._count = check, trace, costs, count
 
@@ -83,11 +89,13 @@ class Tools:
         return "\n".join(f"{d.scores[scale]:.4f} ({d.n_seeds.get(scale, 1)} seeds) {d.id}: {d.title}" for d in measured[: 3 * FOUND]) or f"nothing was measured at {scale} yet"
 
     def _search_papers(self, query: str) -> str:
-        from core.gab.references import load_references
+        return self._papers.search(query)
 
-        wanted = set(words(query))
-        scored = [(len(wanted & set(words(f"{r.title} {r.authors} {r.summary}"))), f"{r.title}, {r.authors} {r.year} ({r.paper}): {r.summary}") for r in load_references(self._library)]
-        return "\n".join(text for n, text in sorted(scored, key=lambda pair: -pair[0])[:FOUND] if n) or "no paper has these words"
+    def _read_paper(self, id: str, passage: str) -> str:
+        return self._papers.read(id, passage)
+
+    def _cite(self, id: str, passage: str, claim: str) -> str:
+        return self._papers.cite(id, passage, claim)
 
     def _check_code(self, code: str) -> str:
         report = self._check(code)

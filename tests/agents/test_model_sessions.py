@@ -281,7 +281,7 @@ def test_an_agent_that_has_no_calls_left_answers_with_what_it_knows(lab, first):
     found.work()
     assert found.desk.store.sessions.get(session.id).closed_at
     designer = [a.body.get("tool_choice") for a in found.server.log if "You design blocks" in a.system]
-    assert designer[:7] == [*[None] * 6, {"type": "none"} if first == "ant" else "none"]
+    assert designer[:11] == [*[None] * 10, {"type": "none"} if first == "ant" else "none"]
 
 
 def test_a_persons_order_outweighs_the_rankers_and_both_are_kept(lab):
