@@ -27,6 +27,7 @@ STATUS_BADGES = {
 
 CSS = """<style>
 [data-testid="stMainBlockContainer"] {padding: 4.3rem 1.6rem 3rem; max-width: 1700px;}
+[data-testid="stToastContainer"] {top: auto !important; bottom: 1.2rem !important;}
 [data-testid="stMetricValue"] {font-size: 1.35rem;}
 [data-testid="stBaseButton-primary"]:enabled {background: #0072B2; border-color: #0072B2; color: #fff;} [data-testid="stBaseButton-primary"]:hover:enabled {background: #005f96;}
 [data-testid="stCaptionContainer"] {color: inherit !important; opacity: .78;} [data-testid="stCaptionContainer"] a {color: inherit !important; text-decoration: underline;}
@@ -38,7 +39,8 @@ CSS = """<style>
 [class*="st-key-review-"] td:nth-child(-n+2), [class*="st-key-review-"] th {white-space: nowrap;}
 [class*="st-key-pairs-"] thead {display: none;} [class*="st-key-pairs-"] td {border-width: 0 0 1px !important; padding: .25rem .9rem .25rem 0 !important;}
 [class*="st-key-pairs-"] td:first-child {white-space: nowrap; opacity: .7; vertical-align: top;}
-@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 4.1rem 0.7rem 2rem;} h1 {font-size: 1.5rem !important;}}
+@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 4.1rem 0.7rem 2rem;} h1 {font-size: 1.5rem !important;}
+[data-testid^="stBaseButton"] p {white-space: normal !important;}}
 </style>"""
 
 

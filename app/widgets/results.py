@@ -102,7 +102,7 @@ def draw_table(scale: str, table: list[dict], reference: str = REFERENCE) -> Non
     frame = pd.DataFrame(table).drop(columns=["reference", "first", "scale"])
     number = st.column_config.NumberColumn
     most = len(frame) if len(frame) <= ROWS or st.toggle(f"All {len(frame):,}, not only the best {ROWS}", key="results-all") else ROWS
-    picked = st.dataframe(frame[:most].assign(**{"P(better)": 100 * frame["P(better)"].astype(float)}), hide_index=True, on_select="rerun", selection_mode="multi-row", key="results-table",
+    picked = st.dataframe(frame[:most].assign(**{"P(better)": 100 * frame["P(better)"].astype(float)}), hide_index=True, on_select="rerun", selection_mode="multi-row", key="results-table", placeholder="",
                           column_config={
         **{k: number(format="%.4f") for k in ("bits/byte", "±")},
         "report": st.column_config.LinkColumn(display_text="open"),
