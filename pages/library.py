@@ -1,4 +1,4 @@
-"""Library: the reference designs, each with its units, code and costs; and a gab.py of one's own, checked and saved."""
+"""Library: the reference designs, each with its units, code and costs; the papers behind them and others; and a gab.py of one's own, checked and saved."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from app import shell
 from app.widgets.code import draw_code
 from app.widgets.costs import draw_costs
 from app.widgets.own_block import draw_own_block
+from app.widgets.papers_reader import draw_paper, draw_papers_of
+from app.widgets.papers_search import draw_papers
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk
 from core.types import Design, Kind
 
-VIEWS = {"references": "References", "compare": "Side by side", "own": "Add your own"}
+VIEWS = {"references": "References", "papers": "Papers", "compare": "Side by side", "own": "Add your own"}
 REFERENCE = "gpt2"
 SUMMARY = 170        # characters of a summary on a card
 
@@ -27,12 +29,17 @@ def main() -> None:
     if slug := st.query_params.get("design"):
         one(desk, slug)
         return
+    if paper := st.query_params.get("paper"):
+        draw_paper(desk, paper)
+        return
     asked = st.query_params.get("view", "references")
     view = st.segmented_control("View", list(VIEWS), default=asked if asked in VIEWS else "references", format_func=VIEWS.get, label_visibility="collapsed",
                                 key="library-view") or "references"
     st.query_params["view"] = view
     if view == "own":
         draw_own_block(desk)
+    elif view == "papers":
+        draw_papers(desk)
     elif view == "compare":
         compare(desk)
     else:
@@ -84,6 +91,7 @@ def one(desk: Desk, design_id: str) -> None:
         shell.link("verify", "Verify", ":material/science:", designs=design_id)
         seed(design_id, "Seed the tree with this")
     st.markdown(shell.plain(design.summary))
+    draw_papers_of(desk, design_id)
     left, right = st.columns([1, 1.25], gap="medium")
     with left:
         if made and made.units:

@@ -34,14 +34,14 @@ def new_session(desk: Desk) -> None:
     parents = st.multiselect("Parents", list(titles), default=asked, format_func=lambda i: label(titles[i]), key="new-parents",
                              placeholder="none: from scratch")
     implied = Mode.SCRATCH if not parents else Mode.MUTATION if len(parents) == 1 else Mode.CROSSOVER
-    explore = st.toggle("Explore around an idea of mine", key="new-explore", help="the designer stays with what you write below, and starts from the parents where there are any")
+    explore = st.toggle("Explore around an idea of mine", bool(st.query_params.get("instructions")), key="new-explore", help="the designer stays with what you write below, and starts from the parents where there are any")
     mode = Mode.EXPLORE if explore else implied
     st.caption(WORDS[mode])
     team = choose_team(desk)
     one, two = st.columns(2)
     proposals = one.number_input("Proposals (Np)", 1, 16, 3, help="Proposing costs little: make more than you need.")
     implemented = two.number_input("Implement the best (Ni)", 0, int(proposals), 1, help="How many of them get code and a check.")
-    instructions = st.text_area("Your idea" if explore else "Instructions to the designer", height=80, key="new-instructions",
+    instructions = st.text_area("Your idea" if explore else "Instructions to the designer", st.query_params.get("instructions", "")[:4000], height=80, key="new-instructions",
                                 placeholder="for instance: a memory that forgets by how surprised it was" if explore else "for instance: use gla, without post_norm")
     with st.expander("More"):
         gate = st.radio("Before implementing", ["ask", "auto"], format_func={"ask": "wait for me", "auto": "go on alone"}.get, horizontal=True)

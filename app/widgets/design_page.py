@@ -11,6 +11,8 @@ from app.widgets.curves import curve_figure
 from app.widgets.debug_desk import draw_debug_desk
 from app.widgets.design_card import draw_judgement
 from app.widgets.diff import draw_diff
+from app.widgets.papers_cites import citations_of, draw_citations
+from app.widgets.papers_text import linked
 from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk
@@ -104,14 +106,16 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
         st.caption("There is no proposal: the code came first.")
         return
     newest = found.proposals[-1]
+    citations = citations_of(desk, newest)
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
         with st.container(key=f"prose-{newest.id}"):
-            st.markdown(shell.prose(newest.body))
+            st.markdown(shell.prose(linked(newest.body, citations)))
         for review in reversed(found.reviews):
             with st.expander(f"{review.reviewer} rated {review.rating:.1f} of 5", icon=":material/replay:" if review.data.get("stuck") else None):
                 draw_review(review)
     with right:
+        draw_citations(citations)
         if newest.units:
             st.caption("Units")
             draw_unit_diagram(newest.units)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 BASES = {"semantic_scholar": "https://api.semanticscholar.org", "arxiv": "https://export.arxiv.org", "openalex": "https://api.openalex.org", "hub": "https://huggingface.co"}
-TITLES = {"semantic_scholar": "Semantic Scholar", "arxiv": "arXiv", "openalex": "OpenAlex", "hub": "Papers on the Hub"}
 
 
 @dataclass(frozen=True)
