@@ -32,7 +32,7 @@ BUDGETS = (
     ("--target", {"default": "", "metavar": "SCALE=GAIN", "help": "end when a design of its own beats the reference there by so many bits per byte"}),
     ("--patience", {"type": int, "default": 0, "metavar": "K", "help": "end when K verifications in a row brought nothing better"}),
     ("--designs-at-once", {"type": int, "default": 0, "metavar": "N", "help": "sessions at the same time, where there are workers; by itself 1, or 2 where language models are asked"}),
-    ("--verifications-at-once", {"type": int, "default": 0, "metavar": "N", "help": "trainings at the same time; by itself one a GPU, or one on the processor"}))
+    ("--verifications-at-once", {"type": int, "default": 0, "metavar": "N", "help": "trainings at the same time; by itself 1; more where workers have a device each (DEVICE)"}))
 GATES = ("--gates", {"action": "append", "default": [], "metavar": "STEP=RULE", "help": f"where it waits for you; {FORM}"})
 
 

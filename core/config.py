@@ -14,6 +14,7 @@
 | LEASE_S | seconds after which a silent worker has lost its job | 30 |
 | THREADS | processor threads of one training | the cores this process may use |
 | RANKS | GPUs of one training, by torchrun | 1 |
+| WORKERS | workers that `serve` starts: with two, a run designs while it trains | 1 |
 | MY_OPENAI_KEY or OPENAI_API_KEY, ANTHROPIC_API_KEY, TOGETHER_API_KEY, OPENROUTER_API_KEY, HF_KEY, S2_API_KEY, WANDB_API_KEY | keys, all optional | |
 | whatever the providers file names in capitals, `key: GROQ_API_KEY` | keys of its own | |
 """
@@ -75,6 +76,7 @@ class Config:
     checkpoint_s: float = 20.0
     hang_s: float = 600.0
     ranks: int = 1                   # GPUs (or processes) of one training
+    workers: int = 1                 # that serve starts
     keys: Mapping[str, Secret] = field(default_factory=dict)
     key_variables: Mapping[str, str] = field(default_factory=dict)  # which variable each key came from
 
@@ -103,6 +105,7 @@ class Config:
             checkpoint_s=_number(env, "CHECKPOINT_S", float, 20.0),
             hang_s=_number(env, "HANG_S", float, 600.0),
             ranks=_number(env, "RANKS", int, 1),
+            workers=_number(env, "WORKERS", int, 1),
             keys={name: Secret(env[variable].strip()) for name, variable in found.items() if variable},
             key_variables={name: variable for name, variable in found.items() if variable},
         )

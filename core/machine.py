@@ -65,10 +65,3 @@ def this_machine(config: Config) -> Machine:
     if device == "cuda":
         return Machine(f"{gpu()} × {max(1, config.ranks)}", device)
     return Machine(f"{processor()}, {config.threads or cores()} threads", device)
-
-
-def devices(config: Config) -> int:
-    """How many trainings this machine can hold at once, one a device: its GPUs, or its one processor. A training over several GPUs (RANKS) takes so many."""
-    if this_machine(config).device != "cuda":
-        return 1
-    return max(1, len([p for p in Path("/dev").glob("nvidia*") if p.name.removeprefix("nvidia").isdecimal()]) // max(1, config.ranks))

@@ -54,7 +54,7 @@ class Measures:
     idle: int                        # verifications since something better was found
     agreement: Agreement             # over the run's designs
     forecasters: tuple[Record, ...]  # with the forecasts about the run's designs
-    rungs: tuple[RungCorrelation, ...]
+    rungs: tuple[RungCorrelation, ...]   # of the reviewers' ratings with what was measured first, then of each rung with the next
 
     @property
     def cost_words(self) -> str:
@@ -102,7 +102,14 @@ def measures(store: Store, run_id: str, scales: Sequence[str], records: Sequence
     made = {p.design_id: facts(p.units, {u.name: u for u in p.new_units}) for p in store.proposals.all_newest() if p.design_id in ids and p.units}
     return Measures(run_id, _joints(designs, points), at, len({p.design for p in points if p.score is not None}), spent, sum(_seconds(v) for v in rows), diversity(made),
                     since_better(points), agreement(judged, designs, scales), tuple(own),
-                    tuple(correlation(low.scale, high.scale, means(points, low.scale), means(points, high.scale)) for low, high in pairwise(at)))
+                    tuple(_opinions(designs, at, points)) + tuple(correlation(low.scale, high.scale, means(points, low.scale), means(points, high.scale)) for low, high in pairwise(at)))
+
+
+def _opinions(designs: Sequence[Design], at: Sequence[AtScale], points: Sequence[Point]) -> list[RungCorrelation]:
+    """Whether the reviewers' ratings put designs in the order that training does, at the scale where most were measured."""
+    rated = {d.id: -d.rating for d in designs if d.rating is not None}
+    most = max(at, key=lambda one: len(means(points, one.scale)), default=None)
+    return [correlation("ratings", most.scale, rated, means(points, most.scale))] if most and rated else []
 
 
 def _joints(designs: Sequence[Design], points: Sequence[Point]) -> tuple[Joint, ...]:

@@ -45,7 +45,7 @@ def serve(config: Config, host: str, port: int, check: bool) -> tuple[Json, str,
     children = [app]
     try:
         desk = BuildSystem(config).open()
-        children.append(_start("worker", [sys.executable, "-m", "core", "worker"], config))
+        children += [_start_worker(k, config) for k in range(max(1, config.workers))]
         url = f"http://{host}:{port}"
         _await_health(url, app, desk, wait_for_worker=check)
         took = time.monotonic() - started
@@ -134,7 +134,11 @@ def _watch(children: list[Child], config: Config) -> None:
                 return
             restarts += 1
             print(f"the worker ended with code {child.process.returncode}; starting it again ({restarts} of {RESTARTS})", flush=True)
-            children[i] = _start("worker", [sys.executable, "-m", "core", "worker"], config)
+            children[i] = _start_worker(i - 1, config)
+
+
+def _start_worker(k: int, config: Config) -> Child:
+    return _start("worker" if k == 0 else f"worker-{k + 1}", [sys.executable, "-m", "core", "worker"], config)
 
 
 def _last_line(log: Path) -> str:
