@@ -17,17 +17,6 @@ SHOWN = 12           # files that could not be read
 
 def draw_bring(desk: Desk) -> None:
     shell.live(lambda: _draw_imports(desk), bool(_imports(desk, live=True)))
-    look, bring = st.tabs(["Look elsewhere", "Bring papers in"])
-    with look:
-        _draw_elsewhere(desk)
-    with bring:
-        _draw_bring(desk)
-
-
-# ---------------------------------------------------------------------------------------------------- bringing in
-
-
-def _draw_bring(desk: Desk) -> None:
     tier = st.segmented_control("Tier", list(TIERS), default="primary", key="papers-bring-tier", help="which searches can be narrowed to; a folder's htmls2, pdfs2 are secondary, htmlsp, pdfsp further") or "primary"
     left, right = st.columns(2, gap="medium")
     with left, st.form("papers-drop", clear_on_submit=True, border=False):
@@ -72,7 +61,7 @@ def _draw_imports(desk: Desk) -> bool:
 # ---------------------------------------------------------------------------------------------------- elsewhere
 
 
-def _draw_elsewhere(desk: Desk) -> None:
+def draw_elsewhere(desk: Desk) -> None:
     states = {s.name: s for s in desk.source_states()}
     st.markdown("  ·  ".join(f"{MARKS[s.state]} {SOURCES[s.name]}" + (f" ({s.state})" if s.state != "ok" else "") for s in states.values()), help="\n\n".join(f"{SOURCES[s.name]}: {shell.plain(s.words)}" for s in states.values() if s.words) or None)
     with st.form("papers-elsewhere", border=False), st.container(horizontal=True, vertical_alignment="bottom"):

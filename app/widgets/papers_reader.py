@@ -12,7 +12,8 @@ from core.store.paper_nouns import Filters, Paper
 from core.types import Kind
 
 PAGE = 8             # passages at a time
-HIT = "<style>[class*='st-key-passage-hit'] {border-left: 3px solid #E69F00; padding-left: .8rem;}</style>"
+HIT = """<style>[class*='st-key-passage-hit'] {border-left: 3px solid #E69F00; padding-left: .8rem;}
+.st-key-paper-side [data-testid='stPageLink'] p {white-space: normal;} .st-key-paper-side [data-testid='stPageLink'] a {height: auto; padding-block: .15rem;}</style>"""
 
 
 def draw_paper(desk: Desk, name: str) -> None:
@@ -31,7 +32,7 @@ def draw_paper(desk: Desk, name: str) -> None:
     left, right = st.columns([1.7, 1], gap="medium")
     with left:
         _draw_text(desk, paper, query)
-    with right:
+    with right, st.container(key="paper-side"):
         _draw_tree(desk, paper)
         _draw_related(desk, paper)
         _draw_uses(opened.citations)

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import shell
-from app.widgets.papers_bring import draw_bring
+from app.widgets.papers_bring import draw_bring, draw_elsewhere
 from app.widgets.papers_text import snippet
 from core.desk import Desk
 from core.store.paper_nouns import Filters, Hit, Paper
@@ -15,6 +15,7 @@ from core.store.paper_nouns import Filters, Hit, Paper
 FIELD = "papers-words"
 SHOWN = 15           # results, or papers of the list, at first
 MORE = 30
+WRAP = "<style>[class*='st-key-papers-hit-'] [data-testid='stPageLink'] p {white-space: normal;} [class*='st-key-papers-hit-'] [data-testid='stPageLink'] a {height: auto; padding-block: .15rem;}</style>"
 TIERS = {"": "Any tier", "index": "Curated index", "primary": "Primary", "secondary": "Secondary", "further": "Further", "online": "Fetched"}
 
 
@@ -24,9 +25,15 @@ def _instant():
 
 
 def draw_papers(desk: Desk) -> None:
+    st.html(WRAP)
     _instant()(data={"field": FIELD}, key="papers-instant", height=1)
-    st.fragment(_search)(desk)
-    draw_bring(desk)
+    here, elsewhere, bring = st.tabs(["In the library", "Look elsewhere", "Bring papers in"])
+    with here:
+        st.fragment(_search)(desk)
+    with elsewhere:
+        draw_elsewhere(desk)
+    with bring:
+        draw_bring(desk)
 
 
 def _search(desk: Desk) -> None:

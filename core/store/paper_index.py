@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from core.store.paper_nouns import MARK, UNMARK
 
-CARD_WEIGHTS = "8.0, 3.0, 4.0, 1.0"      # title, people, gist, body
+CARD_WEIGHTS = "8.0, 3.0, 4.0, 1.0"      # title, people (and tags, units, designs), gist, body
 WORD_WEIGHTS = "2.0, 1.0"                # section, text
 SNIPPET = 28                             # words
 MOST_WORDS = 16                          # of one question
@@ -66,7 +66,7 @@ def write_words(c: Connection, sqlite: bool, rows: Sequence[tuple[int, str, str]
 def cards(c: Connection, sqlite: bool, words: Sequence[str], where: str, values: dict[str, object], limit: int, prefix: bool) -> list[Found]:
     """Any of the words; those with more and rarer ones first."""
     if sqlite:
-        sql = f"""SELECT paper_cards.rowid AS id, snippet(paper_cards, -1, :mark, :unmark, '…', {SNIPPET}) AS snippet FROM paper_cards JOIN papers ON papers.seq = paper_cards.rowid
+        sql = f"""SELECT paper_cards.rowid AS id, snippet(paper_cards, 2, :mark, :unmark, '…', {SNIPPET}) AS snippet FROM paper_cards JOIN papers ON papers.seq = paper_cards.rowid
                   WHERE paper_cards MATCH :query {where} ORDER BY bm25(paper_cards, {CARD_WEIGHTS}) LIMIT :limit"""
         return _found(c, sql, {**values, "query": " OR ".join(_quoted(words, prefix)), "limit": limit, "mark": MARK, "unmark": UNMARK})
     return _postgres(c, "paper_cards", "paper_cards.body", "JOIN papers ON papers.seq = paper_cards.rowid", words, where, values, limit, prefix, " | ")

@@ -12,6 +12,7 @@ from core.types import Json
 
 TIERS = ("index", "primary", "secondary", "further", "online")     # index: the entries that are shipped; online: fetched from another library
 MARK, UNMARK = "\x02", "\x03"                                      # round what was found, in a snippet; no stored text has them
+ET_AL = "et al."                                                     # the last of a list of authors that leaves some out
 LISTS = ("authors", "units", "designs", "tags")
 
 
@@ -63,7 +64,7 @@ class Paper:
 
     @property
     def who(self) -> str:
-        return " and ".join(a) if len(a := self.facts.authors) < 3 else f"{a[0]} et al."
+        return " and ".join(a) if len(a := self.facts.authors) < 3 and ET_AL not in a else f"{a[0]} et al."
 
     @property
     def cite(self) -> str:

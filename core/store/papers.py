@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
 
 from core.errors import NotFound
 from core.store import paper_index
@@ -24,7 +24,7 @@ from core.types import sha256_text
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 LONGEST = {"title": 400, "abstract": 8000, "tldr": 1000, "idea": 1000, "venue": 200, "url": 1000, "pdf": 1000}
-SHORTEST_TITLE = 12      # letters and digits of a title by which papers are taken for one: "introduction" names many
+SHORTEST_TITLE = 16      # letters and digits of a title by which papers are taken for one: "introduction" names many
 
 
 class Papers:
@@ -40,8 +40,8 @@ class Papers:
             self._db.serialise(c, "papers")
             known = self._known(c, facts, slug)
             paper_id = known or self._new(c, facts, slug)
-            for kind, value in {**facts.ids(), **({"slug": slug} if slug else {})}.items():
-                c.execute(self._db.insert(PaperIdRow).values(kind=kind, value=value, paper_id=paper_id).on_conflict_do_nothing(index_elements=["kind", "value"]))
+            if names := [{"kind": kind, "value": value, "paper_id": paper_id} for kind, value in {**facts.ids(), **({"slug": slug} if slug else {})}.items()]:
+                c.execute(self._db.insert(PaperIdRow).on_conflict_do_nothing(index_elements=["kind", "value"]), names)
             data = facts.to_dict()
             told = sha256_text(repr(sorted(data.items())) + tier)
             last = c.execute(select(PaperRecordRow.data_hash).where(PaperRecordRow.paper_id == paper_id, PaperRecordRow.source == source).order_by(PaperRecordRow.id.desc()).limit(1)).scalar()
@@ -58,8 +58,10 @@ class Papers:
             self._db.serialise(c, "papers")
             if c.execute(select(PaperFileRow.hash).where(PaperFileRow.hash == hash)).first():
                 return False
+            there = set(c.execute(select(PassageRow.text).where(PassageRow.paper_id == paper_id)).scalars())      # another file of the paper may say the same
+            passages = [(section, words) for section, text in passages if (words := printable(text)) not in there]
             first = 1 + (c.execute(select(func.max(PassageRow.number)).where(PassageRow.paper_id == paper_id)).scalar() or 0)
-            rows = [{"paper_id": paper_id, "number": first + n, "section": printable(section)[:200], "text": printable(text)} for n, (section, text) in enumerate(passages)]
+            rows = [{"paper_id": paper_id, "number": first + n, "section": printable(section)[:200], "text": text} for n, (section, text) in enumerate(passages)]
             if rows:
                 c.execute(insert(PassageRow), rows)
             stored = c.execute(select(PassageRow.id, PassageRow.section, PassageRow.text).where(PassageRow.paper_id == paper_id, PassageRow.number >= first)).all()
@@ -147,8 +149,11 @@ class Papers:
     # --------------------------------------------------------------------------------------------- inside
 
     def _known(self, c: Connection, facts: Facts, slug: str) -> str | None:
-        for kind, value in {**facts.ids(), **({"slug": slug} if slug else {})}.items():
-            if found := c.execute(select(PaperIdRow.paper_id).where(PaperIdRow.kind == kind, PaperIdRow.value == value)).scalar():
+        named = {**facts.ids(), **({"slug": slug} if slug else {})}
+        if named:
+            rows = c.execute(select(PaperIdRow).where(or_(*(and_(PaperIdRow.kind == kind, PaperIdRow.value == value) for kind, value in named.items())))).all()
+            by_kind = {r.kind: r.paper_id for r in rows}
+            if found := next((by_kind[kind] for kind in named if kind in by_kind), None):
                 return found
         key = title_key(facts.title)
         if len(key) < SHORTEST_TITLE:
@@ -173,9 +178,9 @@ class Papers:
         c.execute(update(PaperRow).where(PaperRow.id == paper_id).values(
             title=facts.title, title_key=title_key(facts.title), year=facts.year, tiers=f" {' '.join(tiers)} ", designs=f" {' '.join(facts.designs)} ", facts=facts.to_dict()))
         seq = c.execute(select(PaperRow.seq).where(PaperRow.id == paper_id)).scalar_one()
-        people = " ".join([*facts.authors, str(facts.year or ""), facts.venue, facts.arxiv])
-        gist = " ".join([facts.idea, facts.tldr, " ".join(facts.tags), " ".join(facts.units).replace("_", " "), " ".join(facts.designs).replace("_", " ")])
-        paper_index.write_card(c, self._db.is_sqlite, seq, facts.title, people, gist, facts.abstract or facts.idea or facts.tldr)
+        people = " ".join([*facts.authors, str(facts.year or ""), facts.venue, facts.arxiv, *facts.tags, *(name.replace("_", " ") for name in (*facts.units, *facts.designs)), *facts.designs])
+        gist = " ".join(filter(None, [facts.idea, facts.tldr])) or facts.abstract[:600]
+        paper_index.write_card(c, self._db.is_sqlite, seq, facts.title, people, gist, facts.abstract)
 
     def _named(self, c: Connection, name: str) -> str:
         if found := self._lookup(c, name):

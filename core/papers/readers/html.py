@@ -26,13 +26,14 @@ def read_html(name: str, data: bytes) -> Read:
     except (etree.LxmlError, ValueError) as error:
         raise PaperError(f"{name} is broken HTML: {' '.join(str(error).split())[:160]}", "download it again") from None
     meta = _meta(page)
-    _readable_maths(page)
+    formulas = _readable_maths(page)
     for waste in page.xpath("//script | //style | //noscript | //nav | //aside | //form | //body/header | //body/footer | //*[contains(@class, 'ltx_bibliography')] | //*[contains(@class, 'ltx_page_footer')]"):
         waste.drop_tree()
     whole = _plain(page)
     body = extract(page, output_format="markdown", include_comments=False, include_tables=True, include_formatting=True, favor_recall=True, with_metadata=False) or ""
     if len(body) < 0.5 * len(whole) or _headings(body) < 0.7 * _headings(whole):      # too short or too odd a page for it to tell text from the rest
         body = whole
+    body = re.sub(r"QFORMULA(\d+)Q", lambda m: formulas[int(m[1])] if int(m[1]) < len(formulas) else m[0], re.sub(r"\\([_*`\[\]<>#~])", r"\1", body))
     title = meta.get("citation_title", [""])[0] or _first(page, "//h1") or _first(page, "//title")
     arxiv = meta.get("citation_arxiv_id", [""])[0] or arxiv_of_name(name)
     read = read_body(name, body, {"title": title}, "html")
@@ -54,16 +55,24 @@ def _bytes(name: str, data: bytes) -> bytes:
     return decoded(name, data).encode("utf-8", "replace")
 
 
-def _readable_maths(page) -> None:
+def _readable_maths(page) -> list[str]:
+    """Formulas, for each of which its number stands in the page, so that nothing in them is taken for markup."""
+    found: list[str] = []
+
+    def become(node, tex: str, display: bool) -> None:
+        found.append(f"$${tex}$$" if display else f"${tex}$")
+        _become(node, f"QFORMULA{len(found) - 1}Q")
+
     for node in page.xpath("//math"):
         notes = node.xpath(f".//annotation[@encoding='{TEX}']")
         tex = (node.get("alttext") or (notes[0].text_content() if notes else "") or node.text_content()).strip()
-        _become(node, f"$${tex}$$" if node.get("display") == "block" else f"${tex}$")
+        become(node, tex, node.get("display") == "block")
     for node in page.xpath("//script[starts-with(@type, 'math/tex')]"):
         tex = (node.text or "").strip()
-        _become(node, f"$${tex}$$" if "display" in node.get("type") else f"${tex}$")
+        become(node, tex, "display" in node.get("type"))
     for node in page.xpath("//*[contains(concat(' ', @class, ' '), ' katex-html ')] | //*[contains(@class, 'MathJax_Preview')]"):
         node.drop_tree()                                  # the same formula drawn by boxes
+    return found
 
 
 def _become(node, text: str) -> None:
