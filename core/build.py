@@ -45,7 +45,7 @@ from core.probing import probed
 from core.proposing import Team
 from core.replay import Replayed, read_export
 from core.selection.base import REFERENCE, Selector
-from core.selection.make import make_selector, rungs_of
+from core.selection.make import DEFAULT, make_selector, rungs_of
 from core.statistics.noise import load_priors
 from core.store import Store
 from core.toolbox import Tools
@@ -88,10 +88,10 @@ class BuildSystem:
         self._asking: Asking | None = None
         wait_politely()
 
-    def __call__(self, request: str, design_budget: int = 2, verify_budget: Mapping[str, int] | None = None, seed: int = 0) -> Discovery:
-        """Run the whole loop here and now, `request` being the designers' instructions."""
+    def __call__(self, request: str, design_budget: int | str = 2, verify_budget: Mapping[str, int] | None = None, seed: int = 0, selector: str = DEFAULT) -> Discovery:
+        """Run the whole loop here and now, `request` being the designers' instructions. `design_budget`: sessions, or "$5", "200k tokens" for a team of language models."""
         desk = self.open()
-        job = desk.evolve(design_budget, dict(verify_budget or {"nano": 2}), seed=seed, instructions=request)
+        job = desk.evolve(design_budget, dict(verify_budget or {"nano": 2}), seed=seed, instructions=request, selector=selector)
         worker = self.worker(desk.store)
         while (done := worker.run_one(only=job.id) or desk.queue.get(job.id)).resting:
             time.sleep(1.0)

@@ -15,7 +15,7 @@ import networkx as nx
 from sqlalchemy import Connection
 
 from core.agents.similarity import Known, nearest
-from core.errors import BudgetExceeded
+from core.errors import BudgetExceeded, ProviderPaused
 from core.estimates import estimate
 from core.gates import IMPLEMENT, PROPOSE, VERIFY
 from core.jobs.hands import Held
@@ -132,7 +132,7 @@ class Pacing(Sharing):
 
     def outcome(self) -> Outcome:
         """How a run ends that has nothing to do: waiting, where something is left that only a person can let go on."""
-        if self.others():
+        if self.others() and not isinstance(self.aside, ProviderPaused):
             return Outcome.DONE      # they end it
         rests = self.run.selector == "person" and not self.over() and any(left >= 1 for left in self.left().values())
         return Outcome.WAITING if self.halted() or self.asked() or self.store.sessions.open(self.run.id) or rests else Outcome.DONE

@@ -114,6 +114,8 @@ def view(store: Store, jobs: Sequence[Job], run_id: str, settings: Json, gated: 
     worked = sum(((j.finished_at or now) - j.started_at).total_seconds() for j in jobs if j.started_at)
     active = standing(jobs)
     state, words = _state(active, pause, gated, sessions, store, workers)
+    if state is RunState.RUNNING and len(notes := [j.note for j in jobs if j.state is JobState.RUNNING and j.note]) > 1:
+        words = "; ".join(reversed(notes))
     return RunView(run_id, state, words, settings, jobs[-1].created_at, worked, active, accounts, store.calls.spent(run=run_id),
                    bool(pause and pause.data.get("step") and not pause.data.get("on")), sessions)
 

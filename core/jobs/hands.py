@@ -79,16 +79,16 @@ class Hands:
 
     def call(self) -> Job | None:
         """One more, where a worker has nothing to do and none of the run's jobs waits for one."""
-        return call(self._queue, self.run_id, self._settings)
+        return call(self._queue, self.run_id, self._settings, self._job.worker)
 
     def _tell(self, kind: str, data: Json) -> None:
         self._store.events.append(f"job:{self._job.id}", kind, self._job.worker, data)
 
 
-def call(queue: Queue, run_id: str, settings: Mapping[str, object]) -> Job | None:
-    """Hand the run to one more worker, where one is idle and none of its jobs waits for a worker yet."""
+def call(queue: Queue, run_id: str, settings: Mapping[str, object], but: str = "") -> Job | None:
+    """Hand the run to one more worker, where one (`but` that of this name) is idle and none of its jobs waits for a worker yet."""
     live = {job.subject: job for job in queue.live_of(subjects(run_id))}
-    if any(job.state is JobState.QUEUED and not job.resting and job.subject != run_id + AGAIN for job in live.values()) or not queue.idle():
+    if any(job.state is JobState.QUEUED and not job.resting and job.subject != run_id + AGAIN for job in live.values()) or all(worker.name == but for worker in queue.idle()):
         return None
     free = next((s for s in subjects(run_id)[2:] if s not in live), None)
     return queue.put(JobKind.EVOLVE, free, {**settings, "line": free, "helps": True}, max_attempts=5) if free else None

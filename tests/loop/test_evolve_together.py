@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,9 +16,10 @@ import pytest
 from fakes import FakeEngine, FakeSystem
 
 from core.budgets import DesignBudget, Ends, affordable, narrowing, parse_design, parse_target, parse_verify
+from core.cli import main
 from core.config import Config
 from core.desk import Desk
-from core.errors import UsageError
+from core.errors import NotFound, UsageError
 from core.jobs import Worker
 from core.types import Act, JobKind, JobState, Status
 
@@ -52,6 +54,7 @@ def ended(threads: list[threading.Thread], stop: threading.Event) -> None:
 # ------------------------------------------------------------------------------------------------ several at once
 
 
+@pytest.mark.slow
 def test_one_worker_designs_while_another_trains(system: FakeSystem, desk: Desk, engine: FakeEngine):
     """A training that takes long holds up no session: it ends only when the sessions are made."""
     plain, made = engine.verify, threading.Event()
@@ -75,8 +78,9 @@ def test_one_worker_designs_while_another_trains(system: FakeSystem, desk: Desk,
     assert max(Counter(engine.verified).values()) == 1
 
 
+@pytest.mark.slow
 def test_many_hands_spend_exactly_what_was_granted_and_measure_nothing_twice(system: FakeSystem, desk: Desk, engine: FakeEngine):
-    run = desk.evolve(6, {"nano": 12, "micro": 2}, seed=0, n_proposals=1, selector="greedy", at_once={Act.DESIGN: 3, Act.VERIFY: 3}).subject
+    run = desk.evolve(4, {"nano": 8, "micro": 2}, seed=0, n_proposals=1, selector="greedy", at_once={Act.DESIGN: 3, Act.VERIFY: 3}).subject
     threads, stop = at_work(system, desk, 5)
     try:
         until(lambda: desk.run(run).state == "done")
@@ -84,13 +88,14 @@ def test_many_hands_spend_exactly_what_was_granted_and_measure_nothing_twice(sys
         ended(threads, stop)
     accounts = desk.run(run).accounts
     assert all(a.reserved == 0 and a.spent <= a.granted for a in accounts.values()), accounts
-    assert accounts["design"].spent == 6 == sum(s.closed_at is not None for s in desk.store.sessions.all())
+    assert accounts["design"].spent == 4 == sum(s.closed_at is not None for s in desk.store.sessions.all())
     assert accounts["nano"].spent + accounts["micro"].spent == len(engine.verified)
     assert max(Counter(engine.verified).values()) == 1
-    assert len({s.id for s in desk.store.sessions.all()}) == 6
+    assert len({s.id for s in desk.store.sessions.all()}) == 4
     assert all(j.state is JobState.DONE for j in desk.queue.all() if j.kind is JobKind.EVOLVE)
 
 
+@pytest.mark.slow
 def test_one_step_is_one_act_however_many_workers_there_are(system: FakeSystem, desk: Desk, engine: FakeEngine):
     run = desk.evolve(3, {"nano": 4}, seed=0, n_proposals=1, at_once={Act.DESIGN: 2, Act.VERIFY: 2}).subject
     desk.pause_run(run)
@@ -118,6 +123,7 @@ def test_a_session_that_waits_for_a_person_holds_up_no_verification(desk: Desk, 
     assert sum(d.status is Status.VERIFIED for d in desk.store.designs.all() if d.session_id) == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_killed_leaves_its_act_to_the_next(config: Config, desk: Desk, system: FakeSystem, engine: FakeEngine):
     """kill -9 in the middle of a session and of a training, each at another moment; what is charged in the end is what was done."""
     run = desk.evolve(2, {"nano": 3}, seed=0, n_proposals=1).subject
@@ -147,7 +153,7 @@ system.worker(system.open().store, "killed").run_one()
         pass
     assert desk.run(run).state == "done"
     assert {name: (a.spent, a.reserved) for name, a in desk.run(run).accounts.items()} == {"design": (2, 0), "nano": (3, 0)}
-    assert [v.seed for v in desk.store.verifications.of(held.design) if v.metrics][0] == held.seed
+    assert next(v.seed for v in desk.store.verifications.of(held.design) if v.metrics) == held.seed
     assert len(engine.verified) == 3
 
 
@@ -186,6 +192,7 @@ for thread in threads:
 """
 
 
+@pytest.mark.slow
 def test_eight_workers_and_five_hundred_jobs_lose_nothing_and_overspend_nothing(desk: Desk, config: Config):
     """Two processes of four workers each on one database, both killed on the way and replaced; the budget pays for 480 of the 500."""
     desk.store.ledger.set("nano", 480, "ann")
@@ -271,13 +278,13 @@ def test_a_rung_grows_with_the_one_below(desk: Desk, work):
 
 
 def test_a_run_that_brings_nothing_better_stops_says_so_and_goes_on_when_told(desk: Desk, work, engine: FakeEngine):
-    run = desk.evolve(8, {"nano": 20}, seed=0, n_proposals=1, selector="random", ends=Ends(patience=3)).subject
+    run = desk.evolve(4, {"nano": 12}, seed=0, n_proposals=1, selector="random", ends=Ends(patience=2)).subject
     work()
     told = desk.run(run)
     assert told.state == "done"
     assert "brought nothing better" in told.words
     spent = told.accounts["nano"].spent
-    assert 3 < spent < 20
+    assert 2 < spent < 12
     desk.set_ends(run, Ends())
     work()
     assert desk.run(run).accounts["nano"].spent > spent
@@ -288,7 +295,7 @@ def test_a_run_stops_at_its_target(desk: Desk, work, engine: FakeEngine):
     reference = desk.store.implementations.newest("gpt2")
     assert reference
     engine.scores = {(reference.code, seed): 3.0 for seed in range(5)}       # whatever comes beats it
-    run = desk.evolve(8, {"nano": 20}, seed=0, n_proposals=1, selector="greedy", ends=Ends("nano", 0.1)).subject
+    run = desk.evolve(3, {"nano": 8}, seed=0, n_proposals=1, selector="greedy", ends=Ends("nano", 0.1)).subject
     work()
     assert desk.run(run).state == "done"
     assert "reached its target" in desk.run(run).words or desk.store.verifications.suspects()
@@ -304,6 +311,48 @@ def test_a_run_that_only_does_what_a_person_picks_waits_for_them(desk: Desk, wor
     desk.choose_parents(run, ["gpt2"])
     work()
     assert [s.parents for s in desk.store.sessions.all()] == [("gpt2",)]
+
+
+def test_the_measures_of_a_run_are_told_on_the_command_line_and_in_its_report(desk: Desk, work, monkeypatch, capsys):
+    run = desk.evolve(3, {"nano": 6}, seed=0, n_proposals=2, selector="greedy").subject
+    assert desk.measures(run).scales == ()
+    work()
+    found = desk.measures(run)
+    assert [(j.name, j.n, j.of) for j in found.joints][:3] == [("proposed", 6, 6), ("reviewed", 6, 6), ("implemented", 3, 6)]
+    assert found.joints[-1].n == found.verified == 3
+    own = [d for d in desk.store.designs.all() if d.session_id and "nano" in d.scores]
+    assert found.scales[0].steps[-1].best == pytest.approx(min(d.scores["nano"] for d in own))
+    assert found.diversity is not None
+    assert 0 < found.diversity <= 1
+    assert found.rungs[0].low == "ratings"
+    assert "How the search went" in desk.morning(run).markdown()
+    monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
+    assert main(["run", "measures", run, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["verified"] == 3
+    assert told["scales"][0]["steps"][-1]["best"] == pytest.approx(found.scales[0].steps[-1].best)
+    with pytest.raises(NotFound):
+        desk.measures("run-nowhere")
+
+
+def test_budgets_ladders_and_ends_are_given_on_the_command_line(desk: Desk, monkeypatch, capsys):
+    monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
+    assert main(["evolve", "--design-budget", "4", "--ladder", "nano,micro", "--target", "micro=0.02", "--patience", "9", "--verifications-at-once", "3",
+                 "--gates", "verify:70M=ask", "--detach", "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)["run"]
+    accounts = {name: a.granted for name, a in desk.run(run).accounts.items()}
+    assert accounts == {"design": 4, **narrowing(4, ["nano", "micro"])}
+    assert desk.ends(run) == Ends("micro", 0.02, 9)
+    assert desk.at_once(desk.run_settings(run)) == {Act.DESIGN: 1, Act.VERIFY: 3}
+    assert main(["run", "end", run, "never", "--json"]) == 0
+    assert desk.ends(run) == Ends()
+    capsys.readouterr()
+    for wrong in (["--design-budget", "$5"], ["--design-budget", "lots"], ["--target", "huge=0.1"], ["--target", "micro"], ["--verify-budget", "nano=5%"], ["--ladder", "huge"],
+                  ["--patience", "-1"], ["--verifications-at-once", "99"]):
+        assert main(["evolve", *wrong, "--detach", "--json"]) in (1, 2), wrong
+        said = json.loads(capsys.readouterr().out)
+        assert said["error"]
+        assert said["mend"]
 
 
 def test_an_idle_worker_lends_a_hand_to_a_run_that_has_a_place(desk: Desk, system: FakeSystem):
