@@ -6,7 +6,8 @@ A Gaussian process over (design, scale) (core/selection/surrogate.py, belief.py)
               For a crossover the second comes from a second draw, plus a bonus for being unlike the first: in its units, and in what is believed of it.
     choose    the knowledge gradient at the target scale per cost, over all steps that the climb allows (core/selection/climb.py): which measurement is expected to lower the
               best posterior mean most for what it costs. Verifications under way count as if their result were what is expected of them, so that many workers do not choose alike.
-    next_act  a design session when what a child of the best parents is worth, measured once at the cheapest rung, exceeds what any waiting verification is worth
+    next_act  new designs are measured first; then what is due of each rung (budgets are spent at one pace), where a verification is worth half as
+              much as a child of the best parents, measured once at the cheapest rung; else a design session
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from core.selection.base import Parts, Rung, ladder
 from core.selection.belief import Belief
 from core.selection.climb import Climb, Need, Step
 from core.selection.likeness import Likeness
-from core.selection.reading import best_measured, is_new, runnable, running, stream
+from core.selection.reading import best_measured, is_new, runnable, running, seeds, stream
 from core.selection.simple import EXPLAINED, MODES, WANTED, WORDS, designing_pays, nothing_left
 from core.selection.surrogate import Places, sharpened
 from core.types import DESIGN_BUDGET, Act, Candidate, Explanation, Gates, Mode, Parents
@@ -45,6 +46,7 @@ class Worth:
     step: Step
     gain: float                      # bits per byte that the best expected score falls by
     value: float                     # gain per cost
+    due: bool = True                 # its rung may be spent by now
 
 
 class BayesSelector:
@@ -66,11 +68,9 @@ class BayesSelector:
         worth = self._worth(tree, budgets)
         if not designing_pays(budgets):
             return Act.VERIFY if worth else None
-        new = [w for w in worth if w.step.need is not Need.KNOWN]
-        if any(w.step.need is Need.REFERENCE for w in new):
+        if worth and worth[0].due and (worth[0].step.need in (Need.REFERENCE, Need.FIRST) or worth[0].value >= EAGER * self._child(tree)):
             return Act.VERIFY
-        new = [w for w in new if w.step.need is Need.FIRST or w.step.scale != self.scales[0] or budgets[w.step.scale] > budgets[DESIGN_BUDGET]]       # the next designs' own are kept
-        return Act.VERIFY if new and new[0].value >= EAGER * self._child(tree) else Act.DESIGN
+        return Act.DESIGN
 
     def parents(self, tree: nx.DiGraph) -> Parents:
         return self._drawn(tree)[0]
@@ -111,15 +111,15 @@ class BayesSelector:
         mean, cov = belief.joint(belief.at_target(nodes))
         root = _root(cov)
         bonus = self._novelty(tree, belief, nodes) * NOVELTY * belief.spread if self.parts.novelty else np.zeros(len(nodes))
-        first, *others = (bonus - mean - root @ rng.standard_normal((len(nodes), DRAWS))[:, k] for k in range(DRAWS))
-        wins = np.bincount([int(np.argmax(v)) for v in (first, *others)], minlength=len(nodes)) / DRAWS
+        drawn = (bonus - mean)[:, None] - root @ rng.standard_normal((len(nodes), DRAWS))
+        wins = np.bincount(drawn.argmax(0), minlength=len(nodes)) / DRAWS
         shares = dict(zip(nodes, wins.tolist(), strict=True))
-        one = int(np.argmax(first))
+        one = int(np.argmax(drawn[:, 0]))
         if mode is Mode.SCRATCH:
             return Parents(mode, ()), shares
         if mode is Mode.MUTATION:
             return Parents(mode, (nodes[one],)), shares
-        value = others[0] + UNLIKE * belief.spread * self._unlike(belief, nodes, one, cov)
+        value = drawn[:, 1] + UNLIKE * belief.spread * self._unlike(belief, nodes, one, cov)
         value[one] = -np.inf
         return Parents(mode, (nodes[one], nodes[int(np.argmax(value))])), shares
 
@@ -169,10 +169,33 @@ class BayesSelector:
             return [Worth(s, np.inf, np.inf) for s in steps if s.need is Need.REFERENCE] + [Worth(s, 0.0, 0.0) for s in steps if s.need is not Need.REFERENCE]
         belief = self._belief(tree)
         if not steps or not len(belief.points):
-            return [Worth(s, 0.0, 0.0) for s in sorted(steps, key=lambda s: (s.need is Need.KNOWN, s.design.created_at, s.design.id))]
+            return [Worth(s, 0.0, 0.0, s.need is not Need.KNOWN) for s in sorted(steps, key=lambda s: (s.need is Need.KNOWN, s.design.created_at, s.design.id))]
         gains = self._gains(tree, belief, steps)
-        found = [Worth(s, g, g / (self.rungs[s.scale].cost / self.rungs[self.scales[0]].cost) if self.parts.cost else g) for s, g in zip(steps, gains, strict=True)]
-        return sorted(found, key=lambda w: (w.step.need is Need.KNOWN, -w.value, self.scales.index(w.step.scale), w.step.design.created_at, w.step.design.id))
+        due = self._due(tree, budgets)
+        found = [Worth(s, g, g / (self.rungs[s.scale].cost / self.rungs[self.scales[0]].cost) if self.parts.cost else g, s.need is Need.FIRST or (s.scale in due and self._useful(tree, s, budgets)))
+                 for s, g in zip(steps, gains, strict=True)]
+        screening = designing_pays(budgets) and any(s.need is Need.FIRST for s in steps)
+        return sorted(found, key=lambda w: (not w.due, screening and w.step.need is not Need.FIRST, w.step.need is Need.KNOWN and not w.due, -w.value,
+                                            self.scales.index(w.step.scale), w.step.design.created_at, w.step.design.id))
+
+    def _useful(self, tree: nx.DiGraph, step: Step, budgets: Mapping[str, float]) -> bool:
+        """A known architecture is no find: its first score, at the cheapest rung, tells what parent it makes, and no more is asked of it."""
+        return step.need is not Need.KNOWN or (designing_pays(budgets) and step.scale == self.scales[0] and not seeds(tree, step.design.id, step.scale))
+
+    def _due(self, tree: nx.DiGraph, budgets: Mapping[str, float]) -> set[str]:
+        """The rungs of which no larger share is spent than of the design sessions, as far as the tree tells: what is learned on the way makes better parents, and what is left
+        meets better designs. At the cheapest rung each design to come keeps its unit."""
+        if not designing_pays(budgets):
+            return set(self.scales)
+        made = sum(is_new(d) for d in runnable(tree))
+        share = made / (made + budgets[DESIGN_BUDGET])
+        found = set()
+        for s in self.scales:
+            spent, left = sum(len(tree.nodes[n].get("seeds", {}).get(s, ())) for n in tree), budgets.get(s, 0.0)
+            kept = budgets[DESIGN_BUDGET] if s == self.scales[0] else 0.0
+            if left > kept and spent - (made if kept else 0) <= share * (spent + left - (made + kept if kept else 0)):
+                found.add(s)
+        return found
 
     def _gains(self, tree: nx.DiGraph, belief: Belief, steps: Sequence[Step]) -> np.ndarray:
         """The knowledge gradient of each step; 0 for the least hopeful where there are more than STEPS."""

@@ -8,7 +8,7 @@
     again     a further seed beyond that, for selectors that ask for it
 
 The reference goes before everybody: nothing is measured at a rung where it was not, nothing climbs from a rung where it has fewer than `seeds` seeds. Where a rung's budget is
-spent, what is known there must do. So many units of a rung as the climbs above it will need for further seeds are held back from new designs, though never more than half.
+spent, or no further seed can be had, what is known there must do. So many units of a rung as the climbs above it will need for further seeds are held back from new designs and further seeds, though never more than half.
 Ratings have no say here. A person's word before the largest rungs is a gate of the run (core/gates.py), by default from `WORD_FROM` parameters on.
 """
 
@@ -63,8 +63,8 @@ class Climb:
             return []
         reference = reference_of(tree)
         steps = [step for d in runnable(tree) if d.id != reference for step in self._of(tree, budgets, d, wanted, again)]
-        held = [s for s in steps if s.need is Need.FIRST and budgets[s.scale] <= self._held_back(tree, budgets, s.scale, reference)]
-        steps = [s for s in steps if s not in held] or steps
+        full = {s for s in paid if budgets[s] <= self._held_back(tree, budgets, s, reference)}
+        steps = [s for s in steps if not (s.scale in full and s.need in (Need.FIRST, Need.KNOWN, Need.AGAIN))] or steps
         return self._reference_first(tree, budgets, steps, reference)
 
     def _of(self, tree: nx.DiGraph, budgets: Mapping[str, float], design: Design, wanted: Wanted | None, again: bool) -> list[Step]:
@@ -81,7 +81,7 @@ class Climb:
         scale, climbs = self.scales[at], at + 1 < len(self.scales) and budgets.get(self.scales[at + 1], 0) >= 1
         n = len(seeds(tree, design.id, scale))
         if climbs and (wanted is None or wanted(design, scale)) and self.promising(tree, design.id, scale):
-            if n >= self.seeds or budgets.get(scale, 0) < 1:
+            if n >= self.seeds or budgets.get(scale, 0) < 1 or barred(tree, design.id, scale):
                 offer(at + 1, Need.CLIMB)
             else:
                 offer(at, Need.CONFIRM)
@@ -102,7 +102,7 @@ class Climb:
 
         def has(scale: str, n: int) -> bool:
             there = len(seeds(tree, reference, scale)) + running(tree, reference, scale)
-            if there >= n or budgets.get(scale, 0) < 1 or barred(tree, reference, scale):
+            if there >= n or (there and barred(tree, reference, scale)) or budgets.get(scale, 0) < 1 or barred(tree, reference, scale):
                 return True
             own[scale] = Step(design, scale, Need.REFERENCE)
             return False
