@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import networkx as nx
 
 from core.budgets import Ends, grown
-from core.errors import ProviderPaused
+from core.errors import BudgetPaused, ProviderPaused
 from core.gates import VERIFY
 from core.jobs.hands import Hands, Held
 from core.measures import reached
@@ -95,6 +95,8 @@ class Sharing:
         others, word = self.others(), self._pause_word()
         if word and (word.data.get("step") or word.data.get("on")):
             return not others and not word.data.get("on") and (act is Act.VERIFY or not self.store.sessions.open(self.run.id))
+        if act is Act.DESIGN and isinstance(self.aside, ProviderPaused | BudgetPaused):
+            return False             # another session would find the same
         if act is Act.DESIGN:
             return self.closed_since != self.last_word() and len(self.store.sessions.open(self.run.id)) < self.run.at_once[act]
         return sum(held.act is act for held in others) < self.run.at_once[act]
