@@ -18,7 +18,8 @@ CARD_WEIGHTS = "8.0, 3.0, 4.0, 1.0"      # title, people (and tags, units, desig
 WORD_WEIGHTS = "2.0, 1.0"                # section, text
 SNIPPET = 28                             # words
 MOST_WORDS = 16                          # of one question
-COMMON = 0.08                            # share of the passages that a word may stand in and still be asked for by itself
+COMMON = 5000                            # passages that a word may stand in and still be asked for by itself
+WEIGHED = 8000                           # passages of one question that are ranked; of words that more have, the papers' cards tell better than any passage
 
 # Words that nearly every sentence has: asked for, they find everything.
 STOP = frozenset(re.findall(r"\w+", "a an and are as at be by can do does for from has have how in into is it its of on or our that the their these they this to via was we what which while with without"))
@@ -80,8 +81,9 @@ def passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, valu
     query = (" AND " if every else " OR ").join(_quoted(words, prefix))
     # The ranking alone first: the texts of all that fit would be read otherwise.
     joined = joined if where else ""
-    sql = f"SELECT paper_words.rowid AS id, '' AS snippet FROM paper_words {joined} WHERE paper_words MATCH :query {where} ORDER BY bm25(paper_words, {WORD_WEIGHTS}) LIMIT :limit"
-    return _found(c, sql, {**values, "query": query, "limit": limit})
+    sql = f"""SELECT id, '' AS snippet FROM (SELECT paper_words.rowid AS id, bm25(paper_words, {WORD_WEIGHTS}) AS score FROM paper_words {joined} WHERE paper_words MATCH :query {where} LIMIT :weighed)
+              ORDER BY score LIMIT :limit"""
+    return _found(c, sql, {**values, "query": query, "limit": limit, "weighed": WEIGHED})
 
 
 def snippets(c: Connection, sqlite: bool, words: Sequence[str], ids: Sequence[int], prefix: bool) -> dict[int, str]:
@@ -100,10 +102,8 @@ def rarest(c: Connection, sqlite: bool, words: Sequence[str]) -> list[str]:
     """The words that few passages have; all where none is rare. So that a question of common words does not weigh half of the library."""
     if not sqlite or len(words) < 2:
         return list(words)
-    n = c.execute(text("SELECT max(id) FROM paper_passages")).scalar() or 0
-    most = max(2000, int(COMMON * n))
-    counts = {word: c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": f'"{word}"', "most": most + 1}).scalar() or 0 for word in words}
-    return [w for w in words if 0 < counts[w] <= most] or sorted((w for w in words if counts[w]), key=lambda w: counts[w])[:1]
+    counts = {word: c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": f'"{word}"', "most": COMMON + 1}).scalar() or 0 for word in words}
+    return [w for w in words if 0 < counts[w] <= COMMON] or sorted((w for w in words if counts[w]), key=lambda w: counts[w])[:1]
 
 
 def _quoted(words: Sequence[str], prefix: bool) -> list[str]:

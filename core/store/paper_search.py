@@ -5,6 +5,7 @@ Reciprocal rank fusion: Cormack, Clarke and Büttcher 2009, score(d) = Σ weight
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -95,11 +96,16 @@ def _where(f: Filters) -> tuple[str, dict[str, object]]:
     if f.until is not None:
         parts.append(("papers.year <= :until", "until", f.until))
     if f.tier:
-        parts.append(("papers.tiers LIKE :tier", "tier", f"% {f.tier} %"))
+        parts.append(("papers.tiers LIKE :tier ESCAPE '!'", "tier", _within(f.tier)))
     if f.design:
-        parts.append(("papers.designs LIKE :design ESCAPE '!'", "design", "% " + f.design.replace("!", "!!").replace("_", "!_").replace("%", "!%") + " %"))
+        parts.append(("papers.designs LIKE :design ESCAPE '!'", "design", _within(f.design)))
     where = "".join(f" AND {sql}" for sql, _, _ in parts) + (" AND papers.designs <> '  '" if f.related else "")
     return where, {name: value for _, name, value in parts}
+
+
+def _within(word: str) -> str:
+    """A pattern for a word between spaces."""
+    return "% " + re.sub(r"([!_%])", r"!\1", word) + " %"
 
 
 def _seqs(c: Connection, ids: set[str]) -> dict[str, int]:

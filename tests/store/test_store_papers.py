@@ -1,0 +1,62 @@
+"""The papers' tables and their search, on each database."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.errors import NotFound
+from core.store import Store
+from core.store.paper_nouns import MARK, Facts, Filters
+from core.store.paper_search import search
+
+
+def found(store: Store, query: str, filters: Filters | None = None, **how: object) -> list[tuple[str, int]]:
+    return [(h.paper.id, h.passage) for h in search(store.database, store.papers, query, filters or Filters(), **how)]
+
+
+@pytest.fixture
+def shelf(store: Store) -> Store:
+    gates, _ = store.papers.add(Facts(title="Forget gates in linear attention", authors=("Ann Roe",), year=2023, idea="A gate lets the state decay.", designs=("gla",)), "index", "index", "roe2023-gates")
+    delta, _ = store.papers.add(Facts(title="The delta rule", authors=("Bob Poe",), year=2021, abstract="Writing by the error of what a key answers."), "file:1", "primary", "poe2021-delta")
+    store.papers.add_file(delta.id, "h1", "d.md", "", "markdown", "primary", [("Method", "Fast weights are written by the delta rule."), ("Limits", "Parity cannot be tracked by decaying gates.")])
+    store.papers.add_file(gates.id, "h2", "g.md", "", "markdown", "primary", [("Method", "Nothing of note.")])
+    return store
+
+
+def test_papers_are_found_by_card_and_by_passage_with_what_was_found_marked(shelf: Store):
+    assert found(shelf, "fast weight")[0] == ("poe2021-delta", 1)
+    assert found(shelf, "parity tracking")[0] == ("poe2021-delta", 2)
+    assert found(shelf, "gated state decays")[0][0] == "roe2023-gates"
+    assert found(shelf, "parit", prefix=True)[0] == ("poe2021-delta", 2)
+    (hit, *_) = search(shelf.database, shelf.papers, "parity")
+    assert f"{MARK}Parity" in hit.snippet
+    assert found(shelf, "poe2021-delta")[0][0] == "poe2021-delta"
+
+
+@pytest.mark.parametrize("query", ["", "   ", "\"", "AND OR NOT", "NEAR(a b)", "a* ^b", "'; DROP TABLE papers; --", "title:gate", "-gate", "(", "x" * 5000, "\x00", "Ünïcode ẞ", "& | ! :*", "the of and"])
+def test_no_question_is_taken_for_a_language(shelf: Store, query: str):
+    found(shelf, query)
+    found(shelf, query, prefix=True)
+    assert shelf.papers.count() == 2
+
+
+def test_filters_hold_for_cards_and_passages(shelf: Store):
+    words = "delta gates attention weights"
+    assert {p for p, _ in found(shelf, words)} == {"poe2021-delta", "roe2023-gates"}
+    for filters in (Filters(since=2022), Filters(tier="index"), Filters(design="gla"), Filters(related=True)):
+        assert {p for p, _ in found(shelf, words, filters)} == {"roe2023-gates"} == {p.id for p in shelf.papers.all(filters)}
+    assert found(shelf, words, Filters(design="g_a")) == found(shelf, words, Filters(tier="%")) == []
+
+
+def test_what_is_said_again_changes_nothing_and_what_is_new_is_joined(shelf: Store):
+    before = shelf.papers.get("poe2021-delta")
+    shelf.papers.add(before.facts, "file:1", "primary", "poe2021-delta")
+    assert shelf.papers.get("poe2021-delta") == before
+    assert not shelf.papers.add_file(before.id, "h1", "again.md", "", "markdown", "primary", [("x", "y")])
+    shelf.papers.add(Facts(title="The delta rule", year=2021, tldr="zebra"), "hub", "online", "poe2021-delta")
+    assert found(shelf, "zebra") == [("poe2021-delta", 0)]
+    assert shelf.papers.get("poe2021-delta").facts.abstract.startswith("Writing")
+    with pytest.raises(NotFound, match="no paper"):
+        shelf.papers.note("nobody", "a", "x")
+    shelf.papers.note("poe2021-delta", "a", "first")
+    assert [n.text for n in shelf.papers.notes("poe2021-delta")] == ["first"]
