@@ -84,7 +84,7 @@ class BayesSelector:
     def learn(self, tree: nx.DiGraph) -> None:
         """Refit the hyperparameters and what follows from them; `next_act` would do it too."""
         if len(self._belief(tree).points):
-            _ = self._belief(tree).posterior
+            self._belief(tree).screen(list(tree))
 
     def best(self, tree: nx.DiGraph) -> str | None:
         """The lowest expected score at the target scale among new designs that were measured there, or on the highest rung that any was."""
@@ -275,7 +275,7 @@ class BayesSelector:
         key = self._key(tree)
         if self._known is None or self._known[0] != key:
             self._likeness = self._likeness.grown(tree)
-            self._known = key, Belief(tree, self.scales, self.rungs, self.parts, self._likeness)
+            self._known = key, Belief(tree, self.scales, self.rungs, self.parts, self._likeness, self._known and self._known[1])
         return self._known[1]
 
     def _key(self, tree: nx.DiGraph) -> tuple:

@@ -18,12 +18,14 @@ from core.selection.surrogate import MOST, MOST_FIT, Places, Points, Posterior, 
 from core.statistics.noise import Pool, Spread
 
 UNKNOWN = 0.05       # bits per byte that designs lie apart where fewer than three were measured: about what references do at nano
+FEW = 50             # designs that are looked at one by one: for more, all are, and once
 REACHES = 3.0        # robust standard deviations above the median: a worse score says no more than that
 LEAST = 0.3          # of the seed noise: designs lie at least so far apart, or there is nothing to be found
 
 
 class Belief:
-    def __init__(self, tree: nx.DiGraph, scales: Sequence[str], ladder: Mapping[str, Rung], parts: Parts, likeness: Likeness) -> None:
+    def __init__(self, tree: nx.DiGraph, scales: Sequence[str], ladder: Mapping[str, Rung], parts: Parts, likeness: Likeness, former: Belief | None = None) -> None:
+        """`former`: the belief of an earlier tree; what it fitted to the same points is not fitted again."""
         self.tree, self.scales, self.ladder, self.parts, self.likeness = tree, list(scales), ladder, parts, likeness
         self.scores = {s: {n: found for n in tree if (found := seeds(tree, n, s))} for s in scales}
         self.noise = [self._noise(s) for s in scales]
@@ -32,6 +34,9 @@ class Belief:
         self.spread = self._spread()
         self.space = Space.expected(self._kinds(), [ladder[s].size if parts.scale else 1.0 for s in scales], self.spread, [(n.sd, n.df) for n in self.noise])
         self.target = len(self.scales) - 1
+        self._former = former if former is not None and self._same_points(former) else None
+        if self._former is not None:
+            former._former = None                        # no chain of all that was ever believed
 
     # ------------------------------------------------------------------------------------------ the points
 
@@ -69,13 +74,21 @@ class Belief:
 
     # ------------------------------------------------------------------------------------------ the surrogate
 
+    def _same_points(self, other: Belief) -> bool:
+        mine, theirs = ((*vars(b.points).values(), b.space.mean, b.space.sd, b.space.log_sizes) for b in (self, other))
+        return other.likeness is self.likeness and other.space.kinds == self.space.kinds and all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
+
     @cached_property
     def theta(self) -> np.ndarray:
+        if self._former is not None:
+            return self._former.theta
         chosen = self.points.of(thinned(self.points, MOST_FIT))
         return fitted(self.space, chosen, [self.likeness.between(k, chosen.row, chosen.row) for k in self.space.kinds])
 
     @cached_property
     def posterior(self) -> Posterior:
+        if self._former is not None:
+            return self._former.posterior
         return Posterior(self.space, self.theta, self.points.of(thinned(self.points, MOST)), self.likeness)
 
     def rows(self, nodes: Sequence[str]) -> np.ndarray:
@@ -86,7 +99,20 @@ class Belief:
 
     def screen(self, nodes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """(posterior mean, standard deviation) of each design's f at the target scale."""
-        places = self.at_target(nodes)
+        if len(nodes) <= FEW:
+            return self._screened(self.rows(nodes))
+        mean, sd = self._everyone
+        return mean[rows := self.rows(nodes)], sd[rows]
+
+    @cached_property
+    def _everyone(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same of every row of the likeness."""
+        known = self._former.__dict__.get("_everyone") if self._former is not None and not self._words and not self._former._words else None
+        found = self._screened(np.arange(0 if known is None else len(known[0]), len(self.likeness.index)))
+        return found if known is None else (np.concatenate([known[0], found[0]]), np.concatenate([known[1], found[1]]))
+
+    def _screened(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        places = Places.at(rows, self.target)
         mean, V = self.posterior.at(places)
         variance = self.posterior.variance(places, V)
         if self._said:

@@ -34,8 +34,8 @@ from core.selection.likeness import Likeness
 WIDE = 10.0          # of the σ: the prior standard deviation of a scale's mean
 JITTER = 1e-6        # of σ²
 STEPS = 40           # of L-BFGS
-MOST_FIT = 400       # points that hyperparameters are fitted on
-MOST = 1000          # points of the posterior
+MOST_FIT = 300       # points that hyperparameters are fitted on
+MOST = 600           # points of the posterior
 BOUND = 3.0          # prior standard deviations that a hyperparameter may move
 
 
