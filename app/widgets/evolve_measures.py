@@ -76,7 +76,7 @@ def search_figure(at: AtScale) -> go.Figure:
                     hovertemplate="best %{y:.4f}<extra></extra>")
     if at.reference is not None:
         fig.add_scatter(x=[0.7, max(x) + 0.3], y=[at.reference] * 2, mode="lines", name="reference", line={"color": BLUE, "width": 1.5, "dash": "dash"}, hovertemplate="reference %{y:.4f}<extra></extra>")
-    fig.update_layout(height=270, margin={"l": 8, "r": 8, "t": 52, "b": 8}, title={"text": f"bits per byte at {safe(at.scale)}, lower is better", "font": {"size": 13}, "x": 0, "y": 0.985, "yanchor": "top"},
+    fig.update_layout(height=285, margin={"l": 8, "r": 8, "t": 68, "b": 8}, title={"text": f"bits per byte at {safe(at.scale)}, lower is better", "font": {"size": 13}, "x": 0, "y": 0.985, "yanchor": "top"},
                       legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": {"size": 11}}, hovermode="closest")
     fig.update_xaxes(title={"text": "verifications", "font": {"size": 11}}, tickfont={"size": 11}, dtick=max(1, len(x) // 6), showgrid=False, range=[0.5, max(x) + 0.5])
     fig.update_yaxes(tickfont={"size": 11}, tickformat=".3f", automargin=True, nticks=6)
