@@ -12,6 +12,7 @@ from core.cli_work import work
 from core.desk import Desk
 from core.errors import UsageError
 from core.papers.sources import BASES
+from core.reading import elsewhere
 from core.store.paper_nouns import MARK, TIERS, UNMARK, Facts, Filters, Hit, Paper, Passage
 from core.types import Json
 
@@ -59,7 +60,7 @@ def _show(desk: Desk, args: argparse.Namespace, name: str) -> tuple[object, str,
 
 
 def _import(desk: Desk, args: argparse.Namespace, source: str) -> tuple[object, str, int]:
-    job = desk.import_papers(source, args.tier or "primary")
+    job = (desk.import_papers if elsewhere(source) else desk.import_folder)(source, args.tier or "primary")
     done = work(desk, job)
     tally = desk.import_tally(done)
     lines = [*(f"broken  {i.item}: {i.note}" for i in tally.broken), *(f"in part {i.item}: {i.note}" for i in tally.items if i.note and i.state != "broken"), tally.words]

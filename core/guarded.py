@@ -39,6 +39,7 @@ REVIEW = _words("""
     check_up
     """)
 ADMIN = _words("""
+    import_folder
     copy_agent drop_agent drop_team evolve first_budgets open restore_agent save_agent save_team set_budget switch_model write_noise
     add_user people remove_user set_password set_role users
     """)

@@ -87,16 +87,22 @@ class Reading:
         return made
 
     def import_papers(self, source: str, tier: str = "primary") -> Job:
-        """A folder or file on the machine of the workers, an arXiv id, a DOI or a link. Each item's outcome: `import_tally`."""
-        tier = _tier(tier)
+        """An arXiv id, a DOI or a link. What came of it: `import_tally`."""
         given = words(source, "there is nothing to import").strip()
-        if not (arxiv_id(given) or doi_id(given) or given.startswith(("http://", "https://"))):
-            path = Path(given).expanduser().absolute()
-            if not path.exists():
-                raise PaperError(f"there is no file or folder {path}", "give a path that is there, an arXiv id, a DOI or a link")
-            given = str(path)
-        subject = f"papers:{hashlib.sha256(given.encode()).hexdigest()[:16]}"
-        return self.queue.put(JobKind.PAPERS, subject, {"source": given, "tier": tier, "import": secrets.token_hex(6), "author": self.author})
+        if not elsewhere(given):
+            raise PaperError(f"{given[:200]!r} is no arXiv id, DOI or link", "for a folder or file of this machine: python -m core papers import PATH")
+        return self._arriving(given, tier)
+
+    def import_folder(self, path: str, tier: str = "primary") -> Job:
+        """A folder or file of the workers' machine, whatever stands in it: an admin's. Each item's outcome: `import_tally`."""
+        found = Path(words(path, "there is nothing to import").strip()).expanduser().absolute()
+        if not found.exists():
+            raise PaperError(f"there is no file or folder {found}", "give a path that is there, an arXiv id, a DOI or a link")
+        return self._arriving(str(found), tier)
+
+    def _arriving(self, source: str, tier: str) -> Job:
+        subject = f"papers:{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+        return self.queue.put(JobKind.PAPERS, subject, {"source": source, "tier": _tier(tier), "import": secrets.token_hex(6), "author": self.author})
 
     def ask_source(self, source: str, query: str, limit: int = 10) -> Job:
         """Search another library; a worker asks it. What it found: the job's result, as facts."""
@@ -117,7 +123,12 @@ class Reading:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / (Path(name.replace("\\", "/")).name[:120] or f"paper{suffix}")
         path.write_bytes(data)
-        return self.import_papers(str(path), tier)
+        return self._arriving(str(path), tier)
+
+
+def elsewhere(source: str) -> bool:
+    """Whether it names a paper outside of this machine: an arXiv id, a DOI or a link."""
+    return bool(arxiv_id(source) or doi_id(source) or source.startswith(("http://", "https://")))
 
 
 def _checked(filters: Filters | None) -> Filters:

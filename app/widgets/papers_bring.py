@@ -24,8 +24,12 @@ def draw_bring(desk: Desk) -> None:
         if st.form_submit_button("Import the files", icon=":material/upload_file:") and dropped and shell.act(lambda: [desk.drop_paper(f.name, f.getvalue(), tier) for f in dropped], "queued"):
             st.rerun()
     with right, st.form("papers-source", clear_on_submit=False, border=False):
-        source = st.text_input("An arXiv id, a DOI, a link; or a folder or file on the server", placeholder="2406.06484", key="papers-source-text")
-        if st.form_submit_button("Import it", icon=":material/download:") and shell.act(lambda: desk.import_papers(source, tier), "queued"):
+        source = st.text_input("An arXiv id, a DOI, or a link", placeholder="2406.06484", key="papers-source-text")
+        if st.form_submit_button("Fetch it", icon=":material/download:") and shell.act(lambda: desk.import_papers(source, tier), "queued"):
+            st.rerun()
+    with right, st.form("papers-folder", clear_on_submit=False, border=False):
+        folder = st.text_input("A folder or file of the server", placeholder="/home/me/files", key="papers-folder-text", help="its folders htmls, pdfs are primary, htmls2, pdfs2 secondary, htmlsp, pdfsp further papers")
+        if st.form_submit_button("Import it", icon=":material/folder_open:") and shell.act(lambda: desk.import_folder(folder, tier), "queued"):
             st.rerun()
 
 

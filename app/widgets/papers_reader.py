@@ -73,7 +73,7 @@ def _draw_text(desk: Desk, paper: Paper, query: str) -> None:
         if (name := paper.facts.arxiv or paper.facts.doi) and st.button("Fetch its text", icon=":material/download:", key="paper-fetch") and shell.act(lambda: desk.import_papers(name), "queued"):
             shell.go("library", view="papers")
         return
-    first = max(1, chosen - 1)
+    first = max(1, chosen - 1) if chosen > PAGE else 1
     last, head = min(total, first + PAGE - 1), ""
     for piece in desk.paper_passages(paper, first, last):
         if piece.section and piece.section != head:

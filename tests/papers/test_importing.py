@@ -145,5 +145,7 @@ def test_an_import_as_a_job_reports_each_broken_file(tmp_path: Path):
     assert Path(job.payload["source"]).is_relative_to(tmp_path / "data" / "papers")
     assert desk.queue.get(bad.id).result["troubles"][0]["item"] == "bad.pdf"
     with pytest.raises(PaperError, match="no file or folder"):
-        desk.import_papers("/no/such/folder")
+        desk.import_folder("/no/such/folder")
+    with pytest.raises(PaperError, match="no arXiv id"):
+        desk.import_papers("/etc/passwd")
     desk.store.close()
