@@ -1,13 +1,15 @@
-"""`python -m core papers search|list|show|import|fetch|online|sources|note`: the library that agents and people read before they design."""
+"""`python -m core papers search|list|show|import|fetch|online|sources|embed|note`: the library that agents and people read before they design."""
 
 from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 
 from core import cli_text as text
 from core.build import BuildSystem
+from core.cli_data import Bar
 from core.cli_work import work
 from core.desk import Desk
 from core.errors import UsageError
@@ -23,9 +25,9 @@ def papers(args: argparse.Namespace) -> tuple[object, str, int]:
     """Answer one of the verbs."""
     desk = BuildSystem().open()
     given = " ".join(args.what).strip()
-    if args.action not in ("list", "sources") and not given:
+    if args.action not in ("list", "sources", "embed") and not given:
         raise UsageError(f"papers {args.action} of what?", f"python -m core papers {args.action} …; see --help")
-    return {"search": _search, "list": _list, "show": _show, "import": _import, "fetch": _import, "online": _online, "sources": _sources, "note": _note}[args.action](desk, args, given)
+    return {"search": _search, "list": _list, "show": _show, "import": _import, "fetch": _import, "online": _online, "sources": _sources, "embed": _embed, "note": _note}[args.action](desk, args, given)
 
 
 def _search(desk: Desk, args: argparse.Namespace, query: str) -> tuple[object, str, int]:
@@ -80,6 +82,18 @@ def _sources(desk: Desk, args: argparse.Namespace, given: str) -> tuple[object, 
     return found, text.table(("source", "state", ""), [(s.name, s.state, s.words) for s in found]), 0
 
 
+def _embed(desk: Desk, args: argparse.Namespace, given: str) -> tuple[object, str, int]:
+    desk.paper_library.ready()
+    if desk.embeddings is None:
+        raise UsageError("no server of embeddings is named", "set PAPERS_EMBEDDINGS, as http://localhost:11434/v1#nomic-embed-text")
+    bar = Bar(sys.stderr.isatty())
+    try:
+        made = desk.embeddings.refresh(bar)
+    finally:
+        bar.close()
+    return {"embedded": made}, f"{made:,} papers embedded" if made else "every paper is embedded already", 0
+
+
 def _note(desk: Desk, args: argparse.Namespace, given: str) -> tuple[object, str, int]:
     if not args.text:
         raise UsageError("there is nothing to note", f'python -m core papers note {given} --text "…"')
@@ -118,7 +132,7 @@ def _passage(q: Passage) -> Json:
 
 
 OPTIONS: Sequence[tuple] = (
-    ("action", {"choices": ["search", "list", "show", "import", "fetch", "online", "sources", "note"]}),
+    ("action", {"choices": ["search", "list", "show", "import", "fetch", "online", "sources", "embed", "note"]}),
     ("what", {"nargs": "*", "help": "words to search; a paper's id, arXiv id or DOI; a folder, file, .bib or link"}),
     ("--year", {"default": "", "help": "2024, 2021-2024, 2021- or -2024"}),
     ("--tier", {"default": "", "help": f"one of {', '.join(TIERS)}"}),

@@ -44,6 +44,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "semantic_scholar": ("S2_API_KEY",),
     "wandb": ("WANDB_API_KEY",),
 }
+    "embeddings": ("PAPERS_EMBEDDINGS_KEY",),
 
 
 NAMED = re.compile(r"""\bkey:[ \t]*["']?([A-Z][A-Z0-9_]+)\b""")   # in a providers file: the variable that holds an entry's key
@@ -76,6 +77,7 @@ class Config:
     checkpoint_s: float = 20.0
     hang_s: float = 600.0
     ranks: int = 1                   # GPUs (or processes) of one training
+    embeddings: str = ""             # server#model for papers (core/papers/meaning.py); "": searched by words alone
     workers: int = 1                 # that serve starts
     keys: Mapping[str, Secret] = field(default_factory=dict)
     key_variables: Mapping[str, str] = field(default_factory=dict)  # which variable each key came from
@@ -101,6 +103,7 @@ class Config:
             sign_in=_sign_in(env),
             device=env.get("DEVICE", ""),
             threads=_number(env, "THREADS", int, 0),
+            embeddings=env.get("PAPERS_EMBEDDINGS", "").strip(),
             lease_s=_number(env, "LEASE_S", float, 30.0),
             checkpoint_s=_number(env, "CHECKPOINT_S", float, 20.0),
             hang_s=_number(env, "HANG_S", float, 600.0),

@@ -23,6 +23,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 READ = _words("""
+    embeddings
     count_papers import_tally open_paper paper_library paper_passages papers related_papers search_papers source_states
     agents agreement asks_models at_once average bound calibration catalogue chosen compare copied corpora costs crew default_team estimate find_gated forecast foreseen foretold
     ends gate_rules gated grid hub_folder inbox is_own is_own_team ladder last_word left_alone lessons measured_noise measures morning next_match next_scale noise outlines passed_over

@@ -23,6 +23,7 @@ from core.types import Job, JobKind
 
 if TYPE_CHECKING:
     from core.config import Config
+    from core.papers.meaning import Embeddings
 
 LONGEST_NOTE = 4000
 
@@ -37,7 +38,16 @@ class Reading:
 
     @cached_property
     def paper_library(self) -> PaperLibrary:
-        return PaperLibrary(self.store, self.config.library_dir)
+        return PaperLibrary(self.store, self.config.library_dir, self.embeddings)
+
+    @property
+    def embeddings(self) -> Embeddings | None:
+        """Where PAPERS_EMBEDDINGS names a server."""
+        if not self.config.embeddings:
+            return None
+        from core.papers.meaning import Embeddings
+
+        return Embeddings(self.store, self.config.embeddings, self.config.keys.get("embeddings", ""))
 
     # --------------------------------------------------------------------------------------------- looking
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 CHECK_UP_S = 180             # the doctor loads torch and tries every layer of the sandbox
 WHAT_FOR = {"openai": "language models", "anthropic": "language models", "together": "language models", "openrouter": "language models",
-            "huggingface": "gated corpora and tasks of the Hub", "semantic_scholar": "more searches of papers", "wandb": "tracking of trainings"}
+            "huggingface": "gated corpora and tasks of the Hub", "semantic_scholar": "more searches of papers", "embeddings": "papers searched by meaning", "wandb": "tracking of trainings"}
 
 
 @dataclass(frozen=True)

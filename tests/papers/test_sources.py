@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -19,6 +20,7 @@ from core.papers.sources import BASES
 from core.papers.sources.door import Wait
 from core.papers.sources.make import make_sources
 from core.store import Store
+from core.store.paper_nouns import Facts
 
 
 class World:
@@ -146,3 +148,26 @@ def test_a_source_that_is_down_does_not_keep_a_file_away(world: World):
 def test_addresses_of_the_own_network_are_refused(world: World, url: str):
     with pytest.raises(PaperError):
         Fetcher(world.client).get(url)
+
+
+def test_meaning_joins_the_words_where_a_server_has_it_and_is_missed_nowhere(world: World):
+    from core.papers.library import PaperLibrary
+    from core.papers.meaning import Embeddings
+
+    animals, _ = world.store.papers.add(Facts(title="Felines and their kin"), "bibtex", "primary")
+    world.store.papers.add(Facts(title="Reciprocal gates in circuits"), "bibtex", "primary")
+    calls: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        texts = json.loads(request.content)["input"]
+        calls.append(len(texts))
+        return httpx.Response(200, json={"data": [{"index": n, "embedding": [1.0, 0.0] if "elines" in t or "cats" in t else [0.0, 1.0]} for n, t in enumerate(texts)]})
+
+    meaning = Embeddings(world.store, "http://here/v1#small", client=httpx.Client(transport=httpx.MockTransport(answer)))
+    assert (meaning.refresh(lambda *_: None), meaning.refresh(lambda *_: None)) == (2, 0)
+    library = PaperLibrary(world.store, world.config.data_dir, meaning)
+    assert library.search("cats")[0].paper.id == animals.id
+    down = Embeddings(world.store, "http://here/v1#other", client=httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(500))))
+    assert PaperLibrary(world.store, world.config.data_dir, down).search("felines")[0].paper.id == animals.id
+    with pytest.raises(SourceError, match="no embeddings"):
+        down.refresh(lambda *_: None)
