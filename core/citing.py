@@ -75,6 +75,8 @@ class PaperTools:
 
 def cited(library: PaperLibrary, text: str) -> list[Citation]:
     """Every citation in a text, each once, with what is wrong with it."""
+    if not any(pattern.search(text) for pattern in (TOKEN, ARXIV, DOI, NAMED)):
+        return []
     store, found = library.ready().store, dict[tuple[str, int], Citation]()
 
     def put(told: str, paper_id: str, passage: int, trouble: str) -> None:
@@ -116,13 +118,14 @@ def readings(events: Iterable[Event], design_id: str) -> list[Citation]:
 
 def record(library: PaperLibrary, proposal: Proposal, events: Iterable[Event]) -> list[Citation]:
     """Write down what the proposal's author read and what it cites; all of it."""
-    store = library.ready().store
-    opened = [_resolved(store, c) for c in readings(events, proposal.design_id)]
+    store, opened = library.store, readings(events, proposal.design_id)
+    opened = [_resolved(library.ready().store, c) for c in opened]
     in_text = cited(library, proposal.body)
     known = {(c.paper_id or c.told, c.passage) for c in in_text}
     by_tool = [c for c in opened if c.kind == "cited" and (c.paper_id or c.told, c.passage) not in known and (c.trouble or c.paper_id not in {k for k, _ in known})]
     found = [*(c for c in opened if c.kind == "read"), *in_text, *by_tool]
-    store.citations.add(proposal.id, proposal.design_id, found)
+    if found:
+        store.citations.add(proposal.id, proposal.design_id, found)
     return found
 
 

@@ -58,6 +58,8 @@ class Tools:
             given = json.loads(arguments or "{}")
             if name not in NAMES:
                 return f"there is no tool {name!r}; the tools are {', '.join(NAMES)}"
+            if isinstance(given, dict) and isinstance(given.get("passage"), int):      # models write numbers as numbers
+                given["passage"] = str(given["passage"])
             wanted = next(tool for tool in TOOLS if tool.name == name).parameters["required"]
             if not isinstance(given, dict) or any(not isinstance(given.get(key), str) for key in wanted):
                 return f"{name} takes {', '.join(wanted)}, each a text"

@@ -12,6 +12,7 @@ from app.widgets.debug_desk import draw_debug_desk
 from app.widgets.design_card import draw_judgement
 from app.widgets.diff import draw_diff
 from app.widgets.papers_cites import citations_of, draw_citations
+from app.widgets.papers_reader import draw_papers_of
 from app.widgets.papers_text import linked
 from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.unit_diagram import draw_unit_diagram
@@ -115,6 +116,7 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
             with st.expander(f"{review.reviewer} rated {review.rating:.1f} of 5", icon=":material/replay:" if review.data.get("stuck") else None):
                 draw_review(review)
     with right:
+        draw_papers_of(desk, found.design.id)
         draw_citations(citations)
         if newest.units:
             st.caption("Units")

@@ -45,8 +45,9 @@ def index_shipped(store: Store, library_dir: Path) -> int:
         return 0
     entries = load_index(folder)
     with store.together():
-        for entry in entries:
-            store.papers.add(entry.facts, SOURCE, "index", entry.slug)
+        if not store.papers.fill([(entry.slug, entry.facts) for entry in entries], SOURCE, "index"):
+            for entry in entries:
+                store.papers.add(entry.facts, SOURCE, "index", entry.slug)
         store.lookups.add(SOURCE, "files", "ok", {"hash": stamp, "entries": len(entries)}, 0)
     return len(entries)
 

@@ -40,14 +40,15 @@ def terms(query: str) -> list[str]:
 # ----------------------------------------------------------------------------------------------------------- writing
 
 
-def write_card(c: Connection, sqlite: bool, seq: int, title: str, people: str, gist: str, body: str) -> None:
-    c.execute(text("DELETE FROM paper_cards WHERE rowid = :seq"), {"seq": seq})
-    values = {"seq": seq, "title": title, "people": people, "gist": gist, "body": body}
+def write_cards(c: Connection, sqlite: bool, rows: Sequence[tuple[int, str, str, str, str]]) -> None:
+    """Rows of (number of the paper, title, people, gist, body), instead of those that are there."""
+    values = [{"seq": seq, "title": title, "people": people, "gist": gist, "body": body, "all": "\n".join((title, gist, people, body))} for seq, title, people, gist, body in rows]
+    c.execute(text("DELETE FROM paper_cards WHERE rowid = :seq"), values)
     if sqlite:
         c.execute(text("INSERT INTO paper_cards(rowid, title, people, gist, body) VALUES (:seq, :title, :people, :gist, :body)"), values)
         return
     weighed = " || ".join(f"setweight(to_tsvector('english', :{name}), '{weight}')" for name, weight in (("title", "A"), ("gist", "B"), ("people", "B"), ("body", "D")))
-    c.execute(text(f"INSERT INTO paper_cards(rowid, body, words) VALUES (:seq, :all, {weighed})"), {**values, "all": "\n".join((title, gist, people, body))})
+    c.execute(text(f"INSERT INTO paper_cards(rowid, body, words) VALUES (:seq, :all, {weighed})"), values)
 
 
 def write_words(c: Connection, sqlite: bool, rows: Sequence[tuple[int, str, str]]) -> None:

@@ -42,15 +42,32 @@ class Papers:
             paper_id = known or self._new(c, facts, slug)
             if names := [{"kind": kind, "value": value, "paper_id": paper_id} for kind, value in {**facts.ids(), **({"slug": slug} if slug else {})}.items()]:
                 c.execute(self._db.insert(PaperIdRow).on_conflict_do_nothing(index_elements=["kind", "value"]), names)
-            data = facts.to_dict()
-            told = sha256_text(repr(sorted(data.items())) + tier)
+            told = _told(facts, tier)
             last = c.execute(select(PaperRecordRow.data_hash).where(PaperRecordRow.paper_id == paper_id, PaperRecordRow.source == source).order_by(PaperRecordRow.id.desc()).limit(1)).scalar()
             if last != told:
-                done = c.execute(self._db.insert(PaperRecordRow).values(paper_id=paper_id, source=source, tier=tier, data=data, data_hash=told, created_at=datetime.now(UTC))
+                done = c.execute(self._db.insert(PaperRecordRow).values(paper_id=paper_id, source=source, tier=tier, data=facts.to_dict(), data_hash=told, created_at=datetime.now(UTC))
                                  .on_conflict_do_nothing(index_elements=["paper_id", "source", "data_hash"]))
                 if done.rowcount or known is None:
                     self._merge(c, paper_id)
             return self._get(c, paper_id), known is None
+
+    def fill(self, entries: Sequence[tuple[str, Facts]], source: str, tier: str) -> bool:
+        """Many at once, as (slug, facts), into a library that is empty; False, and nothing done, where it is not, or two of them may be one."""
+        made = [(slug, clean(facts)) for slug, facts in entries]
+        names = [(kind, value, slug) for slug, facts in made for kind, value in (("slug", slug), *facts.ids().items())]
+        if len({(kind, value) for kind, value, _ in names}) < len(names) or len({title_key(f.title) for _, f in made}) < len(made):
+            return False
+        now = datetime.now(UTC)
+        with self._db.together() as c:
+            self._db.serialise(c, "papers")
+            if not made or c.execute(select(PaperRow.seq).limit(1)).first():
+                return False
+            c.execute(insert(PaperRow), [{"id": slug, **_columns(facts, [tier]), "created_at": now} for slug, facts in made])
+            c.execute(insert(PaperIdRow), [{"kind": kind, "value": value, "paper_id": slug} for kind, value, slug in names])
+            c.execute(insert(PaperRecordRow), [{"paper_id": slug, "source": source, "tier": tier, "data": facts.to_dict(), "data_hash": _told(facts, tier), "created_at": now} for slug, facts in made])
+            seqs = {r.id: r.seq for r in c.execute(select(PaperRow.id, PaperRow.seq))}
+            paper_index.write_cards(c, self._db.is_sqlite, [_card(seqs[slug], facts) for slug, facts in made])
+        return True
 
     def add_file(self, paper_id: str, hash: str, name: str, path: str, form: str, tier: str, passages: Sequence[tuple[str, str]], note: str = "") -> bool:
         """Its text, as (section, passage) in order. Whether it was new."""
@@ -175,12 +192,9 @@ class Papers:
         newest = {r.source: r for r in rows}
         facts = merged((source, Facts.from_dict(r.data)) for source, r in newest.items())
         tiers = [t for t in TIERS if any(r.tier == t for r in rows)]
-        c.execute(update(PaperRow).where(PaperRow.id == paper_id).values(
-            title=facts.title, title_key=title_key(facts.title), year=facts.year, tiers=f" {' '.join(tiers)} ", designs=f" {' '.join(facts.designs)} ", facts=facts.to_dict()))
+        c.execute(update(PaperRow).where(PaperRow.id == paper_id).values(**_columns(facts, tiers)))
         seq = c.execute(select(PaperRow.seq).where(PaperRow.id == paper_id)).scalar_one()
-        people = " ".join([*facts.authors, str(facts.year or ""), facts.venue, facts.arxiv, *facts.tags, *(name.replace("_", " ") for name in (*facts.units, *facts.designs)), *facts.designs])
-        gist = " ".join(filter(None, [facts.idea, facts.tldr])) or facts.abstract[:600]
-        paper_index.write_card(c, self._db.is_sqlite, seq, facts.title, people, gist, facts.abstract)
+        paper_index.write_cards(c, self._db.is_sqlite, [_card(seq, facts)])
 
     def _named(self, c: Connection, name: str) -> str:
         if found := self._lookup(c, name):
@@ -244,6 +258,21 @@ def _apart(a: Facts, b: Facts) -> bool:
     """Whether two of one title are known to be two: both have an id of one kind, and they differ."""
     mine, theirs = a.ids(), b.ids()
     return any(mine[k] != theirs[k] for k in ("arxiv", "s2", "openalex") if k in mine and k in theirs)
+
+
+def _told(facts: Facts, tier: str) -> str:
+    """By which a record that says the same is known."""
+    return sha256_text(repr(sorted(facts.to_dict().items())) + tier)
+
+
+def _columns(facts: Facts, tiers: Sequence[str]) -> dict[str, Any]:
+    return {"title": facts.title, "title_key": title_key(facts.title), "year": facts.year, "tiers": f" {' '.join(tiers)} ", "designs": f" {' '.join(facts.designs)} ", "facts": facts.to_dict()}
+
+
+def _card(seq: int, facts: Facts) -> tuple[int, str, str, str, str]:
+    """What the index has of a paper: title, people (and tags, units, designs), gist, body."""
+    people = " ".join([*facts.authors, str(facts.year or ""), facts.venue, facts.arxiv, *facts.tags, *(name.replace("_", " ") for name in (*facts.units, *facts.designs)), *facts.designs])
+    return seq, facts.title, people, " ".join(filter(None, [facts.idea, facts.tldr])) or facts.abstract[:600], facts.abstract
 
 
 def _paper(r: Row[Any]) -> Paper:

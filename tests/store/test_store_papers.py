@@ -33,10 +33,13 @@ def test_papers_are_found_by_card_and_by_passage_with_what_was_found_marked(shel
     assert found(shelf, "poe2021-delta")[0][0] == "poe2021-delta"
 
 
-@pytest.mark.parametrize("query", ["", "   ", "\"", "AND OR NOT", "NEAR(a b)", "a* ^b", "'; DROP TABLE papers; --", "title:gate", "-gate", "(", "x" * 5000, "\x00", "Ünïcode ẞ", "& | ! :*", "the of and"])
-def test_no_question_is_taken_for_a_language(shelf: Store, query: str):
-    found(shelf, query)
-    found(shelf, query, prefix=True)
+QUESTIONS = ["", "   ", "\"", "AND OR NOT", "NEAR(a b)", "a* ^b", "'; DROP TABLE papers; --", "title:gate", "-gate", "(", "x" * 5000, "\x00", "Ünïcode ẞ", "& | ! :*", "the of and"]
+
+
+def test_no_question_is_taken_for_a_language(shelf: Store):
+    for query in QUESTIONS:
+        found(shelf, query)
+        found(shelf, query, prefix=True)
     assert shelf.papers.count() == 2
 
 
