@@ -16,7 +16,7 @@ from core.papers.library import Opened as Opened
 from core.papers.library import PaperLibrary
 from core.papers.readers import BIB, LARGEST, SUFFIXES
 from core.papers.readers.ids import arxiv_id, doi_id
-from core.papers.sources import BASES, SourceState
+from core.papers.sources import BASES, SourceState, states
 from core.store import Store
 from core.store.paper_nouns import TIERS, Facts, Filters, Hit, Note, Paper, Passage
 from core.types import Job, JobKind
@@ -73,9 +73,7 @@ class Reading:
 
     def source_states(self) -> list[SourceState]:
         """How each other library is: ok, no key, limited or down. Nobody is asked."""
-        from core.papers.sources.make import make_sources
-
-        return [source.state() for source in make_sources(self.store, self.config.keys).values()]
+        return states(self.store.lookups, self.config.keys)
 
     def import_tally(self, job: Job) -> Tally:
         """How far an import is, item by item."""

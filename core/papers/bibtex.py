@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ def read_bibtex(path: Path) -> Iterator[tuple[str, Facts | None]]:
         data = path.read_bytes() if path.stat().st_size <= LARGEST else b""
     except OSError as error:
         raise PaperError(f"{path} cannot be read: {error.strerror or error}", "see who may read it") from None
+    logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)      # what is broken is told here, entry by entry
     parsed = bibtexparser.parse_string(decoded(path.name, data))
     if not parsed.entries and not parsed.failed_blocks:
         yield "nothing", None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from core.store.citations import Lookups
 
 BASES = {"semantic_scholar": "https://api.semanticscholar.org", "arxiv": "https://export.arxiv.org", "openalex": "https://api.openalex.org", "hub": "https://huggingface.co"}
 
@@ -14,3 +18,19 @@ class SourceState:
     name: str
     state: str
     words: str
+
+
+NEEDS = {"semantic_scholar": ("semantic_scholar", "S2_API_KEY"), "hub": ("huggingface", "HF_KEY")}      # source → the key's name in the configuration, and its variable
+
+
+def state_of(name: str, memory: Lookups, keyed: bool) -> SourceState:
+    """As it was met last; nobody is asked."""
+    last = memory.newest(name, "state")
+    if last and last.state != "ok" and last.stands:
+        seconds = (last.until - datetime.now(UTC)).total_seconds()
+        return SourceState(name, last.state, f"{last.data.get('words', '')}; asked again in {seconds:,.0f} s")
+    return SourceState(name, "ok", "") if keyed or name not in NEEDS else SourceState(name, "no key", f"works, with a lower limit: set {NEEDS[name][1]} to raise it")
+
+
+def states(memory: Lookups, keys: Mapping[str, str]) -> list[SourceState]:
+    return [state_of(name, memory, name in NEEDS and bool(keys.get(NEEDS[name][0]))) for name in BASES]

@@ -29,7 +29,7 @@ class Arxiv:
         return found[0] if found else None
 
     def state(self) -> SourceState:
-        return self._door.state(True)
+        return self._door.state()
 
 
 def _read(body: bytes) -> list[Facts]:

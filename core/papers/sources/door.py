@@ -16,7 +16,7 @@ from typing import Protocol
 import httpx
 
 from core.errors import SourceError, SourceLimited
-from core.papers.sources import SourceState
+from core.papers.sources import SourceState, state_of
 from core.store.citations import Lookups
 from core.store.paper_nouns import Facts
 from core.types import Json
@@ -76,12 +76,8 @@ class Door:
         self._note("ok", "", 0)
         return found
 
-    def state(self, keyed: bool, needs: str = "") -> SourceState:
-        last = self.memory.newest(self.name, "state")
-        if last and last.state != "ok" and last.stands:
-            seconds = (last.until - datetime.now(UTC)).total_seconds()
-            return SourceState(self.name, last.state, f"{last.data.get('words', '')}; asked again in {seconds:,.0f} s")
-        return SourceState(self.name, "ok", "") if keyed or not needs else SourceState(self.name, "no key", f"works, with a lower limit: set {needs} to raise it")
+    def state(self) -> SourceState:
+        return state_of(self.name, self.memory, bool(self.headers))
 
     # ------------------------------------------------------------------------------------------------- inside
 

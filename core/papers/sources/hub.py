@@ -26,7 +26,7 @@ class Hub:
         return found[0] if found else None
 
     def state(self) -> SourceState:
-        return self._door.state("Authorization" in self._door.headers, "HF_KEY")
+        return self._door.state()
 
 
 def _facts(p: Json) -> Facts:

@@ -32,7 +32,7 @@ class OpenAlex:
         return found[0] if found else None
 
     def state(self) -> SourceState:
-        return self._door.state(True)
+        return self._door.state()
 
 
 def _facts(w: Json) -> Facts:

@@ -28,7 +28,7 @@ class SemanticScholar:
         return found[0] if found else None
 
     def state(self) -> SourceState:
-        return self._door.state("x-api-key" in self._door.headers, "S2_API_KEY")
+        return self._door.state()
 
 
 def _found(body: bytes) -> list[Json]:

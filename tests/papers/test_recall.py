@@ -1,0 +1,22 @@
+"""The right papers come first: forty questions as a researcher types them, asked of the library as the pages, the agents and the command line ask it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from core.config import Config
+from core.papers.library import PaperLibrary
+from core.store import Store
+
+
+def test_at_least_nine_of_ten_questions_find_an_expected_paper_among_the_first_five(config: Config):
+    store = Store.open(config, migrate=True)
+    library = PaperLibrary(store, config.library_dir)
+    questions = yaml.safe_load((Path(__file__).with_name("queries.yaml")).read_text(encoding="utf-8"))
+    assert len(questions) >= 40
+    missed = [q for q, wanted in questions.items() if not {h.paper.id for h in library.search(q, limit=5)} & set(wanted)]
+    assert len(missed) <= len(questions) // 10, missed
+    assert [h.paper.id for h in library.search("1706.03762", limit=1)] == ["vaswani2017-attention"], "an id finds its paper"
+    store.close()
