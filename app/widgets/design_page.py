@@ -11,9 +11,8 @@ from app.widgets.curves import curve_figure
 from app.widgets.debug_desk import draw_debug_desk
 from app.widgets.design_card import draw_judgement
 from app.widgets.diff import draw_diff
-from app.widgets.papers_cites import citations_of, draw_citations
+from app.widgets.papers_cites import citations_of, cited_body, draw_citations
 from app.widgets.papers_reader import draw_papers_of
-from app.widgets.papers_text import linked
 from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk
@@ -111,7 +110,7 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
         with st.container(key=f"prose-{newest.id}"):
-            st.markdown(shell.prose(linked(newest.body, citations)))
+            st.markdown(cited_body(desk, newest))
         for review in reversed(found.reviews):
             with st.expander(f"{review.reviewer} rated {review.rating:.1f} of 5", icon=":material/replay:" if review.data.get("stuck") else None):
                 draw_review(review)

@@ -9,6 +9,7 @@ import streamlit as st
 from app import shell
 from app.widgets.diff import draw_diff
 from app.widgets.inbox import decide
+from app.widgets.papers_cites import cited_body
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk, Item
 from core.report.design import as_text
@@ -53,7 +54,7 @@ def _draw_cards(desk: Desk, match: tuple[str, ...]) -> None:
                 draw_unit_diagram(proposal.units, brief=True)
             if proposal:
                 with st.expander("Read it"):
-                    st.markdown(shell.prose(proposal.body))
+                    st.markdown(cited_body(desk, proposal))
     if st.button("Cannot say", key="inbox-next", icon=":material/skip_next:", help="key n · the next ones"):
         st.session_state[SKIPPED] += [frozenset((a, b)) for i, a in enumerate(match) for b in match[i + 1 :]]
         st.rerun()

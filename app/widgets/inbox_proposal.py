@@ -9,6 +9,7 @@ import streamlit as st
 from app import shell
 from app.widgets.diff import draw_diff
 from app.widgets.inbox import PANEL, decide, draw_meanwhile, saw, seen
+from app.widgets.papers_cites import cited_body
 from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk, Item
@@ -55,7 +56,7 @@ def _draw_text(desk: Desk, proposal: Proposal) -> None:
             old = _earlier(revisions) if len(revisions) > 2 else old
             draw_diff(as_text(old), as_text(proposal), f"inbox-diff-{proposal.id}")
         else:
-            st.markdown(shell.prose(proposal.body))
+            st.markdown(cited_body(desk, proposal))
             if proposal.units:
                 with st.expander("Its units", icon=":material/account_tree:"):
                     draw_unit_diagram(proposal.units)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.papers_text import linked
 from core.desk import Desk
 from core.store.paper_nouns import Citation
 from core.types import Proposal
@@ -13,6 +14,11 @@ from core.types import Proposal
 def citations_of(desk: Desk, proposal: Proposal) -> list[Citation]:
     """Of this revision."""
     return [c for c in desk.store.citations.of_design(proposal.design_id) if c.proposal_id == proposal.id]
+
+
+def cited_body(desk: Desk, proposal: Proposal) -> str:
+    """Its text as Markdown, whose citations open the passage."""
+    return shell.prose(linked(proposal.body, citations_of(desk, proposal) if "[paper:" in proposal.body.lower() else []))
 
 
 def draw_citations(found: list[Citation]) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from app import shell
 from app.widgets import dialog, direction
 from app.widgets.design_card import draw_judgement
+from app.widgets.papers_cites import cited_body
 from app.widgets.proposal_editor import draw_editor, draw_review
 from core.conversation import Conversation, read
 from core.desk import Desk
@@ -130,7 +131,7 @@ def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, d
                         st.rerun()
         read, review = st.columns([1.6, 1], gap="medium")
         with read.container(height=340, border=False, key=f"prose-{proposal.id}"):
-            st.markdown(shell.prose(proposal.body))
+            st.markdown(cited_body(desk, proposal))
         with review.container(height=340, border=False):
             for r in reversed(desk.store.reviews.of(design.id)):
                 draw_review(r)

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.desk import Desk
 from core.papers.importing import add_file
+from core.types import Kind, Mode
 
 HOSTILE = """# Gates <script>alert(1)</script> that ![open](https://evil.example/x.png)
 
@@ -47,6 +48,13 @@ def test_a_papers_words_are_shown_as_text_and_its_formulas_are_set(open_page: Ca
     assert "In the tree as a reference" in said(test)
 
 
+def test_the_studio_opens_with_what_a_paper_suggests(open_page: Callable[..., AppTest]):
+    test = open_page("studio", parents="deltanet", instructions="Start from “X”, and cite it as [paper:x].")
+    assert test.text_area(key="new-instructions").value == "Start from “X”, and cite it as [paper:x]."
+    assert test.toggle(key="new-explore").value
+    assert any(b.label == "Propose from this paper" for b in open_page("library", paper="yang2024-deltanet").button)
+
+
 def test_wrong_links_to_papers_become_words(open_page: Callable[..., AppTest]):
     assert "there is no paper" in said(open_page("library", paper="nope")).replace("\\", "")
     assert "there is no passage 99" in said(open_page("library", paper="yang2024-deltanet", passage="99"))
@@ -54,8 +62,6 @@ def test_wrong_links_to_papers_become_words(open_page: Callable[..., AppTest]):
 
 def test_what_a_proposal_cites_is_linked_and_what_nothing_stands_behind_is_marked(open_page: Callable[..., AppTest], desk: Desk):
     session = desk.start_session(["gpt2"], n_proposals=1, enqueue=False)
-    from core.types import Kind, Mode
-
     desk.store.designs.add(id="cites", title="Cites", kind=Kind.AGENT, mode=Mode.MUTATION, parents=("gpt2",), author="a", session_id=session.id, index=0, summary="s")
     desk.edit("cites", "Cites", "By the delta rule [paper:yang2024-deltanet], and [paper:nobody2030-nothing].")
     text = said(open_page("design", design="cites"))
