@@ -88,16 +88,21 @@ def import_item(store: Store, import_id: str, item: Item) -> Imported:
     return Imported(item.name, state, note, paper.id if paper else "")
 
 
-def add_file(store: Store, name: str, data: bytes, tier: str, path: str = "", about: Facts | None = None) -> tuple[Paper, bool, str]:
-    """A file's paper, whether the file is new, and what could not be read of it. `about`: what is known of it from elsewhere. Raises PaperError."""
+def add_file(store: Store, name: str, data: bytes, tier: str, path: str = "", about: Facts | None = None, then: Callable[[Paper, bool, str], None] = lambda *_: None) -> tuple[Paper, bool, str]:
+    """A file's paper, whether the file is new, and what could not be read of it. `about`: what is known of it from elsewhere. Raises PaperError.
+
+    It is read before the transaction begins, which others would wait for; `then` is called within it.
+    """
     digest = hashlib.sha256(data).hexdigest()
     if known := store.papers.of_hash(digest):
-        return store.papers.get(known), False, ""
+        then(paper := store.papers.get(known), False, "")
+        return paper, False, ""
     read = read_file(name, data)
     pieces = passages(read.sections)
     with store.together():
         paper, _ = store.papers.add(_known_better(read, about), f"file:{digest[:16]}", tier)
         fresh = store.papers.add_file(paper.id, digest, name, path, read.form, tier, pieces, read.note)
+        then(paper, fresh, read.note)
     return paper, fresh, read.note
 
 
@@ -119,11 +124,12 @@ def _stored(store: Store, import_id: str, item: Item) -> tuple[str, str, Paper]:
         raise PaperError(f"{item.path} cannot be read: {error.strerror or error}", "see who may read it") from None
     if not data and item.path.stat().st_size > LARGEST:
         raise PaperError(f"{item.name} has {item.path.stat().st_size / 2**20:,.0f} MB", f"at most {LARGEST // 2**20} MB are read")
-    with store.together():       # the paper, its passages and the word that the item is done: all or none
-        paper, fresh, note = add_file(store, item.path.name, data, item.tier, str(item.path))
-        state = "added" if fresh else "known"
-        store.papers.imported(import_id, item.name, state, note, paper.id)
-    return state, note, paper
+
+    def done(paper: Paper, fresh: bool, note: str) -> None:      # with the paper and its passages: all or none
+        store.papers.imported(import_id, item.name, "added" if fresh else "known", note, paper.id)
+
+    paper, fresh, note = add_file(store, item.path.name, data, item.tier, str(item.path), then=done)
+    return "added" if fresh else "known", note, paper
 
 
 def _known_better(read: Read, about: Facts | None) -> Facts:
