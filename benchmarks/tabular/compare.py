@@ -19,7 +19,7 @@ import scipy
 from benchmarks.tabular import plot
 from benchmarks.tabular.replay import Evolution, rungs
 from benchmarks.tabular.table import FOLDER, Table, load
-from benchmarks.tabular.trial import ABLATIONS, Job, Summary, difference, halved, run_all, summary, whole_cost
+from benchmarks.tabular.trial import ABLATIONS, BASES, Job, Summary, difference, halved, run_all, summary, whole_cost
 from core.errors import ModelDiscoveryError, UsageError
 from core.selection.make import SELECTORS
 from core.types import DESIGN_BUDGET
@@ -137,13 +137,14 @@ def against_half(runs: Mapping[tuple[str, bool], list[Evolution]]) -> dict[str, 
 
 
 def against(runs: Mapping[tuple[str, bool], list[Evolution]], base: str) -> dict[str, dict]:
-    print(f"\neach less {base}, seed by seed (above zero: the part that is left out helps)")
+    print(f"\neach less {base}, seed by seed (above zero: what is left out helps)")
     answers = {}
     for (label, at), other in runs.items():
         if at and label != base:
-            gap = difference(other, runs[base, True])
-            answers[label] = asdict(gap)
-            print(f"  {label:16}{gap}")
+            held = BASES.get(label, base)
+            gap = difference(other, runs[held, True])
+            answers[label] = asdict(gap) | {"against": held}
+            print(f"  {label:16}{gap}" + (f"   against {held}" if held != base else ""))
     return answers
 
 

@@ -21,7 +21,7 @@ from core.gab.fit import fit
 from core.gab.model import GAM, load_block, own_frames
 from core.types import CurvePoint, Fit, Scale, derive_seed
 from core.verification.evaluation.heldout import held_out
-from core.verification.probes.child import _built, _classes
+from core.verification.probes.child import built, classes_of
 from core.verification.probes.state import depth
 from core.verification.probes.suites import Probe
 from core.verification.probes.tasks import get_task
@@ -150,9 +150,9 @@ def probed(code: str, one: Probe, seed: int, limit_s: float) -> Probed:
     best: float | None = None
     try:
         block, config = load_block(code)
-        classes = _classes(block.tree)  # type: ignore[attr-defined]
+        classes = classes_of(block.tree)  # type: ignore[attr-defined]
         payload["depth"] = depth(classes, config, one.depth)
-        width, made, _ = _built(block, config, classes, task.vocab(settings), payload)
+        width, made, _ = built(block, config, classes, task.vocab(settings), payload)
         exam = task.batch(np.random.default_rng(derive_seed(data_seed, "exam")), max(1, -(-ASKED // max(1, int(task.batch(
             np.random.default_rng(0), 1, settings).asked.sum())))), settings)
         for lr in one.lrs:

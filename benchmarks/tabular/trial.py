@@ -21,7 +21,7 @@ from core.types import DESIGN_BUDGET
 RESAMPLES = 2000
 GRID = 60            # costs at which curves are read
 
-# What `bayes` is made of, left out one by one. The person is a simulated one, who is there with and without being listened to.
+# What `bayes` is made of, left out one by one. The person is a simulated one, noisy, who is listened to or not.
 ABLATIONS: Mapping[str, tuple[Parts, Person | None]] = {
     "bayes": (Parts(), None),
     "no ancestry": (Parts(ancestry=False), None),
@@ -32,8 +32,9 @@ ABLATIONS: Mapping[str, tuple[Parts, Person | None]] = {
     "no cost": (Parts(cost=False), None),
     "no novelty": (Parts(novelty=False), None),
     "with a person": (Parts(), Person()),
-    "person unheard": (Parts(preferences=False), Person()),
+    "no preferences": (Parts(preferences=False), Person()),
 }
+BASES = {"no preferences": "with a person"}      # what a variant is held against, where that is not `bayes` as it is
 
 
 @dataclass(frozen=True)

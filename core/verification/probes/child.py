@@ -28,9 +28,9 @@ def main(channel: Channel, payload: Json, arrays: list) -> None:
     began = time.process_time()
     task, settings = get_task(payload["task"]), payload["settings"]
     block, config = load_block(payload["code"])
-    classes = _classes(block.tree) if issubclass(block, ComposedGAB) else {}
+    classes = classes_of(block.tree) if issubclass(block, ComposedGAB) else {}
     payload["depth"] = depth(classes, config, payload["depth"])
-    width, config, state = _built(block, config, classes, task.vocab(settings), payload)
+    width, config, state = built(block, config, classes, task.vocab(settings), payload)
     channel.send({"built": True, "width": width, "depth": payload["depth"], "state": state, "config": {k: v for k, v in config.items() if isinstance(v, (int, float, str, bool))}})
     for lr in payload["lrs"]:
         model = GAM(block, config, task.vocab(settings), width, payload["depth"], payload["model_seed"])
@@ -49,7 +49,7 @@ def main(channel: Channel, payload: Json, arrays: list) -> None:
     channel.send({"done": True})
 
 
-def _built(block: type, config: dict[str, Any], classes: Mapping[str, str], vocab: int, payload: Json) -> tuple[int, dict[str, Any], int | None]:
+def built(block: type, config: dict[str, Any], classes: Mapping[str, str], vocab: int, payload: Json) -> tuple[int, dict[str, Any], int | None]:
     """The width nearest to the one wanted at which the block builds, its hyperparameters there, and the numbers in a block's state."""
     first: Exception | None = None
     for share in WIDTHS:
@@ -65,9 +65,9 @@ def _built(block: type, config: dict[str, Any], classes: Mapping[str, str], voca
     raise DesignError(f"the block does not build at a width of {payload['width']} nor near it: {told}", "choose heads that divide the width")
 
 
-def _classes(spec: UnitSpec, prefix: str = "") -> Mapping[str, str]:
+def classes_of(spec: UnitSpec, prefix: str = "") -> Mapping[str, str]:
     """Prefix in `gab_config` → class name, for every unit of a tree."""
     found = {prefix: spec.cls.__name__}
     for slot, child in spec.children.items():
-        found |= _classes(child, f"{prefix}{slot}__")
+        found |= classes_of(child, f"{prefix}{slot}__")
     return found
