@@ -13,6 +13,7 @@
 | HANG_S | seconds without a step (or an answer) after which a training (or an evaluation) is ended as one that hangs | 600 |
 | LEASE_S | seconds after which a silent worker has lost its job | 30 |
 | THREADS | processor threads of one training | the cores this process may use |
+| PAPERS_EMBEDDINGS | `http://server/v1#model`: papers are searched by meaning, too; PAPERS_EMBEDDINGS_KEY where the server wants one | by words alone |
 | RANKS | GPUs of one training, by torchrun | 1 |
 | WORKERS | workers that `serve` starts: with two, a run designs while it trains | 1 |
 | MY_OPENAI_KEY or OPENAI_API_KEY, ANTHROPIC_API_KEY, TOGETHER_API_KEY, OPENROUTER_API_KEY, HF_KEY, S2_API_KEY, WANDB_API_KEY | keys, all optional | |
@@ -43,8 +44,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "huggingface": ("HF_KEY",),
     "semantic_scholar": ("S2_API_KEY",),
     "wandb": ("WANDB_API_KEY",),
-}
     "embeddings": ("PAPERS_EMBEDDINGS_KEY",),
+}
 
 
 NAMED = re.compile(r"""\bkey:[ \t]*["']?([A-Z][A-Z0-9_]+)\b""")   # in a providers file: the variable that holds an entry's key
@@ -76,8 +77,8 @@ class Config:
     lease_s: float = 30.0
     checkpoint_s: float = 20.0
     hang_s: float = 600.0
-    ranks: int = 1                   # GPUs (or processes) of one training
     embeddings: str = ""             # server#model for papers (core/papers/meaning.py); "": searched by words alone
+    ranks: int = 1                   # GPUs (or processes) of one training
     workers: int = 1                 # that serve starts
     keys: Mapping[str, Secret] = field(default_factory=dict)
     key_variables: Mapping[str, str] = field(default_factory=dict)  # which variable each key came from
@@ -102,8 +103,8 @@ class Config:
             prices_file=Path(env.get("PRICES_FILE") or library / "prices.yaml").expanduser().absolute(),
             sign_in=_sign_in(env),
             device=env.get("DEVICE", ""),
-            threads=_number(env, "THREADS", int, 0),
             embeddings=env.get("PAPERS_EMBEDDINGS", "").strip(),
+            threads=_number(env, "THREADS", int, 0),
             lease_s=_number(env, "LEASE_S", float, 30.0),
             checkpoint_s=_number(env, "CHECKPOINT_S", float, 20.0),
             hang_s=_number(env, "HANG_S", float, 600.0),
