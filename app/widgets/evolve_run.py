@@ -147,7 +147,7 @@ def _draw_guidance(desk: Desk, run: RunView) -> None:
         words = st.text_input("A standing rule for all agents", placeholder="for instance: nothing that needs the whole sequence at once", key=f"guide-words-{run.id}")
         if st.form_submit_button("Give this rule", icon=":material/gavel:") and shell.act(lambda: desk.guide(words), "in every prompt from now on"):
             st.rerun()
-    shell.link("agents", "All that was taught, to edit", ":material/school:", tab="lessons")
+    shell.link("agents", "All that was taught, to edit", ":material/school:", tab="taught")
 
 
 def _draw_report(desk: Desk, run_id: str) -> None:
