@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from core.agents.spec import AgentSpec
     from core.config import Config
     from core.statistics.noise import Noise
+    from core.store.gates import Book
     from core.store.suspicion import Suspect
     from core.types import Scale
 
 WEIGHTY = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK, Verb.EDIT, Verb.UNDO)     # after which another person should look again
-UNDOABLE = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.COMMENT, Verb.RERANK, Verb.SEND_BACK, Verb.DEFER, Verb.FORECAST, Verb.PREFER, Verb.TAG, Verb.PIN, Verb.BOOST, Verb.PRUNE)
+UNDOABLE = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.COMMENT, Verb.RERANK, Verb.SEND_BACK, Verb.DEFER, Verb.FORECAST, Verb.PREFER, Verb.TAG, Verb.PIN, Verb.BOOST, Verb.PRUNE, Verb.GATE)
 PAST = {Verb.APPROVE: "approved", Verb.REFUSE: "refused", Verb.RESET: "took the judgement back of", Verb.SEND_BACK: "sent back", Verb.EDIT: "edited", Verb.UNDO: "took a decision back on",
         Verb.COMMENT: "commented on", Verb.RERANK: "reranked", Verb.DEFER: "put off", Verb.FORECAST: "foretold of", Verb.PREFER: "preferred", Verb.RELEASE: "released"}
 MOST = 5000          # decisions on which an answer about people's agreement rests, the newest
@@ -49,6 +50,8 @@ class Recent:
     @property
     def words(self) -> str:
         d = self.decision
+        if d.verb is Verb.GATE and "subject" in d.data:
+            return f"{'let through' if d.data['let'] else 'held'} {d.design_id or d.data['subject']} ({d.data['step']})"
         return f"{PAST.get(d.verb, str(d.verb).replace('_', ' '))} {d.design_id or d.session_id or d.data.get('item', '')}".strip()
 
 
@@ -77,6 +80,8 @@ class Deciding:
         def gated(self) -> list[Gated]: ...
         def let(self, gated: Gated, reason: str = "") -> Decision: ...
         def wake_run_of(self, design_id: str) -> None: ...
+        def wake_run(self, run_id: str) -> None: ...
+        def _book(self, run_id: str) -> Book: ...
 
     # ------------------------------------------------------------------------------------------ judging a proposal
 
@@ -215,6 +220,11 @@ class Deciding:
             if why := self._fixed(decision, self._undone()):
                 raise Conflict(f"decision {decision_id} ({Recent(decision, '', '').words}) cannot be taken back: {why}", "decide anew instead")
             self._stop(decision)
+            if decision.verb is Verb.APPROVE:                    # the gate that it opened asks again
+                for word in self._gate_words(decision):
+                    self.undo(word.id)
+            elif decision.verb is Verb.GATE:
+                self.wake_run(decision.data["run"])
             return self.store.decisions.add(Verb.UNDO, self.author, design_id=decision.design_id, session_id=decision.session_id, data={"decision": decision_id})
 
     def told(self, decision: Decision) -> str:
@@ -271,6 +281,10 @@ class Deciding:
             return "what it set going cannot be unmade"
         if d.author in self.store.specs.names() or "by" in d.data:
             return "an agent made it"
+        if d.verb is Verb.GATE and (why := self._passed(d)):
+            return why
+        if d.verb is Verb.APPROVE and any(self._passed(word) for word in self._gate_words(d)):
+            return "its code is being written"
         if d.verb is Verb.APPROVE and (made := self.store.implementations.newest(d.design_id or "")) and made.created_at > d.created_at:
             return "its code was written meanwhile"
         if d.verb is Verb.SEND_BACK and (newest := self.store.proposals.newest(d.design_id or "")) and newest.revision > d.data.get("revision", newest.revision):
@@ -278,6 +292,18 @@ class Deciding:
         if d.verb is Verb.FORECAST and d.data["scale"] in self.store.designs.get(d.design_id or "").scores:
             return "its result is there"
         return ""
+
+    def _gate_words(self, approval: Decision) -> list[Decision]:
+        """By which the same person let the design's code be written, since."""
+        return [d for d in self.store.decisions.of(approval.design_id) if d.verb is Verb.GATE and d.id > approval.id and d.author == approval.author
+                and d.data.get("let") and d.data["step"] == IMPLEMENT]
+
+    def _passed(self, d: Decision) -> str:
+        """Why a person's word at a gate stays."""
+        if "subject" not in d.data:
+            return "a gate's rule is set anew instead"
+        entry = self._book(d.data["run"]).entries.get((d.data["step"], d.data["subject"]))
+        return "it has begun" if entry and entry.began and d.data["let"] else ""
 
     def _stop(self, d: Decision) -> None:
         """What the decision set going and no worker has begun, or would do in vain."""

@@ -79,6 +79,7 @@ class Gated:
     since: datetime
     held: bool = False               # a person said no
     facts: Json = field(default_factory=dict, hash=False)
+    word: int = 0                    # a person's last decision on it, when it was looked at
 
     @property
     def words(self) -> str:

@@ -319,7 +319,7 @@ class Running(Beginning):
     def _gated(self, run_id: str, entry: Entry, book: Book) -> Gated:
         facts = entry.facts
         return Gated(run_id, entry.step, entry.subject, facts.get("design"), facts.get("scale", ""), facts.get("session", ""), book.why(entry),
-                     self._cost_words(run_id, entry), entry.since, entry.held, facts)
+                     self._cost_words(run_id, entry), entry.since, entry.held, facts, entry.word.id if entry.word else 0)
 
     def _cost_words(self, run_id: str, entry: Entry) -> str:
         cost, scale = entry.facts.get("cost"), entry.facts.get("scale")
@@ -340,6 +340,9 @@ class Running(Beginning):
                 raise NotFound(f"{gated.subject!r} does not wait at the gate {gated.step}", f"see: python -m core run show {gated.run}")
             if entry.began and not entry.held:
                 raise Conflict(f"{gated.words}: it has begun", "stop the run to end what is under way")
+            if entry.word and entry.word.id > gated.word:
+                raise Conflict(f"{gated.words}: {entry.word.author} {'let it through' if entry.let else 'held it'} meanwhile" + (f": {entry.word.reason}" if entry.word.reason else ""),
+                               "look at it as it is now, then decide")
             said = self.store.gates.say(gated.run, gated.step, gated.subject, let, self.author, reason.strip(), gated.design)
             self.wake_run(gated.run)
         return said

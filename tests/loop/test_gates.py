@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import threading
@@ -147,7 +148,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(ops=st.lists(st.tuples(st.sampled_from(["work", "let", "hold", "pause", "resume", "step", *(f"{step}={rule.words}" for step in ("implement", "verify", "propose")
+@given(ops=st.lists(st.tuples(st.sampled_from(["work", "let", "hold", "undo", "pause", "resume", "step", *(f"{step}={rule.words}" for step in ("implement", "verify", "propose")
                                                 for rule in (ASK, AUTO))]), st.integers(0, 3)), max_size=10))
 def test_a_run_under_random_hands_ends_with_nothing_stranded(seeded: Path, tmp_path_factory: pytest.TempPathFactory, ops):
     data = shutil.copytree(seeded, tmp_path_factory.mktemp("run") / "data")
@@ -162,6 +163,9 @@ def test_a_run_under_random_hands_ends_with_nothing_stranded(seeded: Path, tmp_p
             elif op in ("let", "hold"):
                 if waiting:
                     (desk.let if op == "let" else desk.hold)(waiting[n % len(waiting)])
+            elif op == "undo":
+                with contextlib.suppress(Conflict):              # what has begun stays
+                    desk.undo(desk.store.decisions.recent(1)[0].id)
             elif op in ("pause", "resume", "step"):
                 {"pause": desk.pause_run, "resume": desk.resume_run, "step": desk.step_run}[op](run)
             else:
@@ -202,6 +206,33 @@ def test_a_gate_before_each_verification_waits_and_holds_up_nothing_else(desk: D
     work()
     assert [g.design for g in desk.gated(run, held=True) if g.held] == ["gpt2"]
     assert "micro" not in [scale for _, scale, _ in engine.verified]
+
+
+def test_an_approval_that_is_taken_back_shuts_the_gate_that_it_opened(desk: Desk, work):
+    run = desk.evolve(1, {"nano": 2}, seed=0, gate="ask").subject
+    work()
+    (asked,) = desk.gated(run)
+    made = desk.approve(asked.design, implement=True)
+    assert desk.gated(run) == []
+    desk.undo(made.id)
+    assert [g.subject for g in desk.gated(run)] == [asked.subject]
+    work()
+    assert desk.store.designs.get(asked.design).status is Status.PROPOSED
+    desk.approve(asked.design, implement=True)
+    work()
+    with pytest.raises(Conflict, match="cannot be taken back"):
+        desk.undo(next(d for d in desk.store.decisions.of(asked.design) if d.verb is Verb.GATE).id)
+
+
+def test_of_two_people_at_one_gate_the_second_is_told(desk: Desk, work):
+    run = desk.evolve(1, {"nano": 2}, seed=0, gate="ask").subject
+    work()
+    (asked,) = desk.gated(run)
+    desk.let(asked)
+    with pytest.raises(Conflict, match="let it through meanwhile"):
+        desk.hold(asked)
+    desk.undo(desk.store.decisions.recent(1)[0].id)
+    assert [g.subject for g in desk.gated(run)] == [asked.subject]
 
 
 def test_switching_a_gate_lets_go_on_what_waits_by_the_new_rule(desk: Desk, work):
