@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import yaml
-from conftest import App
 from playwright.sync_api import Page, expect
-from serving import serving, settled
+from serving import settled
 
 from core.config import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.fixture
-def quick(tmp_path: Path) -> Iterator[App]:
-    """`nano` with a thirtieth of its tokens."""
-    scales = yaml.safe_load((ROOT / "library" / "scales.yaml").read_text())
-    nano = scales["nano"]
-    nano |= {"tokens": nano["tokens"] // 30}
-    (tmp_path / "scales.yaml").write_text(yaml.safe_dump({"nano": nano}))
-    env = {**os.environ, "DATA_DIR": str(tmp_path / "data"), "CKPT_DIR": str(tmp_path / "ckpt"), "SCALES_FILE": str(tmp_path / "scales.yaml")}
-    with serving(env) as url:
-        yield replace(App("", tmp_path / "data", env), url=url)
+@pytest.fixture(scope="module", autouse=True)
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The app and its worker read a `nano` with a thirtieth of its tokens."""
+    nano = yaml.safe_load((ROOT / "library" / "scales.yaml").read_text())["nano"]
+    path = tmp_path_factory.mktemp("ladder") / "scales.yaml"
+    path.write_text(yaml.safe_dump({"nano": nano | {"tokens": nano["tokens"] // 30}}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCALES_FILE", str(path))
+        yield
 
 
-def test_the_tour_leads_a_newcomer_to_a_design_measured_against_gpt2(quick: App, page: Page):
-    take_the_tour(page, quick.url, training_ms=200_000)
-    assert any(d["scores"] and d["kind"] == "agent" for d in quick.designs())
+def test_the_tour_leads_a_newcomer_to_a_design_measured_against_gpt2(app, page: Page):
+    take_the_tour(page, app.url, training_ms=200_000)
+    assert any(d["scores"] and d["kind"] == "agent" for d in app.designs())
 
 
 def take_the_tour(page: Page, url: str, training_ms: int) -> None:
