@@ -38,7 +38,7 @@ def _cores() -> set[int]:
 def _packages(config: Config) -> list[Finding]:
     wrong = []
     for line in (ROOT / "requirements.txt").read_text().splitlines():
-        name, _, version = line.partition("==")
+        name, _, version = line.partition("#")[0].strip().partition("==")
         if not version:
             continue
         name = name.partition("[")[0]
