@@ -50,7 +50,7 @@ def test_a_person_starts_a_run_decides_at_its_gates_steps_and_reads_the_report(t
     for label, number in (("Design sessions", "2"), ("Verifications at nano", "3"), ("Verifications at micro", "0")):
         page.get_by_label(label, exact=True).fill(number)
         page.get_by_label(label, exact=True).press("Tab")
-    expect(page.get_by_text("2 sessions of 2 proposals, 3 verifications")).to_be_visible()
+    expect(page.get_by_text("2 sessions, 2 proposals each, 3 verifications")).to_be_visible()
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page).to_have_url(re.compile(r"run=run-\w+"), timeout=30_000)
     run = re.search(r"run=(run-\w+)", page.url).group(1)
@@ -58,7 +58,7 @@ def test_a_person_starts_a_run_decides_at_its_gates_steps_and_reads_the_report(t
     # The gate before implementing asks; what waits is told with its cost and the selector's reasons
     expect(page.get_by_text("Waits for you: 1").first).to_be_visible(timeout=120_000)
     expect(page.get_by_text("It costs nothing").first).to_be_visible()
-    expect(page.get_by_text("was drawn").first).to_be_visible()
+    expect(page.get_by_text("What the selector thinks").first).to_be_visible()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     state(page, "waiting")
 
