@@ -1,4 +1,4 @@
-"""How long `bayes` takes on a large tree: a selection (next_act, choose, parents, each on a tree that has just grown) and `optimize`.
+"""How long `bayes` (and each other selector) takes on a large tree: a selection (next_act, choose, parents, each on a tree that has just grown) and `optimize`.
 
     python benchmarks/selection_speed.py [--designs 10000] [--verifications 2000]
 
@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402
 import scipy  # noqa: E402
 
 from core.selection.base import Rung  # noqa: E402
-from core.selection.make import make_selector  # noqa: E402
+from core.selection.make import SELECTORS, make_selector  # noqa: E402
 from core.types import Design, Gates, Kind, Mode, Status  # noqa: E402
 
 RUNGS = {"nano": Rung(1e6, 1.0, 0.03, 8), "micro": Rung(4e6, 5.0, 0.02, 8), "14M": Rung(14e6, 20.0, 0.01, 8)}
@@ -88,6 +88,11 @@ def main() -> None:
     timed("optimize, after one more verification", lambda: selector.learn(tree))
     timed("a selection after it: next_act and choose", lambda: (selector.next_act(tree, budgets, Gates()), selector.choose(tree, budgets)))
     timed("a selection after it: parents", lambda: selector.parents(tree))
+    for name in SELECTORS:
+        if name not in ("bayes", "person"):
+            other = make_selector(name, 0, list(RUNGS), RUNGS)
+            timed(f"{name}: next_act and choose", lambda: (other.next_act(tree, budgets, Gates()), other.choose(tree, budgets)))  # noqa: B023
+            timed(f"{name}: parents", lambda: other.parents(tree))  # noqa: B023
 
 
 if __name__ == "__main__":

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from core.asked import within
 from core.budgets import DesignBudget, Ends, narrowing, parse_design
 from core.errors import UsageError
 from core.gab.scales import get_scale
-from core.gates import Rule, checked_rule, checked_step
+from core.gates import ASK, VERIFY, Rule, checked_rule, checked_step, needs_word
 from core.jobs import Queue
-from core.jobs.hands import call, subjects
+from core.jobs.hands import call, run_of
 from core.sharing import ends_of
 from core.store import Store
 from core.types import DESIGN_BUDGET, MONEY, TOKENS, Act, Decision, Job, JobKind, JobState, Json, Scale, Verb
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Beginning:
-    """What it needs of the desk: store, queue, scales, config, author, crew, agents, run_settings, run_ids, wake_run."""
+    """What it needs of the desk: store, queue, scales, config, author, crew, agents, run_settings, wake_run."""
 
     store: Store
     queue: Queue
@@ -36,7 +36,6 @@ class Beginning:
         def crew(self, agents: str, designer: str = "", reviewer: str = "") -> Json: ...
         def agents(self) -> dict[str, AgentSpec]: ...
         def run_settings(self, run_id: str) -> Json: ...
-        def run_ids(self) -> list[str]: ...
         def wake_run(self, run_id: str) -> Job | None: ...
 
     def evolve(
@@ -58,7 +57,8 @@ class Beginning:
             raise UsageError(f"gate {gate!r} is unknown", "use ask or auto")
         for act, most in (at_once or {}).items():
             within(f"how many of {act} go on at once", most, 1, 32)
-        rules = {checked_step(step, self.scales): checked_rule(step, rule) for step, rule in (gates or {}).items()}
+        said = {checked_step(step, self.scales): checked_rule(step, rule) for step, rule in (gates or {}).items()}
+        rules = said if VERIFY in said else {**self.first_gates(verify_budget), **said}
         crew = self.crew(agents)
         asks = self._asks(crew)
         if limit.sessions is None and not asks:
@@ -116,6 +116,10 @@ class Beginning:
     def ends(self, run_id: str) -> Ends:
         return ends_of(self.store, run_id, Ends.from_dict(self.run_settings(run_id).get("ends", {})))
 
+    def first_gates(self, scales: Iterable[str]) -> dict[str, Rule]:
+        """The rules that hold where a person says nothing else: before the largest scales they are asked."""
+        return {f"{VERIFY}:{name}": ASK for name in scales if needs_word(self.scales[name])}
+
     def suggested(self, sessions: int, n_implement: int, scales: Sequence[str]) -> dict[str, int]:
         """Verifications a scale that fit so many designs: a ladder that narrows upward."""
         return narrowing(sessions * n_implement, [name for name in self.scales if name in scales])
@@ -133,8 +137,11 @@ class Beginning:
 
     def lend_hand(self) -> None:
         """For a worker with nothing to do: have it look at a run where a place is free."""
-        for run_id in self.run_ids():
-            jobs = self.queue.live_of(subjects(run_id))
+        live: dict[str, list[Job]] = {}
+        for job in self.queue.all(limit=1000, states=(JobState.QUEUED, JobState.RUNNING)):
+            if job.kind is JobKind.EVOLVE:
+                live.setdefault(run_of(job.subject), []).append(job)
+        for run_id, jobs in live.items():
             if any(job.state is JobState.RUNNING for job in jobs):
                 settings = self.run_settings(run_id)
                 if len(jobs) < sum(self.at_once(settings).values()):

@@ -12,9 +12,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from core.errors import UsageError
-from core.types import Json
+from core.types import Json, Scale
 
 PROPOSE, IMPLEMENT, VERIFY = "propose", "implement", "verify"
+WORD_FROM = 300e6    # parameters of a reference, without embeddings: from there on a verification costs a GPU for a day or more
 FORM = "for instance implement=ask, verify:micro=ask-if:rating<3,cost>20 or propose=auto"
 
 
@@ -93,6 +94,11 @@ class Gated:
 def rule_for(rules: Mapping[str, Rule], step: str, default: Rule = AUTO) -> Rule:
     """The step's own, or that of all its kind."""
     return rules.get(step) or rules.get(step.partition(":")[0]) or default
+
+
+def needs_word(scale: Scale) -> bool:
+    """Whether a run asks a person before it verifies there, unless it was told otherwise."""
+    return 12 * scale.n_layers * scale.d_model**2 >= WORD_FROM
 
 
 def checked_step(step: str, scales: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from core.showing import facts
 from core.statistics.ladder import RungCorrelation, correlation
 from core.statistics.progress import Point, Step, curve, diversity, drawdown, improvement, means, since_better
 from core.store import Store
-from core.types import Decision, Design, Kind, Spent, Status, Verb, Verification
+from core.types import Decision, Design, Spent, Status, Verb, Verification
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,7 @@ class Measures:
 
 def measures(store: Store, run_id: str, scales: Sequence[str], records: Sequence[Record], words: Sequence[Decision], spent: Spent) -> Measures:
     """`scales`: cheapest first; `records`: everybody's forecasts; `words`: what people said of designs."""
-    sessions = {s.id for s in store.sessions.all() if s.run_id == run_id}
-    designs = [d for d in store.designs.all() if d.session_id in sessions and d.kind is not Kind.REFERENCE]
+    designs = store.designs.of_sessions(store.sessions.ids_of(run_id))
     ids = {d.id for d in designs}
     rows = verifications_of(store, run_id)
     points = points_of(rows, ids)
@@ -132,8 +131,7 @@ def _seconds(v: Verification) -> float:
 
 
 def own_designs(store: Store, run_id: str) -> set[str]:
-    sessions = {s.id for s in store.sessions.all() if s.run_id == run_id}
-    return {d.id for d in store.designs.all() if d.session_id in sessions}
+    return store.designs.ids_of_run(run_id)
 
 
 def verifications_of(store: Store, run_id: str) -> list[Verification]:

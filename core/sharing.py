@@ -83,7 +83,7 @@ class Sharing:
                 running = graph.nodes[held.design]["running"]
                 running[held.scale] = running.get(held.scale, 0) + 1
         if any(held.act is Act.DESIGN for held in others):
-            graph.graph["sessions"] = sum(s.run_id == self.run.id for s in self.store.sessions.all())
+            graph.graph["sessions"] = len(self.store.sessions.ids_of(self.run.id))
         graph.graph["chosen"] = tuple(act for act in Act if self._choice(act))
 
     def newly_held(self, design: str, scale: str) -> bool:

@@ -28,7 +28,7 @@ def draw_start(desk: Desk) -> None:
         money = one.number_input("US dollars, for language models", 0.0, 1e6, None, step=1.0, placeholder="no limit of its own", key="run-money")
         tokens = two.number_input("Tokens", 0, 10**12, None, step=100_000, placeholder="no limit of its own", key="run-tokens")
     st.markdown("**It stops for you**")
-    rules = _gates(list(verify))
+    rules = _gates(desk, list(verify))
     words = st.text_area("Guidance for its agents", height=80, key="run-words", placeholder="for instance: smaller state, no attention over the whole sequence")
     with st.expander("More"):
         one, two = st.columns(2)
@@ -107,9 +107,10 @@ def _further(desk: Desk, scales: list[str], asks: bool) -> tuple[Ends, dict[str,
     return Ends(target or "", gain if target else 0.0, patience), dict.fromkeys(grows, 0.25), {Act.DESIGN: designs, Act.VERIFY: trainings}
 
 
-def _gates(scales: list[str]) -> dict[str, Rule]:
+def _gates(desk: Desk, scales: list[str]) -> dict[str, Rule]:
     steps = ["propose", "implement", *(f"verify:{scale}" for scale in scales)]
-    return {step: choose_rule(step, Rule.from_dict({"rule": "ask" if step == "implement" else "auto"}), f"start-{step}") for step in steps}
+    asks = {"implement", *desk.first_gates(scales)}
+    return {step: choose_rule(step, Rule.from_dict({"rule": "ask" if step in asks else "auto"}), f"start-{step}") for step in steps}
 
 
 def _left(desk: Desk) -> str:

@@ -13,7 +13,7 @@ from core.errors import PaperError
 from core.store import Store
 from core.store.paper_nouns import ET_AL, LISTS, Facts
 
-KEYS = ("id", "title", "authors", "et_al", "year", "venue", "arxiv", "doi", "s2", "openalex", "url", "idea", "units", "designs", "tags", "et_al")
+KEYS = ("id", "title", "authors", "et_al", "year", "venue", "arxiv", "doi", "s2", "openalex", "url", "idea", "units", "designs", "tags")
 NEEDED = ("id", "title", "authors", "year", "idea")
 SOURCE = "index"
 
@@ -80,7 +80,5 @@ def _entry(path: Path, data: dict[str, Any]) -> Entry:
         raise PaperError(f"{name}: year is a whole number; {', '.join(LISTS)} are lists", "see the other entries")
     values = {k: tuple(map(str, v)) if k in LISTS else v if k == "year" else str(v) for k, v in data.items() if k not in ("id", "et_al") and v not in (None, "")}
     if data.get("et_al"):  # more authors than the entry lists
-        values["authors"] += ("et al.",)
-    if values.pop("et_al", ""):
         values["authors"] = (*values["authors"], ET_AL)
     return Entry(str(data["id"]), Facts(**values))

@@ -9,7 +9,7 @@
 
 The reference goes before everybody: nothing is measured at a rung where it was not, nothing climbs from a rung where it has fewer than `seeds` seeds. Where a rung's budget is
 spent, or no further seed can be had, what is known there must do. So many units of a rung as the climbs above it will need for further seeds are held back from new designs and further seeds, though never more than half.
-Ratings have no say here. A person's word before the largest rungs is a gate of the run (core/gates.py), by default from `WORD_FROM` parameters on.
+Ratings have no say here. A person's word before the largest rungs is a gate of the run (`needs_word` in core/gates.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from core.selection.base import Rung
 from core.selection.reading import barred, is_new, reference_of, runnable, running, seeds
 from core.types import Design
 
-WORD_FROM = 300e6    # parameters
 MOST_SEEDS = 8       # of one design at one rung
 Wanted = Callable[[Design, str], bool]
 
@@ -138,7 +137,7 @@ class Climb:
         value, se = gaps[-1][1]
         if value > self.doubt * se:
             return False
-        if len(gaps) < 2 or at + 1 == len(self.scales):
+        if len(gaps) < 2 or at + 1 == len(self.scales) or gaps[-2][0] >= gaps[-1][0]:    # rungs that differ in tokens alone have no slope over size
             return True
         (x1, (g1, se1)), (x2, (g2, se2)) = gaps[-2:]
         reach = math.log(self.rungs[self.scales[at + 1]].size / x2) / math.log(x2 / x1)

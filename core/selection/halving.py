@@ -4,6 +4,8 @@ highest rung first; otherwise a new one enters at the bottom. Parents are drawn 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import networkx as nx
 
 from core.selection.climb import Need, Step
@@ -21,13 +23,14 @@ class HalvingSelector(Simple):
     def wanted(self, tree: nx.DiGraph, scale: str) -> set[str]:
         return best_share(measured(tree, scale))
 
-    def order(self, tree: nx.DiGraph, step: Step) -> tuple:
-        high = 0 if step.need is Need.FIRST else 1 + self.scales.index(step.scale)
-        return -high, *super().order(tree, step)
+    def order(self, tree: nx.DiGraph) -> Callable[[Step], tuple]:
+        usual = super().order(tree)
+        return lambda step: (0 if step.need is Need.FIRST else -1 - self.scales.index(step.scale), *usual(step))
 
     def fitness(self, tree: nx.DiGraph, pool: list[Design]) -> list[float]:
+        inside = {d.id for d in pool}
         for scale in reversed(self.scales):
-            scores = {n: y for n, y in measured(tree, scale).items() if n in {d.id for d in pool}}
+            scores = {n: y for n, y in measured(tree, scale).items() if n in inside}
             if len(scores) >= ETA:
                 top = best_share(scores)
                 return [float(d.id in top) or 1e-3 for d in pool]

@@ -6,6 +6,7 @@ rungs and seeds; fitness is the rank at the largest rung where a design was meas
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import median
 
 import networkx as nx
@@ -27,13 +28,17 @@ class QuadrantSelector(Simple):
         """All that are in the quadrants that may be verified: the unsure ones."""
         return set(measured(tree, scale))
 
-    def order(self, tree: nx.DiGraph, step: Step) -> tuple:
-        if step.need is Need.FIRST:
-            return 0, *super().order(tree, step)
-        good = stream(self.seed, "verify", tree).random() < EXPLOIT
+    def order(self, tree: nx.DiGraph) -> Callable[[Step], tuple]:
+        usual, good = super().order(tree), stream(self.seed, "verify", tree).random() < EXPLOIT
         fitness, confidence = self._scored(tree)
-        own = fitness.get(step.design.id, 0.5)
-        return 1, (own >= 0.5) != good, confidence.get(step.design.id, 0), -own
+
+        def key(step: Step) -> tuple:
+            if step.need is Need.FIRST:
+                return 0, *usual(step)
+            own = fitness.get(step.design.id, 0.5)
+            return 1, (own >= 0.5) != good, confidence.get(step.design.id, 0), -own
+
+        return key
 
     def fitness(self, tree: nx.DiGraph, pool: list[Design]) -> list[float]:
         good = stream(self.seed, "quadrant", tree).random() < EXPLOIT

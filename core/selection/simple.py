@@ -5,7 +5,7 @@ New designs are measured before the next is designed; known architectures other 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import networkx as nx
 
@@ -52,10 +52,13 @@ class Simple:
         middle = sorted(scores.values())[(len(scores) - 1) // 2] if scores else 0.0
         return {n for n, score in scores.items() if score <= middle}
 
-    def order(self, tree: nx.DiGraph, step: Step) -> tuple:
-        """Smaller is sooner, among steps of one need: cheap rungs, low scores, high ratings, old designs first."""
-        known = loss(tree, step.design.id, self.scales)
-        return self.scales.index(step.scale), known[1] if known else 0.0, -(step.design.rating or 0.0), step.design.created_at
+    def order(self, tree: nx.DiGraph) -> Callable[[Step], tuple]:
+        """The key of a step, smaller is sooner, among steps of one need: cheap rungs, low scores, high ratings, old designs first."""
+        def key(step: Step) -> tuple:
+            known = loss(tree, step.design.id, self.scales)
+            return self.scales.index(step.scale), known[1] if known else 0.0, -(step.design.rating or 0.0), step.design.created_at
+
+        return key
 
     def fitness(self, tree: nx.DiGraph, pool: list[Design]) -> list[float]:
         """What each weighs as a parent."""
@@ -142,8 +145,8 @@ class Simple:
         """What can be paid for, first ones first: the reference, new designs, then the climb."""
         wanted = {s: self.wanted(tree, s) for s in self.scales[:-1]}
         steps = self.climb.steps(tree, budgets, lambda d, s: d.id in wanted[s])
-        needs = {Need.REFERENCE: 0, Need.KNOWN: 2}
-        return sorted(steps, key=lambda s: (needs.get(s.need, 1), *self.order(tree, s), s.design.id))
+        needs, order = {Need.REFERENCE: 0, Need.KNOWN: 2}, self.order(tree)
+        return sorted(steps, key=lambda s: (needs.get(s.need, 1), *order(s), s.design.id))
 
     def _weights(self, tree: nx.DiGraph, pool: list[Design]) -> list[float]:
         """Fitness times what a person boosts; one that is pinned weighs as much as the mean at least."""

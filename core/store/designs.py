@@ -16,7 +16,17 @@ from core.errors import NotFound
 from core.store.current import OWN, Current, with_settings
 from core.store.engine import Database
 from core.store.suspicion import suspects
-from core.store.tables import CheckRow, DecisionRow, DesignRow, ImplementationRow, ParentRow, ProposalRow, ReviewRow, VerificationRow
+from core.store.tables import (
+    CheckRow,
+    DecisionRow,
+    DesignRow,
+    ImplementationRow,
+    ParentRow,
+    ProposalRow,
+    ReviewRow,
+    SessionRow,
+    VerificationRow,
+)
 from core.store.undone import standing
 from core.store.wishes import NOTHING, wishes
 from core.types import Design, Kind, Mode, Status, Verb
@@ -70,6 +80,12 @@ class Designs:
             ids = c.execute(order).scalars().all() if session_ids else []
             found = {d.id: d for d in self._derive(c, None, ids)}
         return [found[i] for i in ids]
+
+    def ids_of_run(self, run_id: str) -> set[str]:
+        """Of the designs that a run's sessions made."""
+        query = select(DesignRow.id).join(SessionRow, SessionRow.id == DesignRow.session_id).where(SessionRow.run_id == run_id)
+        with self._db.read() as c:
+            return set(c.execute(query).scalars())
 
     def some(self, ids: Sequence[str]) -> list[Design]:
         """Those of these ids that there are, in this order."""

@@ -39,6 +39,11 @@ class Sessions:
         with self._db.read() as c:
             return [_session(r) for r in c.execute(select(SessionRow).order_by(SessionRow.seq.desc()).limit(limit))]
 
+    def ids_of(self, run_id: str) -> list[str]:
+        """A run's, oldest first."""
+        with self._db.read() as c:
+            return list(c.execute(select(SessionRow.id).where(SessionRow.run_id == run_id).order_by(SessionRow.seq)).scalars())
+
     def open(self, run_id: str | None = None) -> list[Session]:
         """Not closed, oldest first; of one run when it is named."""
         query = select(SessionRow).where(SessionRow.closed_at.is_(None)).order_by(SessionRow.seq)

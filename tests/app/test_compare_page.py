@@ -40,6 +40,16 @@ def test_the_leaderboard_is_best_first_against_the_chosen_reference(open_page, m
     assert {b.proto.label for b in test.get("download_button")} >= {"CSV", "JSON"}
 
 
+def test_a_row_of_the_leaderboard_says_what_the_full_comparison_says(measured: Desk):
+    rows = measured.store.verifications.counted("nano")
+    found = measured.standings("nano", rows[0].corpus_hash)
+    assert set(found) == {v.design_id for v in rows} - {"gpt2"}
+    for design, one in found.items():
+        whole = measured.compare(design, "nano")
+        assert (one.difference, one.se, one.p_better, one.verdict, one.paired, one.suspicious) == (whole.difference, whole.se, whole.p_better, whole.verdict, whole.paired, whole.suspicious)
+    assert measured.standings("nano", rows[0].corpus_hash, own_rate=True) == {}
+
+
 @pytest.mark.parametrize("part", ["Curves", "Ladder", "Pareto front", "Tasks", "Code"])
 def test_each_part_is_drawn_from_a_link(open_page, measured: Desk, part: str):
     test = open_page("compare", scale="nano", designs="gpt2,llama", part=part)

@@ -208,6 +208,11 @@ def test_a_gate_before_each_verification_waits_and_holds_up_nothing_else(desk: D
     assert "micro" not in [scale for _, scale, _ in engine.verified]
 
 
+def test_a_person_is_asked_before_the_largest_scales_unless_they_said_otherwise(desk: Desk):
+    rules = [desk.gate_rules(desk.evolve(1, {"nano": 1, "350M": 1}, gates=gates).subject) for gates in (None, {"verify:350M": AUTO}, {"verify": AUTO})]
+    assert [(r.get("verify:350M", AUTO), r.get("verify:nano", AUTO)) for r in rules] == [(ASK, AUTO), (AUTO, AUTO), (AUTO, AUTO)]
+
+
 def test_an_approval_that_is_taken_back_shuts_the_gate_that_it_opened(desk: Desk, work):
     run = desk.evolve(1, {"nano": 2}, seed=0, gate="ask").subject
     work()

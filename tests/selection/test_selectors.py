@@ -133,6 +133,8 @@ def test_a_gain_that_fades_with_size_is_not_followed():
     climb = Climb(SCALES, RUNGS)
     assert climb.promising(found.tree, "d", "small")
     assert not climb.promising(found.tree, "d", "middle")
+    alike = {name: replace(rung, size=RUNGS["small"].size) for name, rung in RUNGS.items()}      # they differ in tokens alone: no slope over size
+    assert Climb(SCALES, alike).promising(found.tree, "d", "middle")
     found.tree.nodes["d"]["seeds"]["middle"] = (2.85,) * 4
     assert climb.promising(found.tree, "d", "middle")
 
