@@ -17,9 +17,9 @@ from core.gab.canonical import canonical_hash
 from core.gab.references import ReferenceDesign, load_references
 from core.gab.structure import structural_hash
 from core.gab.units import UnitLibrary
+from core.selection.simple import MODES, WANTED
 from core.types import Kind, Mode, UnitTree, derive_seed
 
-MODES = {Mode.MUTATION: 0.45, Mode.CROSSOVER: 0.45, Mode.SCRATCH: 0.10}      # as the published system mixes them (Genesys, arXiv 2506.20249)
 ROOTS = 0.4                  # share of the parents that are drawn among the references alone, so that the tree does not only grow deep
 
 
@@ -53,9 +53,8 @@ class Grammar:
             draw += 1
             rng = Random(derive_seed(seed, "table", draw))
             mode = rng.choices(list(MODES), list(MODES.values()))[0]
-            wanted = {Mode.SCRATCH: 0, Mode.MUTATION: 1, Mode.CROSSOVER: 2}[mode]
             pool = [e for e in entries if e.kind is Kind.REFERENCE] if rng.random() < ROOTS else entries
-            parents = rng.sample(pool, wanted)
+            parents = rng.sample(pool, WANTED[mode])
             made = self._made(mode, parents, derive_seed(seed, "design", draw))
             if made is None:
                 continue

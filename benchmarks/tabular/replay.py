@@ -166,7 +166,7 @@ class World:
         design = Design(node, entry.title, entry.kind, mode, parents, "table", None, generation, BEGAN + timedelta(seconds=self.number), Status.IMPLEMENTED if fits else Status.FAILED)
         self.number += 1
         self.tree.add_node(node, design=design, tried=set(), seeds={}, failed=set(), barred=set(), running={}, used={},
-                           units=frozenset(f"{fact} {k}" for fact, k in self.table.facts[node]), words=frozenset(words(entry.title)))
+                           units=self.table.facts[node], words=frozenset(words(entry.title)))
         self.tree.add_edges_from((p, node) for p in parents)
 
     def _compared(self, node: str, rng: Random) -> None:

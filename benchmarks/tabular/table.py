@@ -19,7 +19,8 @@ import numpy as np
 
 from benchmarks.tabular.entry import Entry
 from core.errors import ModelDiscoveryError
-from core.gab.structure import features
+from core.showing import facts
+from core.statistics.noise import pooled
 from core.types import Json, Kind
 
 FOLDER = Path(__file__).resolve().parent
@@ -98,7 +99,8 @@ class Table:
     @cached_property
     def noise(self) -> dict[str, float]:
         """Scale → standard deviation over seeds, pooled over designs."""
-        return {s: pooled([list(y.values()) for (_, at), y in self.scores.items() if at == s]) for s in self.scales}
+        spreads = {s: pooled({d: y for (d, at), y in self.scores.items() if at == s}) for s in self.scales}
+        return {s: spread.sd if spread else 0.0 for s, spread in spreads.items()}
 
     @cached_property
     def grown(self) -> list[str]:
@@ -106,9 +108,9 @@ class Table:
         return [e.id for e in self.entries.values() if e.kind is not Kind.REFERENCE]
 
     @cached_property
-    def facts(self) -> dict[str, frozenset[tuple[str, int]]]:
-        """Design → its unit tree's facts, one that is there twice as two."""
-        return {e.id: frozenset((fact, k) for fact, n in features(e.units).items() for k in range(n)) for e in self.entries.values()}
+    def facts(self) -> dict[str, frozenset[str]]:
+        """Design → its unit tree's facts, as a run shows them to its selector."""
+        return {e.id: facts(e.units) for e in self.entries.values()}
 
     @cached_property
     def distances(self) -> np.ndarray:
@@ -119,12 +121,6 @@ class Table:
             rows[i, [columns[f] for f in found]] = 1
         common, size = rows @ rows.T, rows.sum(1)
         return 1 - common / np.maximum(1, size[:, None] + size[None] - common)
-
-
-def pooled(groups: Sequence[Sequence[float]]) -> float:
-    """Standard deviation within groups of two and more."""
-    squares = sum(float(((np.asarray(g) - np.mean(g)) ** 2).sum()) for g in groups if len(g) > 1)
-    return (squares / max(1, sum(len(g) - 1 for g in groups if len(g) > 1))) ** 0.5
 
 
 def load(name: str, folder: Path = FOLDER) -> Table:

@@ -24,7 +24,7 @@ from core.selection.belief import Belief
 from core.selection.climb import Climb, Need, Step
 from core.selection.likeness import Likeness
 from core.selection.reading import best_measured, is_new, runnable, running, seeds, stream
-from core.selection.simple import EXPLAINED, MODES, WANTED, WORDS, designing_pays, nothing_left
+from core.selection.simple import EXPLAINED, MODES, WANTED, WORDS, designing_pays, mode_words, nothing_left
 from core.selection.surrogate import Places, sharpened
 from core.types import DESIGN_BUDGET, Act, Candidate, Explanation, Gates, Mode, Parents
 
@@ -136,7 +136,7 @@ class BayesSelector:
     def _novelty(self, tree: nx.DiGraph, belief: Belief, nodes: Sequence[str]) -> np.ndarray:
         """0–1: the distance to the nearest designs, less the more children there are."""
         rows = belief.rows(nodes)
-        kind = next((k for k in ("structure", "text", "ancestry") if k in belief.space.kinds), None)
+        kind = belief.telling
         apart = np.ones(len(nodes))
         if kind and len(nodes) > 1:
             near = np.sort(belief.likeness.between(kind, rows, rows), 1)[:, ::-1][:, 1 : 1 + NEAREST]
@@ -147,7 +147,7 @@ class BayesSelector:
     def _unlike(self, belief: Belief, nodes: Sequence[str], one: int, cov: np.ndarray) -> np.ndarray:
         """0–1: how little a design shares with the first parent: units or ancestors, and what is unknown of both."""
         rows = belief.rows(nodes)
-        kind = next((k for k in ("structure", "text", "ancestry") if k in belief.space.kinds), None)
+        kind = belief.telling
         alike = belief.likeness.between(kind, rows[one : one + 1], rows)[0] if kind else np.zeros(len(nodes))
         sd = np.sqrt(np.maximum(np.diag(cov), 1e-12))
         together = np.clip(cov[one] / (sd[one] * sd), 0, 1)
@@ -245,7 +245,7 @@ class BayesSelector:
         belief = self._belief(tree)
         order = sorted(shares, key=lambda n: (-shares[n], n))
         told = tuple(Candidate(n, str(parents.mode), round(shares[n], 4), belief.words(n)) for i, n in enumerate(order) if i < EXPLAINED or n in parents.ids)
-        mode = f"{str(parents.mode).capitalize()} was drawn ({', '.join(f'{m} {share:.0%}' for m, share in MODES.items())})"
+        mode = mode_words(parents.mode)
         if not parents.ids:
             return Explanation(f"{mode}: no parent is needed.", told)
         words = [f"{n} ({belief.words(n)})" for n in parents.ids if n in belief.likeness.index]

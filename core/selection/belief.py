@@ -72,6 +72,11 @@ class Belief:
                "text": self.parts.text and any(data.get("words") for _, data in self.tree.nodes(data=True))}
         return [kind for kind in KINDS if has[kind]]
 
+    @property
+    def telling(self) -> str | None:
+        """The similarity that tells most of what a design is, of those there are."""
+        return next((kind for kind in ("structure", "text", "ancestry") if kind in self.space.kinds), None)
+
     # ------------------------------------------------------------------------------------------ the surrogate
 
     def _same_points(self, other: Belief) -> bool:

@@ -13,7 +13,7 @@ import networkx as nx
 
 from core.selection.greedy import softmax
 from core.selection.reading import loss, runnable, stream
-from core.selection.simple import MODES, Simple
+from core.selection.simple import MODES, Simple, mode_words
 from core.types import Design, Explanation, Mode, Parents
 
 ISLANDS = 4
@@ -58,7 +58,7 @@ class IslandsSelector(Simple):
         told = super()._why_parents(tree, parents)
         homes = islands(tree)
         on = ", ".join(f"{i} on island {homes[i] + 1}" for i in parents.ids if i in homes)
-        return Explanation(f"{self._mode_words(parents.mode)}; then {on}: {self.rule}." if on else told.words)
+        return Explanation(f"{mode_words(parents.mode)}; then {on}: {self.rule}." if on else told.words)
 
 
 def islands(tree: nx.DiGraph) -> dict[str, int]:

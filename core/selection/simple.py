@@ -28,6 +28,10 @@ def nothing_left() -> UsageError:
     return UsageError("there is nothing to verify", "implement a design or raise a scale's budget")
 
 
+def mode_words(mode: Mode) -> str:
+    return f"{str(mode).capitalize()} was drawn ({', '.join(f'{m} {share:.0%}' for m, share in MODES.items())})"
+
+
 def designing_pays(budgets: Mapping[str, float]) -> bool:
     return budgets.get(DESIGN_BUDGET, 0) >= 1
 
@@ -110,14 +114,11 @@ class Simple:
         own = {d.id: w / sum(weights) for d, w in zip(pool, weights, strict=True)}
         shares = sorted(own, key=lambda i: -own[i])
         told = tuple(Candidate(i, str(parents.mode), round(own[i], 4), self._score_words(tree, i)) for n, i in enumerate(shares) if n < EXPLAINED or i in parents.ids)
-        mode = self._mode_words(parents.mode)
+        mode = mode_words(parents.mode)
         if not parents.ids:
             return Explanation(f"{mode}: no parent is needed.", told)
         drawn = " and ".join(f"{i} with a share of {own.get(i, 0):.0%}" for i in parents.ids)
         return Explanation(f"{mode}; then {drawn} ({self.rule}).", told)
-
-    def _mode_words(self, mode: Mode) -> str:
-        return f"{str(mode).capitalize()} was drawn ({', '.join(f'{m} {share:.0%}' for m, share in MODES.items())})"
 
     def _why_verify(self, tree: nx.DiGraph, what: tuple[str, str], budgets: Mapping[str, float]) -> Explanation:
         steps = self._steps(tree, budgets)
