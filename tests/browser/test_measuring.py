@@ -6,6 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
+from serving import settled
 
 from core.config import Config
 from core.desk import Desk
@@ -31,6 +32,8 @@ def measured(app) -> Desk:
 
 def click_cell(page: Page, row: int, column: int, *modifiers: str) -> None:
     """Of the grid: columns are counted behind the name."""
+    settled(page)
+    page.locator("[data-testid='stDataFrame'] [role='columnheader']").nth(column).wait_for(state="attached")      # the grid is drawn, and hears clicks
     canvas = page.locator("[data-testid='stDataFrame'] canvas").first
     box = canvas.bounding_box()
     edges = page.evaluate("""() => [...document.querySelectorAll('[data-testid="stDataFrame"] [role="columnheader"]')].length""")
