@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from playwright.sync_api import Browser, Page, sync_playwright
 from serving import serving
 
@@ -46,6 +47,17 @@ class App:
 
     def designs(self) -> list[dict]:
         return json.loads(self.core("designs", "--json"))
+
+
+@pytest.fixture(scope="module")
+def short_nano(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The app and its worker read a `nano` with a tenth of its tokens; ask for it before `app`."""
+    nano = yaml.safe_load((ROOT / "library" / "scales.yaml").read_text())["nano"]
+    path = tmp_path_factory.mktemp("ladder") / "scales.yaml"
+    path.write_text(yaml.safe_dump({"nano": nano | {"tokens": nano["tokens"] // 10, "eval_tokens": 16384}}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCALES_FILE", str(path))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from serving import settled
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
-def test_from_two_parents_on_the_tree_to_a_verified_node(app, page: Page, click_node):
+def test_from_two_parents_on_the_tree_to_a_verified_node(short_nano, app, page: Page, click_node):
     # Two parents on the tree
     page.goto(app.url)
     expect(page.get_by_text("Start here")).to_be_visible()
@@ -39,6 +39,8 @@ def test_from_two_parents_on_the_tree_to_a_verified_node(app, page: Page, click_
     settled(page)
     page.locator("summary", has_text="Edit").first.click()
     page.get_by_label("Title").first.fill("My crossover")
+    page.get_by_label("Title").first.press("Tab")
+    settled(page)
     page.get_by_role("button", name="Save as a new revision").first.click()
     expect(page.get_by_text("1. My crossover")).to_be_visible()
     expect(page.get_by_text("revision 2 by you").first).to_be_visible()

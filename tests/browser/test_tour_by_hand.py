@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import yaml
 from playwright.sync_api import Page, expect
 from serving import settled
-
-from core.config import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The app and its worker read a `nano` with a thirtieth of its tokens."""
-    nano = yaml.safe_load((ROOT / "library" / "scales.yaml").read_text())["nano"]
-    path = tmp_path_factory.mktemp("ladder") / "scales.yaml"
-    path.write_text(yaml.safe_dump({"nano": nano | {"tokens": nano["tokens"] // 30}}))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SCALES_FILE", str(path))
-        yield
-
-
-def test_the_tour_leads_a_newcomer_to_a_design_measured_against_gpt2(app, page: Page):
+def test_the_tour_leads_a_newcomer_to_a_design_measured_against_gpt2(short_nano, app, page: Page):
     take_the_tour(page, app.url, training_ms=200_000)
     assert any(d["scores"] and d["kind"] == "agent" for d in app.designs())
 
