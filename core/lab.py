@@ -32,6 +32,7 @@ from core.machine import Machine
 from core.pacing import Pacing
 from core.proposing import Proposing, Team
 from core.selection.base import Selector
+from core.sharing import next_session
 from core.showing import Showing
 from core.statistics.stopping import hopeless
 from core.store import Store
@@ -253,7 +254,7 @@ class Lab(Pacing, Vetting, Proposing):
 
     def _session_costs(self) -> dict[str, float]:
         """What a session of this run took on average, in each coin; empty before the first."""
-        sessions, spent = self._opened(), self.store.calls.spent(run=self.run.id)
+        sessions, spent = len(self.store.sessions.ids_of(self.run.id)), self.store.calls.spent(run=self.run.id)
         return {MONEY: spent.money / sessions, TOKENS: spent.tokens / sessions} if sessions else {}
 
     def gates(self) -> Gates:
@@ -287,16 +288,10 @@ class Lab(Pacing, Vetting, Proposing):
         held = self.held
         return self.store.sessions.get(held.subject) if held and held.act is Act.DESIGN else None
 
-    def next_session(self) -> str:
-        """Its id follows from the run, so that a restart opens the same one."""
-        return f"{self.run.id.removeprefix('run-')}s{self._opened() + 1}"
-
-    def _opened(self) -> int:
-        return sum(s.run_id == self.run.id for s in self.store.sessions.all())
-
     def start(self, parents: Parents) -> Session:
         """The run's next session."""
-        run, n, session_id = self.run, self._opened(), self.next_session()
+        run, session_id = self.run, next_session(self.store, self.run.id, self.book())
+        n = int(session_id.rpartition("s")[2]) - 1
         scale = run.scales[0] if run.scales else next(iter(self.scales))
         return self.store.sessions.add(
             id=session_id, mode=parents.mode, parents=parents.ids, n_proposals=run.n_proposals, n_implement=run.n_implement,

@@ -20,7 +20,7 @@ from core.estimates import estimate
 from core.gates import IMPLEMENT, PROPOSE, VERIFY
 from core.jobs.hands import Held
 from core.machine import Machine
-from core.sharing import Sharing
+from core.sharing import Sharing, next_session
 from core.store import Store
 from core.store.gates import Book, Entry, defaults
 from core.types import (
@@ -139,7 +139,8 @@ class Pacing(Sharing):
 
     def asked(self) -> list[Entry]:
         """What waits for a person's word at a gate."""
-        return [entry for entry in self.book().closed() if not entry.held and still_asked(self.store, entry)]
+        book = self.book()
+        return [entry for entry in book.closed() if not entry.held and still_asked(self.store, self.run.id, entry, book)]
 
     def book(self) -> Book:
         return self.store.gates.read(self.run.id, defaults(self.run.gate))
@@ -156,7 +157,8 @@ class Pacing(Sharing):
 
     def parents(self) -> Picked:
         """Whom the next session starts from: a person's choice, what waits for their word already, or the selector's."""
-        key, book, chosen = self.next_session(), self.book(), self._choice(Act.DESIGN)
+        book, chosen = self.book(), self._choice(Act.DESIGN)
+        key = next_session(self.store, self.run.id, book)
         asked = book.entries.get((PROPOSE, key))
         if chosen:
             parents = Parents(Mode(chosen.data["mode"]), tuple(chosen.data["parents"]))
@@ -224,7 +226,7 @@ class Pacing(Sharing):
         self.store.database.serialise(c, f"gates:{self.run.id}")
         if not self.free(picked.act) or (picked.decision and (self._choice(picked.act) is None)):
             return False
-        return self.next_session() == picked.subject if picked.act is Act.DESIGN else not self.newly_held(picked.design, picked.scale)
+        return next_session(self.store, self.run.id, self.book()) == picked.subject if picked.act is Act.DESIGN else not self.newly_held(picked.design, picked.scale)
 
     def passed(self, session: Session, ranked: Sequence[Design]) -> tuple[list[Design], bool]:
         """(the best of a session's proposals that may be implemented now, whether a person is asked about others)."""
@@ -323,11 +325,12 @@ class Pacing(Sharing):
         return found[0].likeness if found else 0.0
 
 
-def still_asked(store: Store, entry: Entry) -> bool:
-    """Whether an answer would still change anything: not where its design was refused, has other code by now, or its session is closed."""
+def still_asked(store: Store, run_id: str, entry: Entry, book: Book) -> bool:
+    """Whether an answer would still change anything: not where its design was refused, has other code by now, its session is closed, or no session or another one is to open next."""
     design_id = entry.facts.get("design")
     if design_id is None:
-        return True
+        account = f"{run_id}/{DESIGN_BUDGET}"
+        return entry.held or (entry.subject == next_session(store, run_id, book) and (not store.ledger.opened(account) or store.ledger.account(account).left >= 1))
     status = store.designs.get(design_id).status
     if entry.step == IMPLEMENT:
         return status is not Status.REFUSED and store.sessions.get(entry.facts["session"]).closed_at is None

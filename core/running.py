@@ -140,7 +140,7 @@ class Running(Beginning):
         for run in [run_id] if run_id else self.run_ids():
             if run_id or not self._is_over(run):
                 book = self._book(run)
-                found += [self._gated(run, entry, book) for entry in book.closed() if (held or not entry.held) and still_asked(self.store, entry)]
+                found += [self._gated(run, entry, book) for entry in book.closed() if (held or not entry.held) and still_asked(self.store, run, entry, book)]
         return sorted(found, key=lambda gated: gated.since)
 
     def let(self, gated: Gated, reason: str = "") -> Decision:

@@ -60,7 +60,6 @@ class Sharing:
         def book(self) -> Book: ...
         def seed(self, design_id: str, scale: str) -> int: ...
         def subject(self, design_id: str, scale: str, seed: int) -> str: ...
-        def next_session(self) -> str: ...
         @property
         def corpus_hash(self) -> str: ...
         def _choice(self, act: Act) -> Decision | None: ...
@@ -73,7 +72,7 @@ class Sharing:
         return self.hands.others() if self.hands else []
 
     def show_under_way(self, graph: nx.DiGraph) -> None:
-        """Into the tree, for the selector: "running" of a node, "sessions" (begun, where some are open) and "chosen" (acts that a person chose) of the graph."""
+        """Into the tree, for the selector: "running" of a node, "sessions" (begun or turned down, where some are open or were) and "chosen" (acts that a person chose) of the graph."""
         others = self.others()
         self._before = {(held.design, held.scale) for held in others}
         for node in graph:
@@ -82,8 +81,9 @@ class Sharing:
             if held.act is Act.VERIFY and held.design in graph:
                 running = graph.nodes[held.design]["running"]
                 running[held.scale] = running.get(held.scale, 0) + 1
-        if any(held.act is Act.DESIGN for held in others):
-            graph.graph["sessions"] = len(self.store.sessions.ids_of(self.run.id))
+        turned_down = len(self.book().turned_down) if self.current else 0
+        if turned_down or any(held.act is Act.DESIGN for held in others):        # who draws again draws otherwise
+            graph.graph["sessions"] = len(self.store.sessions.ids_of(self.run.id)) + turned_down
         graph.graph["chosen"] = tuple(act for act in Act if self._choice(act))
 
     def newly_held(self, design: str, scale: str) -> bool:
@@ -206,6 +206,12 @@ class Sharing:
         if why != (last.data["why"] if last else ""):
             self.store.events.append(f"run:{self.run.id}", "ended", "worker", {"why": why})
         return why
+
+
+def next_session(store: Store, run_id: str, book: Book) -> str:
+    """Its id follows from the run, so that a restart opens the same one; one that a person held before it was opened gives way to the next."""
+    taken = {*store.sessions.ids_of(run_id), *book.turned_down}
+    return next(key for n in itertools.count(1) if (key := f"{run_id.removeprefix('run-')}s{n}") not in taken)
 
 
 def ends_of(store: Store, run_id: str, first: Ends) -> Ends:

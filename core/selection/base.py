@@ -15,7 +15,7 @@ and, where they are known,
 and `tree.graph` has, where persons or reviewers said something,
     "preferences"  [(who, better, worse)], "verdicts" [(who, design, approved)], "forecasts" [(who, design, reference, scale, probability)], each oldest first
     "chosen"       the acts that a person chose, or that were begun and wait to go on
-    "sessions"     how many design sessions are under way
+    "sessions"     how many design sessions were begun or turned down, where some are under way or were turned down
 
 Lifecycle: one selector is made for a run with the run's seed. `next_act`, `parents` and `choose` read the tree and change nothing;
 their randomness comes from (seed, what the tree holds), so that a restart repeats the same choice. `learn` is called after

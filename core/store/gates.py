@@ -53,6 +53,11 @@ class Book:
             return "a person held it"
         return "" if entry.began or entry.let else self.rule(entry.step).asks(entry.facts)
 
+    @property
+    def turned_down(self) -> set[str]:
+        """Sessions that a person does not want opened."""
+        return {entry.subject for entry in self.entries.values() if entry.step == "propose" and entry.held and not entry.began}
+
     def closed(self) -> list[Entry]:
         """What may not begin: waiting for a word, or held."""
         return [entry for entry in self.entries.values() if self.why(entry)]

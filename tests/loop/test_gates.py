@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeEngine, FakeSystem
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from core.cli import main
@@ -147,7 +147,8 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=[Phase.explicit, Phase.reuse, Phase.generate])    # a run each: shrinking takes minutes
+@example(ops=[("propose=ask", 0), ("work", 0), ("work", 0), ("hold", 3)])
 @given(ops=st.lists(st.tuples(st.sampled_from(["work", "let", "hold", "undo", "pause", "resume", "step", *(f"{step}={rule.words}" for step in ("implement", "verify", "propose")
                                                 for rule in (ASK, AUTO))]), st.integers(0, 3)), max_size=10))
 def test_a_run_under_random_hands_ends_with_nothing_stranded(seeded: Path, tmp_path_factory: pytest.TempPathFactory, ops):
@@ -211,6 +212,22 @@ def test_a_gate_before_each_verification_waits_and_holds_up_nothing_else(desk: D
 def test_a_person_is_asked_before_the_largest_scales_unless_they_said_otherwise(desk: Desk):
     rules = [desk.gate_rules(desk.evolve(1, {"nano": 1, "350M": 1}, gates=gates).subject) for gates in (None, {"verify:350M": AUTO}, {"verify": AUTO})]
     assert [(r.get("verify:350M", AUTO), r.get("verify:nano", AUTO)) for r in rules] == [(ASK, AUTO), (AUTO, AUTO), (AUTO, AUTO)]
+
+
+def test_a_session_that_is_held_before_it_opens_gives_way_to_another(desk: Desk, work):
+    run = desk.evolve(1, {"nano": 1}, seed=0, gates={"propose": ASK}).subject
+    work()
+    (first,) = desk.gated(run)
+    held = desk.hold(first, "not these parents")
+    work()
+    (second,) = desk.gated(run)
+    assert second.subject != first.subject
+    desk.undo(held.id)
+    assert [g.subject for g in desk.gated(run)] == [first.subject]      # what was asked first is asked again, alone
+    desk.let(desk.gated(run)[0])
+    work()
+    assert [s.id for s in desk.store.sessions.all()] == [first.subject]
+    assert (desk.gated(run), desk.run(run).state) == ([], "done")
 
 
 def test_an_approval_that_is_taken_back_shuts_the_gate_that_it_opened(desk: Desk, work):
