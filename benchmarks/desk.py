@@ -3,7 +3,8 @@
     python benchmarks/desk.py [--designs 100 1000 10000] [--runs 3] [--watch 30]
 
 Each page is opened in Chromium by a visitor who was there before (medians over `--runs`, in seconds, from asking to settled: no element is stale and nothing runs). The tree's own
-figures (first drawing, selecting) are those of benchmarks/tree_page.py. For the watchers a scripted run that writes an event every half a second stands in: five browsers
+figures (first drawing, selecting) are those of benchmarks/tree_page.py. "From the menu" is the same by a click in a tab that is open already, as most visits are: the browser has read
+plotly's script, which takes a new tab 0.6 s here wherever a page has a chart. For the watchers a scripted run that writes an event every half a second stands in: five browsers
 stay on its session's page, and the CPU time of the server's processes is read from /proc before and after. Peer for the ratio: the same app with 100 designs.
 """
 
@@ -33,6 +34,7 @@ from core.types import JobKind  # noqa: E402
 
 PAGES = {"tree": "", "inbox": "inbox", "studio": "studio", "one design": "design?design=s3-1", "verify": "verify", "verify, grid": "verify?way=grid", "compare": "compare", "evolve": "evolve",
          "jobs": "jobs"}
+MENU = ("Inbox", "Studio", "Verify", "Compare", "Evolve")
 SETTLED = """() => { const app = document.querySelector('[data-testid="stApp"]');
   return !!app && app.getAttribute('data-test-script-state') === 'notRunning' && !document.querySelector('[data-testid="stSkeleton"]') &&
          document.querySelectorAll('[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]').length > 1; }"""
@@ -52,7 +54,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         found = {n: opened(browser, n, args.runs) for n in args.designs}
         print(f"\n{'a page opens, seconds':24}" + "".join(f"{n:>10,}" for n in args.designs) + f"{'ratio':>8}")
-        for name in PAGES:
+        for name in found[args.designs[0]]:
             row = [found[n][name] for n in args.designs]
             print(f"{name:24}" + "".join(f"{v:>10.2f}" for v in row) + f"{row[-1] / row[0]:>8.1f}")
         idle, busy = watched(browser, args.watch)
@@ -68,21 +70,40 @@ def opened(browser: Browser, n: int, runs: int) -> dict[str, float]:
         for name, path in PAGES.items():
             times = [visit(context, f"{url}/{path}") for _ in range(runs + 1)]
             found[name] = statistics.median(times[1:])      # the first one warms the server and the browser's cache
+        page = context.new_page()
+        page.goto(url)
+        settle(page)
+        rounds = [{f"{name}, from the menu": followed(page, name) for name in MENU} for _ in range(runs + 1)]
+        found |= {name: statistics.median(took[name] for took in rounds[1:]) for name in rounds[0]}
         context.close()
     return found
+
+
+def followed(page: Page, name: str) -> float:
+    """Seconds from a click in the menu until that page is there at rest."""
+    started = time.perf_counter()
+    page.locator("header, nav, [data-testid=stSidebar]").get_by_role("link", name=name).first.click()
+    page.wait_for_url(f"**/{name.lower()}*")
+    page.wait_for_timeout(100)             # until the page's script has begun; it is part of what is told
+    settle(page)
+    return time.perf_counter() - started
 
 
 def visit(context: BrowserContext, url: str) -> float:
     page = context.new_page()
     started = time.perf_counter()
     page.goto(url, wait_until="commit")
-    try:
-        page.wait_for_function(SETTLED, timeout=60_000)
-    except TimeoutError as error:
-        raise SystemExit(f"{url} did not come to rest within a minute: {page.locator('body').inner_text()[:400]}") from error
+    settle(page)
     took = time.perf_counter() - started
     page.close()
     return took
+
+
+def settle(page: Page) -> None:
+    try:
+        page.wait_for_function(SETTLED, timeout=60_000)
+    except TimeoutError as error:
+        raise SystemExit(f"{page.url} did not come to rest within a minute: {page.locator('body').inner_text()[:400]}") from error
 
 
 def watched(browser: Browser, seconds: float) -> tuple[float, float]:
