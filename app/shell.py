@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +17,13 @@ from core.errors import ModelDiscoveryError, NotAllowed
 from core.guarded import guarded
 from core.types import Design, JobState, Status
 
+LONGEST_NAME, LONGEST_ERROR = 60, 800     # characters of what an error repeats from an address or a field, and of an error
 ICON = ROOT / "app" / "icon.svg"  # served by the app: nothing comes from elsewhere
 PAGES: dict[str, Path] = {path.stem: path for path in sorted((ROOT / "pages").glob("*.py"))}
 LIVE = (JobState.QUEUED, JobState.RUNNING)
+
+ADDRESS = re.compile(r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)     # where GFM would begin a link by itself
+QUOTED = re.compile(r"""(?<!\w)(['"])(.*?)\1(?!\w)""", re.DOTALL)
 
 # The nearest of Streamlit's names to STATUS_COLOURS (core/report/tree_svg.py).
 STATUS_BADGES = {
@@ -91,7 +96,7 @@ class worded:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         if isinstance(error, ModelDiscoveryError):
-            st.error(f"{plain(error.what)}" + (f"\n\n**To mend it:** {plain(error.mend)}" if error.mend else ""), icon=":material/error:")
+            st.error(f"{plain(brief(error.what))}" + (f"\n\n**To mend it:** {plain(brief(error.mend))}" if error.mend else ""), icon=":material/error:")
             return True
         if isinstance(error, Exception):  # a fault of ours: told in words here, in full in the server's log; Streamlit's own signals are no Exceptions
             logging.getLogger(__name__).error("a page failed", exc_info=error)
@@ -151,8 +156,18 @@ def status_badge(design: Design) -> None:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it stands."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-!|$~:" else c for c in text)
+    """Text that Markdown shows as it stands. Nothing in it becomes a link: addresses are found in the text after its escapes are read, so a joiner without width parts them."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-!|$~:" else c for c in ADDRESS.sub("\u2060", text))
+
+
+def short(name: str, most: int = LONGEST_NAME) -> str:
+    """A name that a visitor's address or field gave, cut where it is repeated to them."""
+    return name if len(name) <= most else f"{name[:most]}…"
+
+
+def brief(message: str) -> str:
+    """An error's words with the long names that it quotes cut."""
+    return short(QUOTED.sub(lambda m: m[1] + short(m[2]) + m[1], message), LONGEST_ERROR)
 
 
 def prose(text: str) -> str:

@@ -38,7 +38,7 @@ def tag(args: argparse.Namespace) -> Answer:
 def _shaped(design_id: str, act: Callable[[Desk], object]) -> Answer:
     desk = BuildSystem().open()
     act(desk)
-    found, bound = desk.store.designs.get(design_id), words(desk.store.tree())
+    found, bound = desk.store.designs.get(design_id), words(desk.store.tree(), desk.author)
     marks = [*(["pinned"] if found.pinned else []), *([f"boosted ×{found.boost:g}"] if found.boost != 1 else []), *(["pruned"] if found.pruned else []),
              *(f"#{word}" for word in found.tags)]
     data = {"design": design_id, "pinned": found.pinned, "boost": found.boost, "pruned": found.pruned, "tags": found.tags, "bound": bound}

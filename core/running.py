@@ -264,7 +264,7 @@ class Running(Beginning):
 
     def wishes(self) -> list[str]:
         """What a person wants of branches: it binds every selector."""
-        return words(self.store.tree())
+        return words(self.store.tree(), self.author)
 
     def forecast(self, run_id: str) -> Progress:
         """How much of each budget is spent, how fast, and when it ends at that rate."""

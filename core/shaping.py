@@ -59,7 +59,7 @@ class Shaping:
         """What every selector is bound to by persons' words, a line each."""
         from core.selection.wishes import words  # networkx, for those who ask
 
-        return words(tree)
+        return words(tree, self.author)
 
     def left_alone(self, tree: nx.DiGraph) -> set[str]:
         """Every design that a prune reaches."""

@@ -438,6 +438,7 @@ class Design:
     pinned: bool = False             # a person keeps it in play
     boost: float = 1.0               # its branch is a parent so many times as often
     pruned: bool = False             # its branch is left alone
+    wished: Mapping[str, str] = field(default_factory=dict)     # verb (pin, boost, prune) → who said it last
 
 
 @dataclass(frozen=True)

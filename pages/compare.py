@@ -62,11 +62,22 @@ def choose(desk: Desk, designs: dict[str, Design], scales: Sequence[str]) -> tup
         reference = st.selectbox("Against", measured, key="compare-reference", width=210)
         chosen = st.multiselect("Designs", measured, key="compare-designs", placeholder="all that were measured: the leaderboard", format_func=lambda i: f"{i} · {designs[i].title[:40]}")
         views.draw_views(desk, "compare")
+    draw_stand_in(reference, measured)
     part = st.segmented_control("Part", PARTS, required=True, key="compare-part", label_visibility="collapsed") or PARTS[0]
     said = {"scale": scale, "reference": reference, "designs": ",".join(chosen), "part": part}
     st.query_params.from_dict({key: value for key, value in said.items() if value})
     st.session_state["compare-said"] = said
     return scale, reference, chosen, part
+
+
+def draw_stand_in(reference: str, measured: Sequence[str]) -> None:
+    """Which reference is used where the usual one cannot be, and why."""
+    if REFERENCE in measured:
+        return
+    why = "the first design that was" if reference == measured[0] else "which you chose"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{REFERENCE}, the usual reference, was not measured yet: all are held against {shell.plain(reference)}, {why}.", width="content")
+        shell.link("verify", f"Verify {REFERENCE}", ":material/science:", designs=REFERENCE)
 
 
 def follow_link(scales: Sequence[str], measured: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ def main() -> None:
         if selected and selected in designs:
             draw_card(desk, designs, selected)
         elif selected:
-            st.warning(f"There is no design {shell.plain(selected)}.")
+            st.warning(f"There is no design {shell.plain(shell.short(selected))}.")
         else:
             draw_start(everything)
     with left, st.container(key="tree-feeds-later"):  # what only the hover needs comes last

@@ -138,7 +138,10 @@ def _draw_guidance(desk: Desk, run: RunView) -> None:
     """Rules in every prompt from now on, and a word to the session that is open."""
     st.markdown("**Guidance**")
     for lesson in [x for x in desk.lessons() if x.kind == "rule"][:6]:
-        on = st.toggle(shell.plain(lesson.text[:200]), lesson.on, key=f"rule-{lesson.decision.id}-{lesson.on}", help="off: no prompt carries it any more")
+        with st.container(horizontal=True, gap="small", key=f"standing-rule-{lesson.decision.id}"):   # a toggle's own label is cut to one line
+            on = st.toggle(shell.plain(lesson.text[:200]), lesson.on, key=f"rule-{lesson.decision.id}-{lesson.on}", label_visibility="collapsed", width="content",
+                           help="off: no prompt carries it any more")
+            st.markdown(shell.plain(lesson.text) if lesson.on else f":gray[{shell.plain(lesson.text)}]", width="stretch")
         if on != lesson.on and shell.act(lambda x=lesson, o=on: desk.teach(x.decision.id, o, x.text if x.text != x.decision.reason else ""), "on again" if on else "off"):
             st.rerun()
     if run.settings.get("instructions"):

@@ -11,6 +11,7 @@ from core.report import words
 from core.types import Design, Status, VerifyOptions
 
 MOST_SEEDS = 50
+LARGEST_SEED = 2**31 - 1
 BUILTIN = "python_docs"
 SURE = ("measured here", "from a timed run here")   # what an estimate rests on when no timed run would better it
 
@@ -66,11 +67,17 @@ def parse_seeds(text: str) -> list[int]:
     for part in (p.strip() for p in text.replace(" ", ",").split(",") if p.strip()):
         low, dash, high = part.partition("-")
         if not low.isdecimal() or (dash and not high.isdecimal()) or len(part) > 21:
-            raise UsageError(f"{part[:40]!r} is no seed", "write them as 0,1,2 or 0-4")
+            raise UsageError(f"{shell.short(part)!r} is no seed", "write them as 0,1,2 or 0-4")
+        if int(high or low) > LARGEST_SEED or int(low) > LARGEST_SEED:
+            raise UsageError(f"the seed {part} is too large", f"the largest is {LARGEST_SEED}; write them as 0,1,2 or 0-4")
+        if dash and int(high) < int(low):
+            raise UsageError(f"{part!r} ends before it begins", f"write {int(high)}-{int(low)}")
         seeds += range(int(low), min(int(high), int(low) + MOST_SEEDS) + 1) if dash else [int(low)]
     found = list(dict.fromkeys(seeds))
+    if not found:
+        raise UsageError("no seed is named", "write 0, or 0,1,2, or 0-4")
     if len(found) > MOST_SEEDS:
-        raise UsageError(f"{text[:40]!r} names more than {MOST_SEEDS} seeds", "three or five tell a gain from noise")
+        raise UsageError(f"{shell.short(text)!r} names more than {MOST_SEEDS} seeds", "three or five tell a gain from noise")
     return found
 
 

@@ -19,7 +19,7 @@ import networkx as nx
 
 from core.selection.base import REFERENCE, Selector
 from core.selection.reading import RUNS, waits
-from core.types import Act, Design, Explanation, Gates, Parents, derive_seed
+from core.types import Act, Design, Explanation, Gates, Parents, Verb, derive_seed
 
 
 class Wishes:
@@ -49,13 +49,13 @@ class Wishes:
     def explain(self, tree: nx.DiGraph, what: Parents | tuple[str, str], budgets: Mapping[str, float]) -> Explanation:
         """What the inner selector says of it, and which wishes had a part in it."""
         if not isinstance(what, Parents) and what == self._climbing(tree, budgets):
-            return Explanation(f"{what[0]} at {what[1]}: " + ("the reference goes before what you pinned." if what[0] == REFERENCE else "pinned by you, it climbs whatever its score."))
+            return Explanation(f"{what[0]} at {what[1]}: " + ("the reference goes before what is pinned." if what[0] == REFERENCE else f"pinned {_by(tree.nodes[what[0]]['design'], Verb.PIN)}, it climbs whatever its score."))
         view = _eligible(tree) if isinstance(what, Parents) else _measurable(tree)
         shown = self._breeding(tree) if isinstance(what, Parents) else self._shown(tree, view)
         found = self.inner.explain(shown, what, budgets) if hasattr(self.inner, "explain") else Explanation()
         named = what.ids if isinstance(what, Parents) else what[:1]
         touched = [(n, view.nodes[n]["design"]) for n in named if n in view] if isinstance(what, Parents) else []
-        said = [f"{n} is boosted by you ×{d.boost:g}." for n, d in touched if d.boost != 1] + [f"{n} is pinned by you." for n, d in touched if d.pinned]
+        said = [f"{n} is boosted {_by(d, Verb.BOOST)} ×{d.boost:g}." for n, d in touched if d.boost != 1] + [f"{n} is pinned {_by(d, Verb.PIN)}." for n, d in touched if d.pinned]
         if left := len(tree) - len(view):
             said.append(f"{_designs(left)} in pruned branches {'is' if left == 1 else 'are'} left alone.")
         candidates = tuple(replace(c, why=" · ".join([c.why, *_marks(view, c.id)])) for c in found.candidates)
@@ -126,21 +126,27 @@ def factors(tree: nx.DiGraph) -> dict[str, float]:
     return found
 
 
-def words(tree: nx.DiGraph) -> list[str]:
-    """What the selector is bound to, a line a wish; empty when nobody wished anything."""
+def words(tree: nx.DiGraph, reader: str = "") -> list[str]:
+    """What the selector is bound to, a line a wish, as it is told to `reader`; empty when nobody wished anything."""
     out, said = pruned(tree), []
     for node, data in tree.nodes(data=True):
         design: Design = data["design"]
         if design.pruned:
             reach = {node, *(n for n in nx.descendants(tree, node) if n in out)}
             measured = ": it is still measured, since every score is held against it" if node == REFERENCE else ""
-            said.append(f"{node} is pruned by you: {_designs(len(reach))} left alone{measured}")
+            said.append(f"{node} is pruned {_by(design, Verb.PRUNE, reader)}: {_designs(len(reach))} left alone{measured}")
             continue
         if design.pinned:
-            said.append(f"{node} is pinned by you" + (": it stays in play and climbs whatever its score" if node not in out else ", but its branch is pruned"))
+            said.append(f"{node} is pinned {_by(design, Verb.PIN, reader)}" + (": it stays in play and climbs whatever its score" if node not in out else ", but its branch is pruned"))
         if design.boost != 1:
-            said.append(f"{node} is boosted by you ×{design.boost:g}: {_designs(1 + len(nx.descendants(tree, node)))} in its branch")
+            said.append(f"{node} is boosted {_by(design, Verb.BOOST, reader)} ×{design.boost:g}: {_designs(1 + len(nx.descendants(tree, node)))} in its branch")
     return said
+
+
+def _by(design: Design, verb: Verb, reader: str = "") -> str:
+    """By whom it was wished: "you" for that person alone.."""
+    author = design.wished.get(verb, "a person")
+    return f"by {'you' if author == reader else author}"
 
 
 def _designs(n: int) -> str:
@@ -149,7 +155,7 @@ def _designs(n: int) -> str:
 
 def _marks(view: nx.DiGraph, node: str) -> list[str]:
     design: Design | None = view.nodes[node]["design"] if node in view else None
-    return [] if design is None else [f"boosted by you ×{design.boost:g}"] * (design.boost != 1) + ["pinned by you"] * design.pinned
+    return [] if design is None else [f"boosted {_by(design, Verb.BOOST)} ×{design.boost:g}"] * (design.boost != 1) + [f"pinned {_by(design, Verb.PIN)}"] * design.pinned
 
 
 def _eligible(tree: nx.DiGraph) -> nx.DiGraph:

@@ -129,7 +129,7 @@ def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, c
             id=id, title=titles.get(id, title), kind=Kind(kind), mode=Mode(mode), parents=tuple(parents.get(id, ())), author=author,
             session_id=session_id, generation=generations[id], created_at=created_at, summary=summary, rating=ratings.get(id),
             status=_status(Kind(kind), id in verified, verdicts.get(id), code.get(id), checks), scores=scores.get(id, {}), n_seeds=seeds.get(id, {}),
-            tags=(wish := wanted.get(id, NOTHING)).kept_tags, pinned=wish.pinned, boost=wish.boost, pruned=wish.pruned)
+            tags=(wish := wanted.get(id, NOTHING)).kept_tags, pinned=wish.pinned, boost=wish.boost, pruned=wish.pruned, wished=wish.by)
         for id, title, kind, mode, author, session_id, summary, created_at in rows]
 
 

@@ -22,8 +22,10 @@ class Wish:
     pinned: bool = False
     boost: float = 1.0
     pruned: bool = False
+    by: dict[str, str] = field(default_factory=dict)       # verb → who said it last
 
-    def hear(self, verb: str, data: Json) -> None:
+    def hear(self, verb: str, data: Json, author: str) -> None:
+        self.by[verb] = author
         if verb == Verb.TAG:
             self.tags[data["tag"]] = data["on"]
         elif verb == Verb.PIN:
@@ -44,8 +46,8 @@ NOTHING = Wish()
 def wishes(c: Connection, ids: Sequence[str] | None) -> dict[str, Wish]:
     """By design, of those about which anything was said; one query."""
     R = DecisionRow
-    query = select(R.design_id, R.verb, R.data).where(R.verb.in_(WISHES), R.design_id.is_not(None), standing()).order_by(R.id)
+    query = select(R.design_id, R.verb, R.data, R.author).where(R.verb.in_(WISHES), R.design_id.is_not(None), standing()).order_by(R.id)
     found: dict[str, Wish] = {}
-    for design, verb, data in c.execute(query if ids is None else query.where(R.design_id.in_(ids))):
-        found.setdefault(design, Wish()).hear(verb, data)
+    for design, verb, data, author in c.execute(query if ids is None else query.where(R.design_id.in_(ids))):
+        found.setdefault(design, Wish()).hear(verb, data, author)
     return found

@@ -68,6 +68,22 @@ def test_a_link_with_names_that_are_not_there_shows_what_is(open_page, measured:
     assert dict(test.query_params)["scale"] == "micro"
 
 
+def test_without_gpt2_the_page_says_which_reference_stands_in_and_why(open_page, desk: Desk):
+    for design in ("llama", "gla"):
+        made = desk.store.implementations.newest(design)
+        row = desk.store.verifications.start(design, made.id, "nano", 0, "corpus", "hash", "", desk.scales["nano"].settings)
+        desk.store.verifications.finish(row.id, Metrics(2.3, 0.01, 3.0, 20.0, 3.1, 1_000_000, 500.0, 2.0, 0.5, 1_000_000, 50, 4, 128, 64.0, {}), {})
+    test = open_page("compare")
+    first = next(s for s in test.selectbox if s.key == "compare-reference").value
+    assert f"gpt2, the usual reference, was not measured yet: all are held against {first}, the first design that was" in said(test)
+    next(s for s in test.selectbox if s.key == "compare-reference").select(next(d for d in ("llama", "gla") if d != first)).run()
+    assert "which you chose" in said(test)
+
+
+def test_with_gpt2_nothing_is_said_of_a_stand_in(open_page, measured: Desk):
+    assert "usual reference" not in said(open_page("compare"))
+
+
 def test_a_view_is_kept_under_its_name_and_taken_away(open_page, measured: Desk):
     test = open_page("compare", scale="nano", reference="llama")
     next(t for t in test.text_input if t.key == "view-name-compare").set_value("the three").run()

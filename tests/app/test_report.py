@@ -169,6 +169,16 @@ def test_seeds_are_read_as_a_list_and_as_spans():
             parse_seeds(bad)
 
 
+@pytest.mark.parametrize(("typed", "told"), [("3000000000", "too large"), ("0-3000000000", "too large"), ("-5", "is no seed"), ("many words", "is no seed"), ("0-9999", "more than 50"),
+                                             (",".join(map(str, range(10_000))), "more than 50"), ("5-2", "ends before it begins"), ("", "no seed is named")])
+def test_seeds_that_cannot_be_are_told_in_words_and_nothing_starts(open_page, typed: str, told: str):
+    test = open_page("verify", designs="gpt2")
+    next(t for t in test.text_input if t.key == "verify-seeds").set_value(typed).run()
+    assert [told in e.value for e in test.error] == [True]
+    assert len(test.error[0].value) < 300
+    assert next(b for b in test.button if b.label == "Verify").disabled
+
+
 @pytest.fixture
 def told_apart(desk: Desk, engine, work) -> Desk:
     """gla better than gpt2 by far more than the noise, over three seeds; retnet by as much as the noise, with one."""

@@ -138,7 +138,7 @@ def test_a_pinned_design_climbs_though_its_score_would_drop_it():
     selector = make_selector("greedy", 0, SCALES)
     assert selector.next_act(graph, RICH, Gates()) is Act.VERIFY
     assert selector.choose(graph, RICH) == ("b", "micro")
-    assert "pinned by you" in selector.explain(graph, ("b", "micro"), RICH).words
+    assert "pinned by a person" in selector.explain(graph, ("b", "micro"), RICH).words
     assert selector.next_act(graph, {"nano": 9, "micro": 0}, Gates()) is None      # what cannot be paid for waits
 
 
@@ -150,16 +150,22 @@ def test_the_reference_goes_before_what_is_pinned():
 def test_the_selector_says_what_it_obeys():
     graph = wished(a={"boost": 3.0}, b={"pruned": True}, ab={"pinned": True})
     assert Wishes.words(graph) == words(graph) == [
-        "a is boosted by you ×3: 3 designs in its branch", "b is pruned by you: 1 design left alone", "ab is pinned by you: it stays in play and climbs whatever its score"]
+        "a is boosted by a person ×3: 3 designs in its branch", "b is pruned by a person: 1 design left alone", "ab is pinned by a person: it stays in play and climbs whatever its score"]
     selector = make_selector("greedy", 0, SCALES)
     told = selector.explain(graph, Parents(Mode.MUTATION, ("a1",)), RICH)
-    assert "a1 is boosted by you ×3" in told.words
+    assert "a1 is boosted by a person ×3" in told.words
     assert "1 design in pruned branches is left alone" in told.words
     assert all(c.id != "b" for c in told.candidates)
-    assert any("boosted by you ×3" in c.why for c in told.candidates)
+    assert any("boosted by a person ×3" in c.why for c in told.candidates)
     assert words(wished()) == []
 
 
 def test_choices_are_the_same_again_after_a_restart():
     graph = wished(a={"boost": 3.0}, b={"pinned": True})
     assert [even(s).parents(graph) for s in range(50)] == [even(s).parents(graph) for s in range(50)]
+
+
+def test_a_wish_names_who_wished_it_and_says_you_to_that_person_alone():
+    graph = wished(b={"pruned": True, "wished": {"prune": "ada"}}, a={"boost": 3.0, "wished": {"boost": "bob"}})
+    assert words(graph, "ada") == ["a is boosted by bob ×3: 3 designs in its branch", "b is pruned by you: 1 design left alone"]
+    assert "b is pruned by ada: 1 design left alone" in words(graph, "bob")
