@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.conversation import Conversation, read
 from core.dossier import Dossier, dossier
 from core.errors import ConfigError, NotFound, UsageError
+from core.measures import AtScale
 from core.report import svg
 from core.report.design import outline
 from core.report.tree_svg import tree_svg
@@ -74,7 +75,9 @@ def _fill(desk: Desk, env: Any, folder: Path, designs: Sequence[Design], session
     scales = [s for s in desk.scales if any(s in d.scores for d in designs)]
     known = {d.id for d in designs}
     ranked = sorted(designs, key=lambda d: next(((-scales.index(s), d.scores[s]) for s in reversed(scales) if s in d.scores), (1, float(d.kind is Kind.REFERENCE))))
-    index = env.get_template("index.html.j2").render(run=run_id, designs=ranked, scales=scales, sessions=sessions, tree=Markup(tree_svg(designs, page_name)))
+    measures = desk.measures(run_id) if run_id else None
+    index = env.get_template("index.html.j2").render(run=run_id, designs=ranked, scales=scales, sessions=sessions, tree=Markup(tree_svg(designs, page_name)),
+                                                     measures=measures.lines if measures else [], charts=[(at.scale, Markup(_search(at))) for at in measures.scales] if measures else [])
     (folder / "index.html").write_text(index, encoding="utf-8")
     for name in ("designs", "sessions"):
         (folder / name).mkdir()
@@ -109,6 +112,15 @@ def _curves(desk: Desk, found: Dossier) -> str:
         step = max(1, len(points) // 240)
         lines.append(svg.Line(f"{v.scale}, seed {v.seed}", [p.tokens for p in points][::step], svg.smoothed([p.bpb for p in points])[::step], svg.COLOURS[i % len(svg.COLOURS)]))
     return svg.lines(lines, "training tokens", "bits per byte")
+
+
+def _search(at: AtScale) -> str:
+    ns = [s.n for s in at.steps]
+    found = [svg.Line("best so far", ns, [s.best for s in at.steps], svg.COLOURS[0]), svg.Line("mean", ns, [s.mean for s in at.steps], svg.COLOURS[1]),
+             svg.Line("verification", ns, [s.score for s in at.steps], dots=True)]
+    if at.reference is not None:
+        found.append(svg.Line("reference", [0, ns[-1]], [at.reference] * 2))
+    return svg.lines(found, f"verifications at {at.scale}", "bits per byte")
 
 
 def said(found: Conversation) -> list[dict[str, str]]:

@@ -60,9 +60,10 @@ def test_a_site_is_plain_pages_whose_links_lead_somewhere(desk: Desk, tmp_path: 
 
 
 def test_a_runs_site_holds_what_it_made_and_what_that_descends_from(desk: Desk, tmp_path: Path):
-    session = desk.start_session(["gpt2"], enqueue=False, run_id="run-1")
+    run = desk.evolve(1, {"nano": 1}).subject
+    session = desk.start_session(["gpt2"], enqueue=False, run_id=run)
     proposed(desk, f"{session.id}-1", "gpt2", session=session.id)
-    assert write_site(desk, tmp_path / "site", "run-1") == 2
+    assert write_site(desk, tmp_path / "site", run) == 2
     with pytest.raises(Exception, match="has no sessions"):
         write_site(desk, tmp_path / "other", "run-2")
     assert not (tmp_path / "other").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from core.config import Config
 from core.desk import Desk
 from core.errors import NotFound, UsageError
 from core.jobs import Worker
+from core.report.site import write_site
 from core.types import Act, JobKind, JobState, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -166,6 +168,7 @@ from core.config import Config
 from core.errors import BudgetExceeded
 from core.jobs import Queue, Worker
 from core.store import Store
+from core.report.site import write_site
 from core.types import JobKind
 store = Store.open(Config.from_env({{"DATA_DIR": sys.argv[1]}}))
 def work(context):
@@ -313,7 +316,7 @@ def test_a_run_that_only_does_what_a_person_picks_waits_for_them(desk: Desk, wor
     assert [s.parents for s in desk.store.sessions.all()] == [("gpt2",)]
 
 
-def test_the_measures_of_a_run_are_told_on_the_command_line_and_in_its_report(desk: Desk, work, monkeypatch, capsys):
+def test_the_measures_of_a_run_are_told_on_the_command_line_in_its_report_and_on_its_site(desk: Desk, work, monkeypatch, capsys, tmp_path: Path):
     run = desk.evolve(3, {"nano": 6}, seed=0, n_proposals=2, selector="greedy").subject
     assert desk.measures(run).scales == ()
     work()
@@ -326,6 +329,9 @@ def test_the_measures_of_a_run_are_told_on_the_command_line_and_in_its_report(de
     assert 0 < found.diversity <= 1
     assert found.rungs[0].low == "ratings"
     assert "How the search went" in desk.morning(run).markdown()
+    write_site(desk, tmp_path / "site", run)
+    index = (tmp_path / "site" / "index.html").read_text()
+    assert all(words in index for words in ("At nano", "<title>best so far</title>", f"<td>{html.escape(dict(found.lines)['validity'])}</td>"))
     monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
     assert main(["run", "measures", run, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
