@@ -77,7 +77,8 @@ def _fill(desk: Desk, env: Any, folder: Path, designs: Sequence[Design], session
     ranked = sorted(designs, key=lambda d: next(((-scales.index(s), d.scores[s]) for s in reversed(scales) if s in d.scores), (1, float(d.kind is Kind.REFERENCE))))
     measures = desk.measures(run_id) if run_id else None
     index = env.get_template("index.html.j2").render(run=run_id, designs=ranked, scales=scales, sessions=sessions, tree=Markup(tree_svg(designs, page_name)),
-                                                     measures=measures.lines if measures else [], charts=[(at.scale, Markup(_search(at))) for at in measures.scales] if measures else [])
+                                                     measures=measures.lines if measures else [], colours=svg.COLOURS,
+                                                     charts=[(at.scale, Markup(_search(at))) for at in measures.scales if len(at.steps) > 1] if measures else [])
     (folder / "index.html").write_text(index, encoding="utf-8")
     for name in ("designs", "sessions"):
         (folder / name).mkdir()
