@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets import tour
 from app.widgets.session_page import draw_session
 from core.desk import Desk
 from core.types import DESIGN_BUDGET, MONEY, TOKENS, Design, Mode, Session, Status
@@ -53,6 +54,7 @@ def new_session(desk: Desk) -> None:
     if start:
         made: list[Session] = []
         if shell.act(lambda: made.append(desk.start_session(parents, mode, int(proposals), int(implemented), instructions, seed, gate, scale, team))):
+            tour.follow(made[0].id)
             shell.go("studio", session=made[0].id)
 
 

@@ -87,7 +87,7 @@ def draw_revisions(desk: Desk, name: str, revision: str) -> None:
         st.caption("None yet: a revision is kept when it is first used in a session, or saved.")
         return
     if revision and revision not in {r.revision for r in kept}:
-        st.warning(f"There is no revision {shell.plain(revision)} of {shell.plain(name)}.")
+        st.warning(f"There is no revision {shell.plain(shell.short(revision))} of {shell.plain(name)}.")
     now = spec.files()
     for r in kept:
         own = r.revision == spec.revision

@@ -128,7 +128,7 @@ def draw_one(desk: Desk, name: str) -> None:
     shell.link("data", "All corpora", ":material/arrow_back:")
     corpus = next((c for c in desk.corpora() if c.name == name), None)
     if corpus is None:
-        st.warning(f"There is no corpus {shell.plain(name)}.", icon=":material/search_off:")
+        st.warning(f"There is no corpus {shell.plain(shell.short(name))}.", icon=":material/search_off:")
         return
     st.subheader(shell.plain(corpus.title if corpus.title != corpus.name else corpus.name), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -165,11 +165,14 @@ function grow(host) {
     }
     if (m.n) g.look();
   };
-  const watch = new ResizeObserver(() => { measure(); g.draw(); g.figure(); });
+  const anew = () => { measure(); g.draw(); g.figure(); };
+  const watch = new ResizeObserver(anew);
   watch.observe(g.stage);
+  const themed = (event) => { if (event.target === host && event.propertyName === "color") anew(); };
+  host.addEventListener("transitionend", themed);
   const deaf = listen(g), fed = () => g.feed();
   window.addEventListener("md-feed", fed);
-  g.end = () => { stop(); watch.disconnect(); deaf(); window.removeEventListener("md-feed", fed); };
+  g.end = () => { stop(); watch.disconnect(); host.removeEventListener("transitionend", themed); deaf(); window.removeEventListener("md-feed", fed); };
   mode("pan");
   return g;
 }

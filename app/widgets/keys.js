@@ -1,6 +1,7 @@
 // Keys that press buttons: data.keys is {"a": "inbox-approve", "3": "inbox-forecast@2"}, a key of Streamlit's container or button, and after @ which button in it.
 // Nothing happens while somebody types, chooses from a list, or holds Ctrl, Alt or Meta. Read in the capture phase: "c" and "r" would otherwise be Streamlit's own.
 const TYPING = "input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true], [role=listbox], [role=dialog]";
+const EARLY_MS = 4000;      // a key of before this was mounted (ear.js) counts so long
 
 function button(target) {
   const [key, at] = target.split("@");
@@ -10,12 +11,12 @@ function button(target) {
 }
 
 // A key pressed while the page is still being drawn waits a moment for its button.
-function press(target, then, tries = 15) {
+function press(target, then, tries = 60) {
   const found = button(target);
   if (found && !found.disabled) {
     found.click();
     then();
-  } else if (tries && !found) setTimeout(() => press(target, then, tries - 1), 100);
+  } else if (tries) setTimeout(() => press(target, then, tries - 1), 100);
 }
 
 function focusSoon(selector, tries = 60) {
@@ -35,14 +36,18 @@ export default function ({ data }) {
       return;
     }
     if (typing) return;
+    heard(event);
+  };
+  const heard = (event) => {
     const target = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!target) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
+    event.preventDefault?.();                        // a key of before is no event any more
+    event.stopImmediatePropagation?.();
     press(target, () => focus && focus[target] && focusSoon(focus[target]));
   };
   window.addEventListener("keydown", pressed, true);
   document.documentElement.dataset.keys = Object.keys(keys).join("");       // for who wants to know that they are heard
+  for (const early of (window.mdEarly ?? []).splice(0)) if (Date.now() - early.at < EARLY_MS && early.path === location.pathname) heard(early);
   return () => {
     window.removeEventListener("keydown", pressed, true);
     delete document.documentElement.dataset.keys;
