@@ -74,3 +74,19 @@ def test_a_key_that_is_pressed_before_its_listener_is_there_is_heard_later(app, 
     settled(page)
     page.keyboard.press("e")
     assert [early["key"] for early in page.evaluate("() => window.mdEarly")] == ["e"]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_long_standing_rule_is_read_whole_beside_its_toggle(app, desk: Desk, page: Page, width: int):
+    rule = "Nothing that needs the whole sequence at once " * 5 + "to the end"
+    if all(lesson.text != rule for lesson in desk.lessons()):
+        desk.guide(rule)
+    run = desk.evolve(0, {"nano": 1}, gate="ask").subject if not desk.runs() else desk.runs()[0].id
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{app.url}/evolve?run={run}")
+    words = page.locator("[class*=st-key-standing-rule] p", has_text="to the end").last
+    expect(words).to_be_visible(timeout=20_000)
+    settled(page)
+    box = words.bounding_box()
+    assert 0 <= box["x"] <= box["x"] + box["width"] <= width
+    assert box["height"] > 15
