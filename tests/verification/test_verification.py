@@ -329,6 +329,24 @@ def test_a_torn_checkpoint_gives_way_to_the_one_before(tmp_path: Path):
     assert Checkpoints(tmp_path, {"of": "another"}).newest() is None
 
 
+def test_checkpoints_of_another_training_do_not_push_new_ones_out(tmp_path: Path):
+    """As when it was begun with other threads, and got further."""
+    old, new = Checkpoints(tmp_path, {"threads": 2}), Checkpoints(tmp_path, {"threads": 1})
+    for step in (100, 200):
+        old.save(step, {})
+    assert new.newest() is None
+    for step in (10, 20, 30):
+        new.save(step, {})
+    again = Checkpoints(tmp_path, {"threads": 1})
+    assert again.newest()["step"] == 30
+    again.save(40, {})
+    assert Checkpoints(tmp_path, {"threads": 1}).newest()["step"] == 40
+    assert old.newest()["step"] == 200
+    assert len(list(tmp_path.glob("*.pt"))) == 4
+    again.clear()
+    assert not list(tmp_path.glob("*.pt"))
+
+
 def test_a_checkpoint_that_cannot_be_written_is_told_and_the_last_stays(tmp_path: Path):
     kept = Checkpoints(tmp_path, {})
     assert kept.save(1, {}) == ""

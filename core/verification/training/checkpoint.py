@@ -21,6 +21,7 @@ class Checkpoints:
     def __init__(self, folder: Path, identity: Json) -> None:
         self.folder = folder
         self.identity = identity
+        self.written: list[Path] = []    # of this training, in order: another's, or a torn one, may bear a later step and must not push these out
 
     def save(self, step: int, state: dict[str, Any]) -> str:
         """Why it could not be written; "" when it is. The one before stays, and is gone on from if need be."""
@@ -36,18 +37,22 @@ class Checkpoints:
             if scratch.is_file() or scratch.is_symlink():
                 scratch.unlink()
             return f"{target.name} cannot be written: {' '.join(str(error).split())[:300]}"
-        for old in self._all()[:-KEPT]:
+        self.written = [*(p for p in self.written if p != target), target]
+        for old in self.written[:-KEPT]:
             old.unlink(missing_ok=True)
+        self.written = self.written[-KEPT:]
         return ""
 
     def newest(self) -> dict[str, Any] | None:
         """The newest that is whole and of this training."""
-        for path in reversed(self._all()):
+        found = self._all()
+        for n, path in reversed(list(enumerate(found))):
             try:
                 state = torch.load(path, weights_only=True, map_location="cpu")
             except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, OSError, ValueError, KeyError):
                 continue  # torn by a crash: the one before it serves
             if isinstance(state, dict) and state.get("identity") == self.identity:
+                self.written = found[:n + 1]
                 return state
         return None
 
