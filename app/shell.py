@@ -11,6 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import sign_in
+from app.here import way
 from core.config import ROOT, Config
 from core.desk import HIDDEN_NOTE, Desk
 from core.errors import ModelDiscoveryError, NotAllowed
@@ -101,6 +102,8 @@ class worded:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         if isinstance(error, ModelDiscoveryError):
             st.error(f"{plain(brief(error.what))}" + (f"\n\n**To mend it:** {plain(brief(error.mend))}" if error.mend else ""), icon=":material/error:")
+            if found := way(error.mend):
+                link(found.page, found.label, ":material/arrow_forward:", **found.query)
             return True
         if isinstance(error, Exception):  # a fault of ours: told in words here, in full in the server's log; Streamlit's own signals are no Exceptions
             logging.getLogger(__name__).error("a page failed", exc_info=error)

@@ -11,12 +11,12 @@ function button(target) {
 }
 
 // A key pressed while the page is still being drawn waits a moment for its button.
-function press(target, then, tries = 60) {
+function press(target, then, tries = 15) {
   const found = button(target);
   if (found && !found.disabled) {
     found.click();
     then();
-  } else if (tries) setTimeout(() => press(target, then, tries - 1), 100);
+  } else if (tries && !found) setTimeout(() => press(target, then, tries - 1), 100);
 }
 
 function focusSoon(selector, tries = 60) {
@@ -47,7 +47,10 @@ export default function ({ data }) {
   };
   window.addEventListener("keydown", pressed, true);
   document.documentElement.dataset.keys = Object.keys(keys).join("");       // for who wants to know that they are heard
-  for (const early of (window.mdEarly ?? []).splice(0)) if (Date.now() - early.at < EARLY_MS && early.path === location.pathname) heard(early);
+  for (const early of (window.mdEarly ?? []).splice(0)) {
+    const opens = focus && focus[keys[early.key.toLowerCase()]];          // a field, no more: nobody decides on what was not drawn yet
+    if (opens && Date.now() - early.at < EARLY_MS && early.path === location.pathname) heard(early);
+  }
   return () => {
     window.removeEventListener("keydown", pressed, true);
     delete document.documentElement.dataset.keys;
