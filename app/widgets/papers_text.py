@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from app import shell
-from core.store.paper_index import terms
+from core.store.paper_index import spellings, terms
 from core.store.paper_nouns import MARK, UNMARK, Citation
 
 MATHS = re.compile(r"(\$\$[^$`]{1,2000}?\$\$|\$[^\s$`][^$`\n]{0,400}?\$)")
@@ -16,7 +16,7 @@ TOKEN = re.compile(r"\[paper:\s*([^\]\s#]{1,120})\s*(?:#\s*(\d{1,6}))?\s*\]", re
 
 def passage(text: str, query: str = "") -> str:
     """Markdown that shows a passage as it stands, its formulas set by KaTeX, the words of `query` marked."""
-    stems = [_stem(word) for word in terms(query)] if query else []
+    stems = [_stem(said) for word in terms(query) for said in spellings(word)] if query else []
     return "\n\n".join(_paragraph(part, stems) for part in LINES.split(text) if part.strip())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -17,9 +17,11 @@ from core.papers.sources.door import Source
 from core.papers.sources.make import get_source, make_sources
 from core.store import Store
 from core.store.paper_nouns import Facts, Imported, Paper
+from core.store.papers import clean
 from core.types import Json
 
-ASKED = {"arxiv": ("arxiv", "hub", "semantic_scholar"), "doi": ("semantic_scholar", "openalex"), "s2": ("semantic_scholar",), "openalex": ("openalex",)}
+ASKED = {"arxiv": ("arxiv", "semantic_scholar", "hub"), "doi": ("semantic_scholar", "openalex"), "s2": ("semantic_scholar",), "openalex": ("openalex",)}
+SOUGHT = ("abstract", "venue", "citations", "tldr")      # for what is missing of these the next source is asked
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def fetch(store: Store, out: Roads, tier: str, arxiv: str, doi: str, url: str, r
     """Facts from the libraries that know the id, and its file where one is to be had; whether anything was new, and what could not be had."""
     report(0.1, f"asking about {arxiv or doi or url}")
     notes: list[str] = []
-    facts = _facts(store, out, tier, {"arxiv": arxiv} if arxiv else {"doi": doi} if doi else {}, notes)
+    facts = _facts(out, {"arxiv": arxiv} if arxiv else {"doi": doi} if doi else {}, notes)
     before = (store.papers.has(arxiv or doi) if arxiv or doi else "")
     with store.together():
         paper = None
@@ -88,19 +90,21 @@ def fetch(store: Store, out: Roads, tier: str, arxiv: str, doi: str, url: str, r
     return paper, new, "; ".join(notes)
 
 
-def _facts(store: Store, out: Roads, tier: str, ids: Mapping[str, str], notes: list[str]) -> list[tuple[str, Facts]]:
-    """What the sources say, the first that knows it and those that add to it. A source that is down is told of, and the others are asked."""
+def _facts(out: Roads, ids: Mapping[str, str], notes: list[str]) -> list[tuple[str, Facts]]:
+    """What the sources say: of the first that knows it, and of the next ones as long as something that is shown of a paper is missing. A source that is down is told of, and the
+    others are asked; one whose answer is about another paper is not believed."""
     found: list[tuple[str, Facts]] = []
     for kind, value in ids.items():
         for name in ASKED[kind]:
+            if found and all(any(getattr(said, field) for _, said in found) for field in SOUGHT):
+                break
             try:
                 said = out.sources[name].get(kind, value)
             except SourceError as error:
                 notes.append(str(error))
                 continue
-            if said is not None:
-                found.append((name, said))
-                break
+            if said is not None and getattr(clean(said), kind) in ("", value):
+                found.append((name, replace(said, **{kind: value})))
     return found
 
 

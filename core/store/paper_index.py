@@ -37,6 +37,19 @@ def terms(query: str) -> list[str]:
     return [w for w in found if w not in STOP] or found
 
 
+def spellings(word: str) -> list[str]:
+    """The word, and as it is written on the other side of the Atlantic: normalise and normalize. A spelling that nobody uses costs nothing."""
+    made = (_swapped(re.fullmatch(r"(\w{2,}[iy])([sz])(e[drs]?|ers|i|in|ing|ab?|able?|at|ati|ations?|atio|)", word), "s", "z"),
+            _swapped(re.fullmatch(r"(behavi|neighb|fav|col|lab|hon)(our?|or)(\w*)", word), "our", "or"),
+            _swapped(re.fullmatch(r"(model|label|level|cancel|channel|signal|travel|pencil)(l?)(ed|ing|ers?)", word), "l", ""),
+            _swapped(re.fullmatch(r"(cent|fib|met)(re|er)(s?)", word), "re", "er"))
+    return list(dict.fromkeys([word, *filter(None, made)]))
+
+
+def _swapped(found: re.Match[str] | None, here: str, there: str) -> str:
+    return f"{found[1]}{there if found[2] == here else here}{found[3]}" if found else ""
+
+
 # ----------------------------------------------------------------------------------------------------------- writing
 
 
@@ -103,14 +116,18 @@ def rarest(c: Connection, sqlite: bool, words: Sequence[str]) -> list[str]:
     """The words that few passages have; all where none is rare. So that a question of common words does not weigh half of the library."""
     if not sqlite or len(words) < 2:
         return list(words)
-    counts = {word: c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": f'"{word}"', "most": COMMON + 1}).scalar() or 0 for word in words}
+    counts = {word: c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": _quoted([word], False)[0], "most": COMMON + 1}).scalar() or 0 for word in words}
     return [w for w in words if 0 < counts[w] <= COMMON] or sorted((w for w in words if counts[w]), key=lambda w: counts[w])[:1]
 
 
 def _quoted(words: Sequence[str], prefix: bool) -> list[str]:
-    """Each a string of FTS5's, so that no word is taken for an operator; the last one may be half typed."""
-    found = [f'"{word}"' for word in words]
-    return [*found[:-1], f"{found[-1]} *"] if prefix and found and len(words[-1]) > 1 else found
+    """Each in its spellings, as strings of FTS5's, so that no word is taken for an operator; the last one may be half typed."""
+    return ["(" + " OR ".join(f'"{said}"{star}' for said in spellings(word)) + ")" for word, star in _starred(words, prefix, " *")]
+
+
+def _starred(words: Sequence[str], prefix: bool, star: str) -> list[tuple[str, str]]:
+    """Each with the sign of a word that goes on, or none."""
+    return [(word, star if prefix and n == len(words) - 1 and len(word) > 1 else "") for n, word in enumerate(words)]
 
 
 def _found(c: Connection, sql: str, values: dict[str, object]) -> list[Found]:
@@ -118,7 +135,7 @@ def _found(c: Connection, sql: str, values: dict[str, object]) -> list[Found]:
 
 
 def _postgres(c: Connection, table: str, body: str, joined: str, words: Sequence[str], where: str, values: dict[str, object], limit: int, prefix: bool, sign: str) -> list[Found]:
-    query = sign.join(f"'{w}'" + (":*" if prefix and n == len(words) - 1 and len(w) > 1 else "") for n, w in enumerate(words))      # letters and digits only: nothing to escape
+    query = sign.join("(" + " | ".join(f"'{said}'{star}" for said in spellings(word)) + ")" for word, star in _starred(words, prefix, ":*"))      # letters and digits only: nothing to escape
     sql = f"""WITH found AS (SELECT {table}.rowid AS id, {body} AS body, ts_rank_cd({table}.words, to_tsquery('english', :query)) AS score FROM {table} {joined}
                              WHERE {table}.words @@ to_tsquery('english', :query) {where} ORDER BY score DESC, {table}.rowid LIMIT :limit)
               SELECT id, ts_headline('english', body, to_tsquery('english', :query), :how) AS snippet FROM found ORDER BY score DESC, id"""

@@ -13,6 +13,7 @@ from core.citing import PaperTools, cited
 from core.papers.importing import add_file
 from core.papers.library import PaperLibrary
 from core.store import Store
+from core.store.paper_nouns import Facts
 
 
 class Reader(Researcher):
@@ -59,8 +60,9 @@ CASES = [
     ("by [paper:yang2024-deltanet#99]", "[paper:yang2024-deltanet#99]", True),
     ("by [paper: <script>]", "[paper: <script>]", True),
     ("(arXiv:2406.06484)", "arXiv:2406.06484", False),
-    ("as Yang et al. (2024) show", "Yang et al. (2024", False),
-    ("as Grblfx et al., 2024 show", "Grblfx et al., 2024", True),
+    ("as Dao and Gu, 2024 show", "Dao and Gu (2024)", False),
+    ("as Grblfx et al., 2024 show", "Grblfx et al. (2024)", True),
+    ("In January and February 2024, the model and loss 2023", "", False),
     ("https://doi.org/10.9999/none.", "doi:10.9999/none", True),
     ("In March 2024, Mamba (2023) was [1] known", "", False),
 ]
@@ -76,6 +78,30 @@ def library(config) -> Iterator[PaperLibrary]:
 def test_citations_are_recognised_and_looked_up(library: PaperLibrary):
     for text, told, trouble in CASES:
         assert [(c.told, bool(c.trouble)) for c in cited(library, text)] == ([(told, trouble)] if told else []), text
+
+
+NAMED = [
+    ("Katharopoulos et al. (2020)", ["katharopoulos2020-linear"]),
+    ("Beck et al. (2024), Pöppel et al. (2024)", ["beck2024-xlstm", ""]),              # Pöppel is its second author: another paper would be meant
+    ("van den Oord et al. (2016)", ["oord2016-wavenet"]),
+    ("Gu and Dao (2023)", ["gu2023-mamba"]),
+    ("Gu and Ré (2023)", [""]),
+    ("Dao and Gu 2025", ["dao2024-mamba2"]),                                          # a year beside it
+    ("Yang et al. (2024)", [""]),                                                     # two of the library fit
+    ("Yang et al. (2024) [paper:yang2024-deltanet]", ["yang2024-deltanet"]),          # which one is said
+    ("Katharopoulos et al. (2020, 1999)", ["katharopoulos2020-linear", ""]),
+    ("Katsch et al. (2023)", [""]),                                                   # Katsch wrote alone
+]
+
+
+def test_a_name_and_a_year_credit_a_paper_only_where_one_is_meant(library: PaperLibrary):
+    for text, papers in NAMED:
+        found = cited(library, text)
+        assert [c.paper_id for c in found] == papers, text
+        assert all(bool(c.trouble) != bool(c.paper_id) for c in found), text
+    assert "yang2024-deltanet" in cited(library, "Yang et al. (2024)")[0].trouble
+    library.store.papers.add(Facts(title="Something of accents here", authors=("Jörg Łęcki", "Ann Roe"), year=1971), "bibtex", "primary")
+    assert cited(library, "as Łecki et al. (1971) say")[0].paper_id
 
 
 def test_what_people_note_is_told_to_who_reads_and_long_papers_come_in_pieces(library: PaperLibrary):

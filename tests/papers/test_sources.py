@@ -137,6 +137,23 @@ def test_a_paper_is_fetched_by_its_id_once_with_its_text(world: World):
     assert looked["papers"][0]["title"] == "An open work"
 
 
+def test_what_further_sources_add_is_joined_and_no_more_are_asked_than_needed(world: World):
+    (name,) = world.arrive("2406.06484")["papers"]
+    facts = world.store.papers.get(name).facts
+    assert (facts.citations, facts.tldr, facts.venue) == (123, "DeltaNet in parallel.", "Neural Information Processing Systems")
+    assert world.store.papers.sources(name)[:2] == ["arxiv", "semantic_scholar"]
+    assert not any(path.startswith("/api/papers/") for path, _, _ in world.server.asked), "the Hub has nothing to add"
+    assert world.store.papers.count() == 1
+
+
+def test_an_answer_about_another_paper_is_not_believed(world: World):
+    done = world.arrive("2202.00001")                      # the stub's Hub answers whatever is asked with DeltaNet
+    (name,) = done["papers"]
+    assert world.store.papers.get(name).facts.arxiv == "2202.00001"
+    assert world.store.papers.sources(name)[0] == "arxiv"
+    assert not world.store.papers.has("2406.06484")
+
+
 def test_a_source_that_is_down_does_not_keep_a_file_away(world: World):
     world.server.faults = [500] * 9
     done = world.arrive("2101.00001")
