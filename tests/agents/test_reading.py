@@ -60,6 +60,7 @@ CASES = [
     ("by [paper:yang2024-deltanet#99]", "[paper:yang2024-deltanet#99]", True),
     ("by [paper: <script>]", "[paper: <script>]", True),
     ("(arXiv:2406.06484)", "arXiv:2406.06484", False),
+    ("(Sun et al. 2024, arXiv 2407.04620, section 2)", "arXiv:2407.04620", False),
     ("as Dao and Gu, 2024 show", "Dao and Gu (2024)", False),
     ("as Grblfx et al., 2024 show", "Grblfx et al. (2024)", True),
     ("In January and February 2024, the model and loss 2023", "", False),
