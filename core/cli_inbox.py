@@ -73,7 +73,8 @@ def send_back(args: argparse.Namespace) -> Answer:
     """Have a proposal's designer revise it with these words; it is reviewed again."""
     desk = BuildSystem().open()
     before = desk.store.proposals.newest(args.id)
-    done = work(desk, desk.send_back(args.id, " ".join(args.words)))
+    desk.send_back(args.id, " ".join(args.words))
+    done = work(desk, desk.queue.of([f"revise:{args.id}"])[0])
     now = desk.store.proposals.newest(args.id)
     if now is None or before is None or now.revision == before.revision:
         return {"design": args.id, "revision": None, "job": done.id}, f"{args.id}: its designer stands by revision {before.revision if before else 1}", 0

@@ -6,7 +6,8 @@ nothing is stored: a Conflict. Question and answer are one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from core.types import Scale
 
 WEIGHTY = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK, Verb.EDIT, Verb.UNDO)     # after which another person should look again
+ON_SESSION = (*WEIGHTY, Verb.RERANK, Verb.PREFER, Verb.RELEASE)
 UNDOABLE = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.COMMENT, Verb.RERANK, Verb.SEND_BACK, Verb.DEFER, Verb.FORECAST, Verb.PREFER, Verb.TAG, Verb.PIN, Verb.BOOST, Verb.PRUNE, Verb.GATE)
 PAST = {Verb.APPROVE: "approved", Verb.REFUSE: "refused", Verb.RESET: "took the judgement back of", Verb.SEND_BACK: "sent back", Verb.EDIT: "edited", Verb.UNDO: "took a decision back on",
         Verb.COMMENT: "commented on", Verb.RERANK: "reranked", Verb.DEFER: "put off", Verb.FORECAST: "foretold of", Verb.PREFER: "preferred", Verb.RELEASE: "released"}
@@ -61,6 +63,14 @@ class Judged:
 
     done: tuple[Decision, ...]
     failed: Mapping[str, str]        # design → why not, in words
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """What came of taking several back at once."""
+
+    done: tuple[Decision, ...]
+    failed: Mapping[int, str]        # decision → why it stays, in words
 
 
 class Deciding:
@@ -104,7 +114,7 @@ class Deciding:
         self.store.designs.get(design_id)
         return self.store.decisions.add(Verb.COMMENT, self.author, design_id=design_id, reason=words(text, "the comment is empty"))
 
-    def send_back(self, design_id: str, reason: str, seen: int | None = None) -> Job:
+    def send_back(self, design_id: str, reason: str, seen: int | None = None) -> Decision:
         """Its designer revises it with these words, and it is reviewed again; an approval or refusal no longer counts."""
         reason = words(reason, "what is wrong with it is not said")
         design = self.store.designs.get(design_id)
@@ -115,7 +125,8 @@ class Deciding:
             raise UsageError(f"{design_id} has checked code already", "start a session from it instead: python -m core design --parents " + design_id)
         with self.store.together():
             made = self._judge(Verb.SEND_BACK, design_id, reason, seen, {"revision": newest.revision})
-            return self.queue.put(JobKind.REVISE, f"revise:{design_id}", {"design": design_id, "decision": made.id}, priority=5)
+            self.queue.put(JobKind.REVISE, f"revise:{design_id}", {"design": design_id, "decision": made.id}, priority=5)
+        return made
 
     def judge_all(self, verb: Verb, seen: Mapping[str, int | None], reason: str = "", implement: bool = False) -> Judged:
         """Approve or refuse several, each for itself: what somebody else decided meanwhile stays theirs, and is told. `seen`: design → last decision that was seen."""
@@ -129,7 +140,18 @@ class Deciding:
 
     def last_word(self, design_id: str) -> int:
         """The newest decision on a design that another person should know of; 0 for none. What a page shows and later gives as `seen`."""
-        return max((d.id for d in self._weighty(design_id)), default=0)
+        return self.last_words([design_id])[design_id]
+
+    def last_words(self, design_ids: Sequence[str]) -> dict[str, int]:
+        """`last_word` of each."""
+        return dict.fromkeys(design_ids, 0) | self.store.decisions.last_of(design_ids, WEIGHTY)
+
+    def said_of_session(self, session_id: str) -> list[Decision]:
+        """By persons, on its order, its gate and its proposals, oldest first, those too that were taken back. The number of the last is what a page shows, and gives as `seen`."""
+        said = self.store.decisions.of(session_id=session_id, undone=True)
+        for design in self.store.designs.of_session(session_id):
+            said += self.store.decisions.of(design.id, undone=True)
+        return [d for _, d in sorted({d.id: d for d in said}.items()) if d.verb in ON_SESSION and "by" not in d.data]
 
     def recheck(self, design_id: str, scale: str = "") -> Job:
         """Its newest code through the check once more, whatever the last one said: where the machine failed, not the block."""
@@ -227,6 +249,16 @@ class Deciding:
                 self.wake_run(decision.data["run"])
             return self.store.decisions.add(Verb.UNDO, self.author, design_id=decision.design_id, session_id=decision.session_id, data={"decision": decision_id})
 
+    def undo_all(self, decision_ids: Sequence[int]) -> TakenBack:
+        """Each for itself, the newest first: what stays is told, and keeps no other from being taken back."""
+        done, failed = [], {}
+        for decision_id in sorted(decision_ids, reverse=True):
+            try:
+                done.append(self.undo(decision_id))
+            except ModelDiscoveryError as error:
+                failed[decision_id] = str(error)
+        return TakenBack(tuple(done), failed)
+
     def told(self, decision: Decision) -> str:
         """What was decided, in words."""
         return Recent(decision, "", "").words
@@ -245,13 +277,24 @@ class Deciding:
             raise UsageError(f"{design_id} is a reference", "references are not judged; comment on it instead")
         with self.store.together() as c:
             self.store.database.serialise(c, f"judge:{design_id}")
-            meanwhile = [d for d in self._weighty(design_id) if seen is not None and d.id > seen]
-            if meanwhile:
-                last = meanwhile[-1]
-                raise Conflict(f"{last.author} {PAST[last.verb]} {design_id} meanwhile" + (f": {last.reason}" if last.reason else ""), "your words are still there: look at it as it is now, then decide")
+            self._unless_meanwhile(self._weighty(design_id), seen)
             made = self.store.decisions.add(verb, self.author, design_id=design_id, reason=reason.strip(), data=data)
             self.wake_run_of(design_id)
             return made
+
+    @contextmanager
+    def _unchanged(self, session_id: str, seen: int | None) -> Iterator[None]:
+        """One transaction, in which nobody else judges the session's order, its gate or its proposals. Raises Conflict where somebody did after `seen`."""
+        with self.store.together() as c:
+            self.store.database.serialise(c, f"judge-session:{session_id}")
+            for design_id in sorted(d.id for d in self.store.designs.of_session(session_id)):
+                self.store.database.serialise(c, f"judge:{design_id}")
+            self._unless_meanwhile(self.said_of_session(session_id), seen)
+            yield
+
+    def _unless_meanwhile(self, said: Sequence[Decision], seen: int | None) -> None:
+        if seen is not None and said and (last := said[-1]).id > seen:
+            raise Conflict(f"{last.author} {self.told(last)} meanwhile" + (f": {last.reason}" if last.reason else ""), "your words are still there: look at it as it is now, then decide")
 
     def _weighty(self, design_id: str) -> list[Decision]:
         return [d for d in self.store.decisions.of(design_id, undone=True) if d.verb in WEIGHTY]

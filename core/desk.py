@@ -204,25 +204,27 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, R
         edits = [d.data for d in self.store.decisions.of(design_id) if d.verb is Verb.EDIT]
         return next((e.get("copy_of", "") for e in reversed(edits) if newest and e["revision"] == newest.revision), "")
 
-    def rerank(self, session_id: str, order: Sequence[str], reason: str = "") -> Decision:
+    def rerank(self, session_id: str, order: Sequence[str], reason: str = "", seen: int | None = None) -> Decision:
         """Put the session's proposals in this order, best first. A person's order wins over ratings."""
         known = {d.id for d in self.store.designs.of_session(session_id)}
         if set(order) != known or len(order) != len(known):
             raise UsageError(f"the order names {sorted(order)}, session {session_id} has {sorted(known)}", "name each proposal once")
-        return self.store.decisions.add(Verb.RERANK, self.author, session_id=session_id, reason=reason, data={"order": list(order)})
+        with self._unchanged(session_id, seen):
+            return self.store.decisions.add(Verb.RERANK, self.author, session_id=session_id, reason=reason, data={"order": list(order)})
 
     def ranking(self, session_id: str) -> list[Design]:
         """The session's proposals, best first: a person's order, else approvals, then ratings; refused ones last."""
         return ranking(self.store.designs.of_session(session_id), self.store.decisions.of(session_id=session_id))
 
-    def release(self, session_id: str) -> Job:
+    def release(self, session_id: str, seen: int | None = None) -> Job:
         """Open the session's gate: implement the best `n_implement` of what is not refused."""
-        session = self.store.sessions.get(session_id)
-        if session.closed_at:
-            raise Conflict(f"session {session_id} is closed: its best proposals are implemented",
-                           "implement a design by name, or start a new session")
-        self.store.decisions.add(Verb.RELEASE, self.author, session_id=session_id)
-        return self._run(session)
+        with self._unchanged(session_id, seen):
+            session = self.store.sessions.get(session_id)
+            if session.closed_at:
+                raise Conflict(f"session {session_id} is closed: its best proposals are implemented",
+                               "implement a design by name, or start a new session")
+            self.store.decisions.add(Verb.RELEASE, self.author, session_id=session_id)
+            return self._run(session)
 
     # ------------------------------------------------------------------------------------------ working
 

@@ -20,6 +20,7 @@ from core.estimates import estimate
 from core.gates import IMPLEMENT, PROPOSE, VERIFY
 from core.jobs.hands import Held
 from core.machine import Machine
+from core.selection.ranking import ranking
 from core.sharing import Sharing, next_session
 from core.store import Store
 from core.store.gates import Book, Entry, defaults
@@ -234,10 +235,7 @@ class Pacing(Sharing):
             return ([], True) if self.gate_closed(session) else (list(ranked[: session.n_implement]), False)
         released = next((d.id for d in reversed(self.store.decisions.of(session_id=session.id)) if d.verb is Verb.RELEASE), 0)
         book = self.book()
-        known = {d.id: book.entries.get((IMPLEMENT, d.id)) for d in ranked}
-        fit = [d for d in ranked if not ((entry := known[d.id]) and entry.held)]
-        sure = [d for d in fit if (entry := known[d.id]) and (entry.began or entry.let)]                   # what began or was let through goes on, however many there are
-        best = [*sure, *(d for d in fit if d not in sure)][: max(session.n_implement, len(sure))]
+        best = at_gate(session, ranked, book)
         stuck = self._stuck(session)
         open_ = []
         for design in best:
@@ -325,15 +323,28 @@ class Pacing(Sharing):
         return found[0].likeness if found else 0.0
 
 
+def at_gate(session: Session, ranked: Sequence[Design], book: Book) -> list[Design]:
+    """The best of a session's proposals (`ranked`: without refused ones) that are not held; what began or was let through goes on, however many there are."""
+    known = {d.id: book.entries.get((IMPLEMENT, d.id)) for d in ranked}
+    fit = [d for d in ranked if not ((entry := known[d.id]) and entry.held)]
+    sure = [d for d in fit if (entry := known[d.id]) and (entry.began or entry.let)]
+    return [*sure, *(d for d in fit if d not in sure)][: max(session.n_implement, len(sure))]
+
+
 def still_asked(store: Store, run_id: str, entry: Entry, book: Book) -> bool:
-    """Whether an answer would still change anything: not where its design was refused, has other code by now, its session is closed, or no session or another one is to open next."""
+    """Whether an answer would still change anything: not where its design was refused, gave way to a better one, has other code by now, its session is closed, or no session or another one is to open next."""
     design_id = entry.facts.get("design")
     if design_id is None:
         account = f"{run_id}/{DESIGN_BUDGET}"
         return entry.held or (entry.subject == next_session(store, run_id, book) and (not store.ledger.opened(account) or store.ledger.account(account).left >= 1))
     status = store.designs.get(design_id).status
     if entry.step == IMPLEMENT:
-        return status is not Status.REFUSED and store.sessions.get(entry.facts["session"]).closed_at is None
+        session = store.sessions.get(entry.facts["session"])
+        if status is Status.REFUSED or session.closed_at:
+            return False
+        ranked = ranking(store.designs.of_session(session.id), store.decisions.of(session_id=session.id))
+        came = [d for d in ranked if d.status is not Status.REFUSED and (IMPLEMENT, d.id) in book.entries]     # not copies, which never do
+        return entry.held or design_id in {d.id for d in at_gate(session, came, book)}
     made = store.implementations.newest(design_id)
     return status in (Status.IMPLEMENTED, Status.VERIFIED) and made is not None and entry.facts.get("implementation", made.id) == made.id
 

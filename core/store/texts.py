@@ -128,6 +128,13 @@ class Decisions(_Table):
         """Oldest first."""
         return self._read(select(DecisionRow).where(DecisionRow.verb.in_([str(v) for v in verbs])).order_by(DecisionRow.id))
 
+    def last_of(self, design_ids: Sequence[str], verbs: Sequence[Verb]) -> dict[str, int]:
+        """Design → the number of the last decision on it with one of these verbs, also where it was taken back; those without one are left out."""
+        with self._db.read() as c:
+            rows = c.execute(select(DecisionRow.design_id, func.max(DecisionRow.id)).where(
+                DecisionRow.design_id.in_(design_ids), DecisionRow.verb.in_([str(v) for v in verbs])).group_by(DecisionRow.design_id))
+            return {design_id: last for design_id, last in rows}
+
     def _read(self, query: Select, undone: bool = False) -> list[Decision]:
         with self._db.read() as c:
             return [_decision(r) for r in c.execute(query if undone else query.where(standing()))]

@@ -13,7 +13,7 @@ def test_the_designer_hears_the_words_and_the_reviewer_reviews_again(lab):
     found.work()
     (design,) = found.desk.ranking(session.id)
     before = found.desk.store.calls.spent(stream=f"session:{session.id}")
-    decision = found.desk.send_back(design.id, "MAKE IT CAUSAL, please").payload["decision"]
+    decision = found.desk.send_back(design.id, "MAKE IT CAUSAL, please").id
     found.work()
     newest = found.desk.store.proposals.newest(design.id)
     assert newest.revision == 2

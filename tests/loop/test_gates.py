@@ -291,6 +291,25 @@ def test_a_refusal_sends_the_run_on_to_the_next_best(desk: Desk, work):
     assert second.design != first.design
 
 
+@pytest.mark.parametrize("turn_down", [lambda desk, gate: desk.refuse(gate.design, "too dear"), lambda desk, gate: desk.hold(gate)], ids=["refused", "held"])
+def test_what_was_turned_down_and_is_taken_back_is_asked_again_alone(desk: Desk, work, turn_down: Callable):
+    run = desk.evolve(1, {"nano": 2}, seed=0, gate="ask").subject
+    work()
+    (first,) = desk.gated(run)
+    made = turn_down(desk, first)
+    work()
+    (second,) = desk.gated(run)
+    desk.undo(made.id)
+    assert [g.design for g in desk.gated(run)] == [first.design]
+    work()
+    assert [g.design for g in desk.gated(run)] == [first.design]
+    desk.hold(desk.gated(run)[0])
+    assert [g.design for g in desk.gated(run)] == [second.design]
+    desk.let(desk.gated(run)[0])
+    work()
+    assert (desk.store.designs.get(second.design).status, desk.gated(run)) == (Status.VERIFIED, [])
+
+
 def test_nothing_opens_before_a_person_lets_it_and_it_opens_as_they_saw_it(desk: Desk, work):
     run = desk.evolve(1, {"nano": 1}, seed=0, gates={"propose": ASK}).subject
     work()

@@ -80,7 +80,46 @@ def test_taking_an_approval_back_stops_the_job_that_it_queued(desk: Desk, propos
     assert status(desk, proposed[0]) is Status.PROPOSED
 
 
+def test_of_several_each_is_taken_back_for_itself_and_what_stays_is_told(desk: Desk, proposed):
+    made = [desk.refuse(d, "too alike") for d in proposed]
+    desk.undo(made[1].id)
+    found = desk.undo_all([d.id for d in made])
+    assert {d.data["decision"] for d in found.done} == {made[0].id, made[2].id}
+    assert "took it back already" in found.failed[made[1].id]
+    assert {status(desk, d) for d in proposed} == {Status.PROPOSED}
+
+
+def test_sending_back_is_a_decision_that_can_be_taken_back(desk: Desk, proposed):
+    made = desk.send_back(proposed[0], "smaller")
+    assert (made.verb, made.author) == (Verb.SEND_BACK, "tester")
+    (job,) = desk.queue.of([f"revise:{proposed[0]}"])
+    assert job.payload["decision"] == made.id
+    desk.undo(made.id)
+    assert desk.queue.get(job.id).state is JobState.CANCELLED
+
+
 # ------------------------------------------------------------------------------------------------ two people
+
+
+@pytest.mark.parametrize("meanwhile", [
+    lambda desk, session, designs: desk.rerank(session, designs[::-1]), lambda desk, session, designs: desk.release(session),
+    lambda desk, session, designs: desk.refuse(designs[0], "it leaks"), lambda desk, session, designs: desk.prefer(designs[1], [designs[0]])], ids=["reranked", "released", "refused", "preferred"])
+@pytest.mark.parametrize("verb", ["rerank", "release"])
+def test_who_ranks_or_releases_what_another_changed_meanwhile_is_told(desk: Desk, proposed, meanwhile, verb: str):
+    session = proposed[0].partition("-")[0]
+    seen = max((d.id for d in desk.said_of_session(session)), default=0)
+    other = Desk(desk.store, desk.queue, desk.scales, desk.units, "ada", desk.config)
+    meanwhile(other, session, proposed)
+    before = len(desk.store.decisions.all())
+
+    def act(last: int) -> object:
+        return desk.release(session, seen=last) if verb == "release" else desk.rerank(session, proposed, seen=last)
+
+    with pytest.raises(Conflict, match=r"ada .* meanwhile"):
+        act(seen)
+    assert len(desk.store.decisions.all()) == before
+    act(desk.said_of_session(session)[-1].id)            # having seen it
+    assert len(desk.store.decisions.all()) == before + 1
 
 
 def test_the_second_to_decide_is_told_who_decided_what_and_nothing_is_stored(desk: Desk, proposed):
