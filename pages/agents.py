@@ -7,6 +7,7 @@ import streamlit as st
 from app import shell
 from app.widgets.agent_page import draw_agent
 from app.widgets.model_budget import draw_models
+from app.widgets.roles import may
 from app.widgets.taught import draw_taught
 from app.widgets.teams import draw_teams
 from core.desk import Desk
@@ -66,7 +67,8 @@ def draw_agents(desk: Desk) -> None:
 def draw_broken(desk: Desk, error: ModelDiscoveryError) -> None:
     st.error(f"An agent cannot be read: {shell.plain(str(error))}", icon=":material/error:")
     for path in sorted(desk.config.own_specs_dir.glob("*.yaml")):
-        if st.button(f"Take your version of {path.stem} away", key=f"drop-{path.stem}", icon=":material/undo:") and shell.act(lambda name=path.stem: desk.drop_agent(name), "taken away"):
+        if st.button(f"Take your version of {path.stem} away", key=f"drop-{path.stem}", icon=":material/undo:",
+                     **may("drop_agent")) and shell.act(lambda name=path.stem: desk.drop_agent(name), "taken away"):
             st.rerun()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
 from core.desk import Desk
 from core.types import Job, JobState
 
@@ -45,10 +46,10 @@ def one_job(desk: Desk, jobs: list[Job]) -> None:
     job = desk.queue.get(chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{ICONS[job.state]}**")
-        if job.state in shell.LIVE and st.button("Stop", icon=":material/stop:", disabled=job.cancel_requested) and shell.act(
+        if job.state in shell.LIVE and st.button("Stop", icon=":material/stop:", **may("cancel", disabled=job.cancel_requested)) and shell.act(
                 lambda: desk.cancel(job.id), "stopping"):
             st.rerun()
-        if job.state in (JobState.FAILED, JobState.CANCELLED) and st.button("Try again", icon=":material/refresh:", help="it goes on from what is stored") and shell.act(
+        if job.state in (JobState.FAILED, JobState.CANCELLED) and st.button("Try again", icon=":material/refresh:", **may("retry", "it goes on from what is stored")) and shell.act(
                 lambda: desk.retry(job.id), "queued again"):
             st.rerun()
     if job.error:

@@ -10,6 +10,7 @@ from app.widgets.costs import draw_costs
 from app.widgets.own_block import draw_own_block
 from app.widgets.papers_reader import draw_paper, draw_papers_of
 from app.widgets.papers_search import draw_papers
+from app.widgets.roles import may
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk
 from core.types import Design, Kind
@@ -110,7 +111,8 @@ def costs(desk: Desk, design_id: str) -> None:
     own = desk.costs(design_id)
     if running:
         shell.live(lambda: counting(desk, design_id), True)
-    elif set(own) != set(desk.scales) and st.button("Count what it costs at every scale", icon=":material/calculate:", help="about a minute of processor time") and shell.act(
+    elif set(own) != set(desk.scales) and st.button("Count what it costs at every scale", icon=":material/calculate:",
+                                                    **may("count_costs", "about a minute of processor time")) and shell.act(
             lambda: desk.count_costs(design_id), "queued"):
         st.rerun()
     if own:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets import tour
+from app.widgets.roles import may
 from app.widgets.session_page import draw_session
 from core.desk import Desk
 from core.types import DESIGN_BUDGET, MONEY, TOKENS, Design, Mode, Session, Status
@@ -49,7 +50,7 @@ def new_session(desk: Desk) -> None:
         scale = st.selectbox("Check at scale", list(desk.scales))
         seed = st.number_input("Seed", 0, 2**31 - 1, None, placeholder="drawn anew")
     left = desk.store.ledger.account(DESIGN_BUDGET).left
-    start = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=left < 1)
+    start = st.button("Start", type="primary", icon=":material/play_arrow:", **may("start_session", disabled=left < 1))
     st.caption(f"Costs one of {left:g} design sessions left." if left >= 1 else "The design budget is spent: raise it on the Verify page.")
     if start:
         made: list[Session] = []

@@ -7,6 +7,7 @@ import streamlit as st
 from app import shell
 from app.widgets.curves import curve_figure
 from app.widgets.results import draw_results
+from app.widgets.roles import may
 from app.widgets.verify_form import draw_form
 from app.widgets.verify_grid import draw_grid
 from core.desk import Desk
@@ -52,7 +53,8 @@ def draw_stopped(desk: Desk) -> None:
     for job in [j for j in newest.values() if j.state in (JobState.CANCELLED, JobState.FAILED)][:STOPPED]:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(shell.plain(f"{_named(job)}: {job.error or 'stopped'}"), width="content")
-            if st.button("Resume", icon=":material/resume:", key=f"resume-{job.id}", help="it goes on from its last checkpoint") and shell.act(lambda j=job: desk.retry(j.id), "queued again"):
+            if st.button("Resume", icon=":material/resume:", key=f"resume-{job.id}",
+                         **may("retry", "it goes on from its last checkpoint")) and shell.act(lambda j=job: desk.retry(j.id), "queued again"):
                 st.rerun()
 
 
@@ -98,10 +100,11 @@ def draw_job(desk: Desk, job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(job.progress, shell.plain(f"{_named(job)} · {job.note or job.state}"))
         if job.state is JobState.QUEUED:
-            for icon, move, words in (("vertical_align_top", desk.put_first, "before all that waits"), ("vertical_align_bottom", desk.put_last, "after all that waits")):
-                if st.button("", icon=f":material/{icon}:", key=f"{icon}-{job.id}", help=words, type="tertiary") and shell.act(lambda m=move: m(job.id), "moved"):
+            for icon, verb, move, words in (("vertical_align_top", "put_first", desk.put_first, "before all that waits"),
+                                            ("vertical_align_bottom", "put_last", desk.put_last, "after all that waits")):
+                if st.button("", icon=f":material/{icon}:", key=f"{icon}-{job.id}", type="tertiary", **may(verb, words)) and shell.act(lambda m=move: m(job.id), "moved"):
                     st.rerun()
-        if st.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", disabled=job.cancel_requested, help="its budget is given back") and shell.act(
+        if st.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", **may("cancel", "its budget is given back", disabled=job.cancel_requested)) and shell.act(
                 lambda: desk.cancel(job.id), "stopping"):
             st.rerun()
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets.diff import draw_diff
+from app.widgets.roles import may
 from core.desk import Desk
 from core.errors import NotFound
 
@@ -53,16 +54,17 @@ def draw_editor(desk: Desk, name: str) -> None:
             for tab, path in zip(st.tabs([p.rpartition("/")[2] for p in prompts]), prompts, strict=True) if prompts else ():
                 typed[path] = tab.text_area(f"{path} (Markdown with Jinja)", files[path], height=330, key=f"spec-{spec.revision}-{path}", label_visibility="collapsed")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            saved = st.form_submit_button("Save as my version", icon=":material/save:", type="primary")
+            saved = st.form_submit_button("Save as my version", icon=":material/save:", type="primary", **may("save_agent"))
             new = st.text_input("or as an agent of another name", key=f"spec-new-{spec.revision}", width=260, placeholder="for instance bold_designer")
-            copied = st.form_submit_button("Save as a new agent", icon=":material/content_copy:")
+            copied = st.form_submit_button("Save as a new agent", icon=":material/content_copy:", **may("copy_agent"))
     st.caption("Before it counts, it is read and every prompt is tried over a real brief. Conversations under way keep to what they began with.")
     written = {path: text if text.endswith("\n") else f"{text}\n" for path, text in typed.items()}
     if saved and shell.act(lambda: desk.save_agent(name, written), "saved"):
         st.rerun()
     if copied and shell.act(lambda: desk.copy_agent(name, new.strip(), written), "saved; put it into a team"):
         shell.go("agents", agent=new.strip())
-    if desk.is_own(name) and st.button("Back to the shipped one" if desk.shipped(name) else "Remove this agent", icon=":material/undo:", key="drop-own") and shell.act(
+    if desk.is_own(name) and st.button("Back to the shipped one" if desk.shipped(name) else "Remove this agent", icon=":material/undo:", key="drop-own",
+                                       **may("drop_agent")) and shell.act(
             lambda: desk.drop_agent(name), "your version is among the revisions"):
         st.rerun() if desk.shipped(name) else shell.go("agents")
 
@@ -101,5 +103,6 @@ def draw_revisions(desk: Desk, name: str, revision: str) -> None:
                 if r.files.get(path) != now.get(path):
                     st.caption(f"{path}: what it said then (−) and says now (+)")
                     draw_diff(r.files.get(path, ""), now.get(path, ""), f"diff-{r.revision}-{path}", "markdown")
-            if st.button("Restore this one", key=f"restore-{r.revision}", icon=":material/history:") and shell.act(lambda r=r: desk.restore_agent(name, r.revision), "restored"):
+            if st.button("Restore this one", key=f"restore-{r.revision}", icon=":material/history:",
+                         **may("restore_agent")) and shell.act(lambda r=r: desk.restore_agent(name, r.revision), "restored"):
                 st.rerun()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
 from core.desk import Desk
 from core.types import Design
 
@@ -26,10 +27,10 @@ def draw_marks(design: Design) -> None:
 def draw_tags(desk: Desk, chosen: Sequence[Design], where: str) -> None:
     with st.popover("Tag", icon=":material/sell:", key=f"{where}-tag"):
         word = st.text_input("Word", key=f"{where}-tag-word", max_chars=40)
-        if st.button(f"Tag {len(chosen)}", key=f"{where}-tag-now") and for_all(desk, [d.id for d in chosen], lambda i: desk.tag(i, word), f"tagged {word}"):
+        if st.button(f"Tag {len(chosen)}", key=f"{where}-tag-now", **may("tag")) and for_all(desk, [d.id for d in chosen], lambda i: desk.tag(i, word), f"tagged {word}"):
             st.rerun()
         for n, tag in enumerate(sorted({t for d in chosen for t in d.tags})):
-            if st.button(f"Take {shell.plain(tag)} away", key=f"{where}-untag-{n}", type="tertiary", icon=":material/close:") and for_all(
+            if st.button(f"Take {shell.plain(tag)} away", key=f"{where}-untag-{n}", type="tertiary", icon=":material/close:", **may("tag")) and for_all(
                     desk, [d.id for d in chosen if tag in d.tags], lambda i, tag=tag: desk.tag(i, tag, False), f"{tag} taken away"):
                 st.rerun()
 
@@ -41,17 +42,21 @@ def draw_branches(desk: Desk, chosen: Sequence[Design], where: str) -> None:
         st.caption("The selector obeys these, and says so.")
         ids = [d.id for d in chosen]
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            if st.button("Unpin" if pinned else "Pin", icon=":material/keep:", key=f"{where}-pin", help="stays among the parents, and climbs the ladder whatever its score") and for_all(
+            if st.button("Unpin" if pinned else "Pin", icon=":material/keep:", key=f"{where}-pin",
+                         **may("pin", "stays among the parents, and climbs the ladder whatever its score")) and for_all(
                     desk, ids, lambda i: desk.pin(i, not pinned), "unpinned" if pinned else "pinned"):
                 st.rerun()
-            if st.button("Let it grow again" if pruned else "Prune", icon=":material/content_cut:", key=f"{where}-prune", help="neither it nor what descends from it alone is a parent, or verified by a run") and for_all(
+            if st.button("Let it grow again" if pruned else "Prune", icon=":material/content_cut:", key=f"{where}-prune",
+                         **may("prune", "neither it nor what descends from it alone is a parent, or verified by a run")) and for_all(
                     desk, ids, lambda i: desk.prune(i, not pruned), "growing again" if pruned else "pruned"):
                 st.rerun()
         factor = st.slider("Boost", 0.25, 10.0, 3.0, 0.25, key=f"{where}-factor", help="so many times as often a parent, with all that descends from it")
         with st.container(horizontal=True):
-            if st.button(f"Boost ×{factor:g}", icon=":material/trending_up:", key=f"{where}-boost") and for_all(desk, ids, lambda i: desk.boost(i, factor), f"boosted ×{factor:g}"):
+            if st.button(f"Boost ×{factor:g}", icon=":material/trending_up:", key=f"{where}-boost",
+                         **may("boost")) and for_all(desk, ids, lambda i: desk.boost(i, factor), f"boosted ×{factor:g}"):
                 st.rerun()
-            if boosted and st.button("No boost", key=f"{where}-unboost") and for_all(desk, [d.id for d in chosen if d.boost != 1], lambda i: desk.boost(i, 1.0), "no boost"):
+            if boosted and st.button("No boost", key=f"{where}-unboost",
+                                     **may("boost")) and for_all(desk, [d.id for d in chosen if d.boost != 1], lambda i: desk.boost(i, 1.0), "no boost"):
                 st.rerun()
 
 

@@ -8,11 +8,15 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may, of_role
 from app.widgets.settings_machine import size
 from core.desk import Desk, KeptCorpus, Shelved
+from core.guarded import needed
 from core.types import Job, JobKind, JobState
+from core.users import Role
 
 FROM = {"builtin": "carried along", "files": "files", "hub": "from the Hub", "mixture": "a mixture", "broken": "broken"}
+MAKES_READY = needed("prepare_corpus")
 RECENT, LATELY = 200, timedelta(days=1)      # jobs that are looked through; how long a failure is told
 COLOURS = {"builtin": "green", "files": "blue", "hub": "violet", "mixture": "orange", "broken": "red"}
 
@@ -85,7 +89,7 @@ def draw_making(desk: Desk) -> bool:
     for job in jobs:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.progress(job.progress, shell.plain(f"{of(job)} for {job.payload.get('scale', '')}: {job.note or ('begins' if job.started_at else 'waits for a worker')}"))
-            if st.button("Stop", key=f"stop-data-{job.id}", icon=":material/stop:", disabled=job.cancel_requested, help="what is made is kept, and it goes on from there"):
+            if st.button("Stop", key=f"stop-data-{job.id}", icon=":material/stop:", **may("cancel", "what is made is kept, and it goes on from there", disabled=job.cancel_requested)):
                 shell.act(lambda job=job: desk.cancel(job.id), "stopping")
     return bool(jobs)
 
@@ -100,7 +104,8 @@ def draw_failed(desk: Desk, corpus: str = "") -> None:
         if job.state is JobState.FAILED and job.finished_at and datetime.now(UTC) - job.finished_at < LATELY:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.error(shell.plain(f"{of(job)} could not be made ready for {job.payload.get('scale', '')}, {shell.ago(job.finished_at)}: {job.error}"), icon=":material/error:")
-                if st.button("Try again", key=f"again-data-{job.id}", icon=":material/refresh:", help="it goes on from where it was") and shell.act(lambda job=job: desk.retry(job.id), "queued again"):
+                if st.button("Try again", key=f"again-data-{job.id}", icon=":material/refresh:",
+                             **may("retry", "it goes on from where it was")) and shell.act(lambda job=job: desk.retry(job.id), "queued again"):
                     st.rerun()
 
 
@@ -109,10 +114,10 @@ def of(job: Job) -> str:
     return job.payload.get("corpus") or "python_docs"
 
 
-def prepare(desk: Desk, corpus: str, key: str, label: str = "Make ready") -> None:
+def prepare(desk: Desk, corpus: str, key: str, role: Role = MAKES_READY) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         scale = st.selectbox("For the scale", list(desk.scales), key=f"{key}-scale", width=150, help="scales of one vocabulary and tokenizer share it")
-        if st.button(label, icon=":material/play_arrow:", key=f"{key}-go", type="primary", disabled=not corpus.strip()) and shell.act(
+        if st.button("Make ready", icon=":material/play_arrow:", key=f"{key}-go", type="primary", **of_role(role, disabled=not corpus.strip())) and shell.act(
                 lambda: desk.prepare_corpus(corpus.strip(), scale), "queued"):
             st.rerun()
 
@@ -121,7 +126,7 @@ def draw_by_path(desk: Desk) -> None:
     with st.expander("Text of your own, by its path", icon=":material/folder_open:"):
         st.caption("A text, JSONL or Parquet file, or a folder of them, on the machine of the workers. Once made ready it stands above, and its path is a corpus's name wherever one is asked for.")
         path = st.text_input("Path", placeholder="/home/me/texts", key="data-path")
-        prepare(desk, path, "data-path")
+        prepare(desk, path, "data-path", Role.ADMIN)
 
 
 def draw_one(desk: Desk, name: str) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from app import shell
 from app.widgets.code import draw_report
 from app.widgets.diff import draw_diff
+from app.widgets.roles import may
 from core.desk import Desk
 from core.types import Implementation, Job, JobState, Kind
 
@@ -21,9 +22,9 @@ def draw_debug_desk(desk: Desk, design_id: str, made: Implementation) -> None:
             batch = st.number_input("Batch", 1, 64, 2, key=f"batch-{key}", width=110)
             length = st.number_input("Length", 1, 8192, 64, key=f"length-{key}", width=120)
             started: list[Job] = []
-            if st.button("Check", type="primary", icon=":material/rule:", key=f"check-{key}", help="the whole check, about 3 s"):
+            if st.button("Check", type="primary", icon=":material/rule:", key=f"check-{key}", **may("try_code", "the whole check, about 3 s")):
                 shell.act(lambda: started.append(desk.try_code(code, scale)))
-            if st.button("Forward", icon=":material/play_arrow:", key=f"forward-{key}", help="one pass: shapes, types and times of every module"):
+            if st.button("Forward", icon=":material/play_arrow:", key=f"forward-{key}", **may("trace_code", "one pass: shapes, types and times of every module")):
                 shell.act(lambda: started.append(desk.trace_code(code, scale, int(batch), int(length))))
             if started:
                 st.query_params["job"] = str(started[0].id)
@@ -67,7 +68,7 @@ def _draw_outcome(desk: Desk, design_id: str, made: Implementation, job: Job, co
         st.caption(f"This is revision {made.revision} as it is.")
     elif desk.store.designs.get(design_id).kind is Kind.REFERENCE:
         st.caption("A reference stays as it is; save your code as a design of your own on the Library page.")
-    elif st.button("Save as a new revision", icon=":material/save:", key=f"save-{design_id}") and shell.act(
+    elif st.button("Save as a new revision", icon=":material/save:", key=f"save-{design_id}", **may("save_code")) and shell.act(
             lambda: desk.save_code(design_id, job.id, made.revision), "saved"):
         st.rerun()
 

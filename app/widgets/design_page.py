@@ -14,6 +14,7 @@ from app.widgets.diff import draw_diff
 from app.widgets.papers_cites import citations_of, cited_body, draw_citations
 from app.widgets.papers_reader import draw_papers_of
 from app.widgets.proposal_editor import draw_editor, draw_review
+from app.widgets.roles import may
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk
 from core.dossier import Dossier, dossier
@@ -72,7 +73,7 @@ def _draw_work(desk: Desk, design_id: str) -> bool:
             st.error(f"Its code was not written: {shell.plain(last.error)}", icon=":material/error:")
             if "budget" in last.error:
                 shell.link("agents", "Budgets", ":material/savings:", tab="models")
-            if st.button("Try again", key="retry-implement", icon=":material/replay:") and shell.act(lambda: desk.retry(last.id), "queued"):
+            if st.button("Try again", key="retry-implement", icon=":material/replay:", **may("retry")) and shell.act(lambda: desk.retry(last.id), "queued"):
                 st.rerun()
     return bool(running)
 
@@ -93,10 +94,10 @@ def _draw_actions(desk: Desk, found: Dossier) -> None:
         if design.kind is not Kind.REFERENCE and design.status in (Status.PROPOSED, Status.APPROVED, Status.REFUSED):
             draw_judgement(desk, design)
         if design.status in (Status.PROPOSED, Status.APPROVED, Status.FAILED) and found.proposals and st.button(
-                "Implement", icon=":material/code:", help="write the code and check it at nano: about 5 s") and shell.act(
+                "Implement", icon=":material/code:", **may("implement", "write the code and check it at nano: about 5 s")) and shell.act(
                 lambda: desk.implement(design.id), "queued"):
             st.rerun()
-        if found.implementation and st.button("Check again", icon=":material/rule:", help="about 5 s") and shell.act(
+        if found.implementation and st.button("Check again", icon=":material/rule:", **may("check", "about 5 s")) and shell.act(
                 lambda: desk.check(design.id), "queued"):
             st.rerun()
 
@@ -162,5 +163,5 @@ def _draw_story(desk: Desk, found: Dossier) -> None:
     if not found.decisions:
         st.caption("Nobody has decided or said anything yet.")
     words = st.text_area("Comment", key=f"comment-{found.design.id}", height=80)
-    if st.button("Add the comment", icon=":material/add_comment:") and shell.act(lambda: desk.comment(found.design.id, words), "added"):
+    if st.button("Add the comment", icon=":material/add_comment:", **may("comment")) and shell.act(lambda: desk.comment(found.design.id, words), "added"):
         st.rerun()

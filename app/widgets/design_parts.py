@@ -9,6 +9,7 @@ import streamlit as st
 from app import shell
 from app.widgets.code import draw_code
 from app.widgets.costs import draw_costs
+from app.widgets.roles import may
 from core.desk import Desk
 from core.dossier import Dossier
 from core.export import FORMATS, exported_code
@@ -53,7 +54,7 @@ def draw_costs_of(desk: Desk, found: Dossier) -> None:
         draw_costs(ident, own, REFERENCE, desk.costs(REFERENCE))
     if found.implementations and len(own) < len(desk.scales):
         st.caption(f"Parameters and FLOPs are counted at {', '.join(own) or 'no scale'} so far.")
-        if st.button("Count at every scale", icon=":material/calculate:", key="count-costs") and shell.act(lambda: desk.count_costs(ident), "queued"):
+        if st.button("Count at every scale", icon=":material/calculate:", key="count-costs", **may("count_costs")) and shell.act(lambda: desk.count_costs(ident), "queued"):
             st.rerun()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
 from core.desk import Desk
 from core.types import MONEY, TOKENS, Account, Session, Verb
 
@@ -28,10 +29,11 @@ def draw_direction(desk: Desk, session: Session, running: bool, account: str) ->
     stopped = _paused_by_person(desk, session)
     with st.container(horizontal=True, vertical_alignment="center", key="direction"):
         if running and not stopped:
-            if st.button("Pause", icon=":material/pause:", key="pause", help="the agents stop before their next call; what they said stays") and shell.act(
+            if st.button("Pause", icon=":material/pause:", key="pause", **may("pause", "the agents stop before their next call; what they said stays")) and shell.act(
                     lambda: desk.pause(session.id), "they stop before their next call"):
                 st.rerun()
-            if not session.run_id and st.button("Interrupt", icon=":material/back_hand:", key="interrupt", help="at once, in the middle of a sentence; what was streamed of it is paid, and is said again later") \
+            if not session.run_id and st.button("Interrupt", icon=":material/back_hand:", key="interrupt",
+                                                **may("interrupt", "at once, in the middle of a sentence; what was streamed of it is paid, and is said again later")) \
                     and shell.act(lambda: desk.interrupt(session.id), "interrupted"):
                 st.rerun()
         elif running:
@@ -39,7 +41,8 @@ def draw_direction(desk: Desk, session: Session, running: bool, account: str) ->
         _draw_budget(desk, session)
         _draw_instructions(desk, session)
         to = st.selectbox("To whom", list(TO), format_func=TO.get, key="steer-to", label_visibility="collapsed", width=190)
-        words = st.chat_input("Say something to the agents", key=f"steer-{session.id}")
+        offer = may("steer")
+        words = st.chat_input(offer["help"] or "Say something to the agents", key=f"steer-{session.id}", disabled=offer["disabled"])
     if words and shell.act(lambda: desk.steer(session.id, words, to), "said"):
         st.rerun()
     if not running and (phase == "paused" or stopped):
@@ -59,10 +62,11 @@ def _draw_pause(desk: Desk, session: Session, note: str, account: str) -> None:
             if account and (now := next((a for a in desk.store.ledger.accounts() if a.name == account), None)):
                 step = _step(account)
                 total = _ask_total(now, float(now.granted) + step, "top-up")
-                if st.button("Top up and go on", type="primary", icon=":material/play_arrow:", key="top-up-go") and shell.act(
+                if st.button("Top up and go on", type="primary", icon=":material/play_arrow:", key="top-up-go", **may("set_budget")) and shell.act(
                         lambda: (desk.set_budget(account, total), desk.go_on(session.id)), "going on"):
                     st.rerun()
-            if st.button("Go on", icon=":material/play_arrow:", key="go-on", type="secondary" if account else "primary") and shell.act(lambda: desk.go_on(session.id), "going on"):
+            if st.button("Go on", icon=":material/play_arrow:", key="go-on", type="secondary" if account else "primary",
+                         **may("go_on")) and shell.act(lambda: desk.go_on(session.id), "going on"):
                 st.rerun()
 
 
@@ -82,9 +86,10 @@ def _draw_budget(desk: Desk, session: Session) -> None:
         for account in accounts:
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 total = _ask_total(account, float(account.granted), f"total-{account.name}")
-                if st.button("Set", key=f"set-{account.name}") and shell.act(lambda a=account.name, t=total: desk.set_budget(a, t), "set"):
+                if st.button("Set", key=f"set-{account.name}", **may("set_budget")) and shell.act(lambda a=account.name, t=total: desk.set_budget(a, t), "set"):
                     st.rerun()
-        if accounts and st.button("Stop spending", icon=":material/block:", key="stop-spending", help="no further call is begun by any session; what is under way ends; raise a budget to go on") and shell.act(
+        if accounts and st.button("Stop spending", icon=":material/block:", key="stop-spending",
+                                  **may("set_budget", "no further call is begun by any session; what is under way ends; raise a budget to go on")) and shell.act(
                 lambda: [desk.set_budget(a.name, a.spent + a.reserved) for a in accounts], "nothing more is spent"):
             st.rerun()
 
@@ -108,5 +113,5 @@ def _draw_instructions(desk: Desk, session: Session) -> None:
             st.caption(f"{shell.plain(d.author)}, {TO[d.data.get('to', '')]}, {shell.ago(d.created_at)}")
             st.markdown(shell.plain(d.reason))
         changed = st.text_area("From now on", key=f"instruct-{session.id}", height=80, placeholder="what they shall do otherwise")
-        if st.button("Change the instructions", key="instruct") and shell.act(lambda: desk.steer(session.id, changed), "they hear it before their next call"):
+        if st.button("Change the instructions", key="instruct", **may("steer")) and shell.act(lambda: desk.steer(session.id, changed), "they hear it before their next call"):
             st.rerun()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
+from app.widgets.switch import draw_refusal, fresh, switch
 from core.desk import Desk, Gated, Rule
 
 MODES = ["ask", "ask if", "auto"]
@@ -17,12 +19,12 @@ def step_words(step: str) -> str:
     return {"propose": "Before proposing", "implement": "Before implementing"}.get(kind, f"Before verifying at {scale}" if scale else "Before verifying")
 
 
-def choose_rule(step: str, rule: Rule, key: str) -> Rule:
-    """What the person set; bounds only where there are any to give."""
+def choose_rule(step: str, rule: Rule, key: str, verb: str) -> Rule:
+    """What the person set, for a verb of the desk; bounds only where there are any to give."""
     name, control = st.columns([1, 1.25], vertical_alignment="center")
     name.markdown(step_words(step))
     mode = control.segmented_control(step_words(step), MODES, default=str(rule.mode), key=f"mode-{key}", label_visibility="collapsed", width="stretch",
-                                     help="; ".join(f"{m}: {HELP[m]}" for m in MODES)) or str(rule.mode)
+                                     **may(verb, "; ".join(f"{m}: {HELP[m]}" for m in MODES))) or str(rule.mode)
     if mode != "ask if":
         return Rule.from_dict({"rule": mode})
     paid = "minutes of training above" if step.startswith("verify") else "US dollars above"
@@ -39,18 +41,21 @@ def draw_gates(desk: Desk, run_id: str) -> None:
     """Each step's rule; a change holds from now on, for what waits too."""
     st.markdown("**Gates**")
     for step, rule in desk.gate_rules(run_id).items():
-        wanted = choose_rule(step, rule, f"{run_id}-{step}-{rule.words}")
+        name = f"{run_id}-{step}-{rule.words}"
+        wanted = choose_rule(step, rule, fresh(name), "set_gate")
+        draw_refusal(name)
         if wanted == rule:
             continue
         half = wanted.words.startswith("ask-if") and wanted.words != rule.words
         if half:
             with st.container(horizontal=True, vertical_alignment="center"):
                 ready = wanted.words != "ask-if:"
-                if st.button("Set", key=f"set-{run_id}-{step}", type="primary", disabled=not ready) and shell.act(lambda s=step, w=wanted: desk.set_gate(run_id, s, w), "from now on"):
+                if st.button("Set", key=f"set-{run_id}-{step}", type="primary",
+                             **may("set_gate", disabled=not ready)) and shell.act(lambda s=step, w=wanted: desk.set_gate(run_id, s, w), "from now on"):
                     st.rerun()
                 st.caption(f"not in force yet: it is still {rule.words}" if ready else "give a bound", width="content")
-        elif shell.act(lambda s=step, w=wanted: desk.set_gate(run_id, s, w), f"{step_words(step).lower()}: {wanted.words}"):
-            st.rerun()
+        else:
+            switch(name, lambda s=step, w=wanted: desk.set_gate(run_id, s, w), f"{step_words(step).lower()}: {wanted.words}")
 
 
 def draw_waiting(desk: Desk, run_id: str, key: str = "") -> None:
@@ -74,15 +79,18 @@ def draw_waiting(desk: Desk, run_id: str, key: str = "") -> None:
             for gated in held[:SHOWN]:
                 with st.container(horizontal=True, vertical_alignment="center"):
                     st.markdown(shell.plain(gated.words), width="content")
-                    if st.button("Let it through after all", key=f"relet-{gated.step}-{gated.subject}{key}", type="tertiary") and shell.act(lambda g=gated: desk.let(g), "it is next"):
+                    if st.button("Let it through after all", key=f"relet-{gated.step}-{gated.subject}{key}", type="tertiary",
+                                 **may("let")) and shell.act(lambda g=gated: desk.let(g), "it is next"):
                         st.rerun()
 
 
 def _buttons(desk: Desk, gated: Gated, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Let it through", key=f"let-{gated.step}-{gated.subject}{key}", type="primary", icon=":material/check:") and shell.act(lambda: desk.let(gated), "it is next"):
+        if st.button("Let it through", key=f"let-{gated.step}-{gated.subject}{key}", type="primary", icon=":material/check:",
+                     **may("let")) and shell.act(lambda: desk.let(gated), "it is next"):
             st.rerun()
-        if st.button("Not this one", key=f"hold-{gated.step}-{gated.subject}{key}", icon=":material/block:", help="the run goes on without it; it can be let through later") and shell.act(
+        if st.button("Not this one", key=f"hold-{gated.step}-{gated.subject}{key}", icon=":material/block:",
+                     **may("hold", "the run goes on without it; it can be let through later")) and shell.act(
                 lambda: desk.hold(gated), "the run goes on without it"):
             st.rerun()
         if gated.design:

@@ -11,6 +11,8 @@ from app.widgets.evolve_gates import draw_gates, draw_waiting
 from app.widgets.evolve_measures import draw_measures
 from app.widgets.evolve_stalls import draw_stalls
 from app.widgets.evolve_why import draw_instead, draw_why, draw_wishes
+from app.widgets.roles import may
+from app.widgets.switch import draw_refusal, fresh, switch
 from core.desk import Desk, Ends, RunState, RunView
 from core.types import Act
 
@@ -82,20 +84,23 @@ def _draw_controls(desk: Desk, run: RunView) -> None:
     """Not among the live parts: what is pressed is never lost between two looks."""
     going = run.state in (RunState.RUNNING, RunState.QUEUED)
     if going:
-        if st.button("Pause", icon=":material/pause:", key="run-pause", help="after the act under way: agents stop before their next call, a training goes on to its end") and shell.act(
+        if st.button("Pause", icon=":material/pause:", key="run-pause",
+                     **may("pause_run", "after the act under way: agents stop before their next call, a training goes on to its end")) and shell.act(
                 lambda: desk.pause_run(run.id), "it pauses after what is under way"):
             st.rerun()
     elif run.state is not RunState.PAUSING or not run.job.cancel_requested:
         words = "Try again" if run.state is RunState.FAILED else "Resume"
         if st.button(words, type="primary" if run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED) else "secondary", icon=":material/play_arrow:", key="run-resume",
-                     disabled=run.state in IDLE, help=IDLE.get(run.state)) and shell.act(
+                     **may("resume_run", IDLE.get(run.state), disabled=run.state in IDLE)) and shell.act(
                 lambda: desk.resume_run(run.id), "it goes on"):
             st.rerun()
-    if st.button("Step", icon=":material/skip_next:", key="run-step", disabled=run.state in (RunState.DONE, RunState.PAUSING) or run.stepping,
-                 help="exactly one act, a design session or a verification; then it pauses") and shell.act(lambda: desk.step_run(run.id), "one act, then it pauses"):
+    if st.button("Step", icon=":material/skip_next:", key="run-step",
+                 **may("step_run", "exactly one act, a design session or a verification; then it pauses", run.state in (RunState.DONE, RunState.PAUSING) or run.stepping)) and shell.act(
+            lambda: desk.step_run(run.id), "one act, then it pauses"):
         st.rerun()
-    if run.live and st.button("Stop now", icon=":material/stop:", key="run-stop", disabled=run.job.cancel_requested,
-                              help="in the middle of what it does; a training goes on from its checkpoint later") and shell.act(lambda: desk.stop_run(run.id), "stopping"):
+    if run.live and st.button("Stop now", icon=":material/stop:", key="run-stop",
+                              **may("stop_run", "in the middle of what it does; a training goes on from its checkpoint later", disabled=run.job.cancel_requested)) and shell.act(
+            lambda: desk.stop_run(run.id), "stopping"):
         st.rerun()
     if run.stepping and run.state in (RunState.RUNNING, RunState.QUEUED, RunState.WAITING):
         st.caption("one act, then it pauses", width="content")
@@ -120,7 +125,7 @@ def _draw_budgets(desk: Desk, run: RunView) -> None:
         step = {"money": 1.0, "tokens": 100_000.0}.get(name, 1.0)
         total = st.number_input("In all", 0.0, 1e12, float(now.granted if now else 0.0), step=step, key=f"total-{run.id}-{name}-{now.granted if now else 0}",
                                 format="%.2f" if name == "money" else "%.0f", help=f"{now.spent:g} are spent" if now else "this run has none of it yet")
-        if st.button("Set", key=f"set-budget-{run.id}", type="primary") and shell.act(lambda: desk.set_budget(f"{run.id}/{name}", total), "from now on"):
+        if st.button("Set", key=f"set-budget-{run.id}", type="primary", **may("set_budget")) and shell.act(lambda: desk.set_budget(f"{run.id}/{name}", total), "from now on"):
             st.rerun()
 
 
@@ -129,7 +134,7 @@ def _draw_ends(desk: Desk, run: RunView) -> None:
     most, ends = desk.at_once(run.settings), desk.ends(run.id)
     st.caption(shell.plain(f"At once, where there are workers: {most[Act.DESIGN]} session{'' if most[Act.DESIGN] == 1 else 's'}, {most[Act.VERIFY]} training{'' if most[Act.VERIFY] == 1 else 's'}."
                            + (f" It ends when {ends.words}." if ends.words else "")))
-    if ends.words and st.button("Do not end there", key=f"no-end-{run.id}", type="tertiary", icon=":material/all_inclusive:") and shell.act(
+    if ends.words and st.button("Do not end there", key=f"no-end-{run.id}", type="tertiary", icon=":material/all_inclusive:", **may("set_ends")) and shell.act(
             lambda: desk.set_ends(run.id, Ends()), "it goes on until its budgets are spent"):
         st.rerun()
 
@@ -138,17 +143,19 @@ def _draw_guidance(desk: Desk, run: RunView) -> None:
     """Rules in every prompt from now on, and a word to the session that is open."""
     st.markdown("**Guidance**")
     for lesson in [x for x in desk.lessons() if x.kind == "rule"][:6]:
+        name = f"rule-{lesson.decision.id}-{lesson.on}"
         with st.container(horizontal=True, gap="small", key=f"standing-rule-{lesson.decision.id}"):   # a toggle's own label is cut to one line
-            on = st.toggle(shell.plain(lesson.text[:200]), lesson.on, key=f"rule-{lesson.decision.id}-{lesson.on}", label_visibility="collapsed", width="content",
-                           help="off: no prompt carries it any more")
+            on = st.toggle(shell.plain(lesson.text[:200]), lesson.on, key=fresh(name), label_visibility="collapsed", width="content",
+                           **may("teach", "off: no prompt carries it any more"))
             st.markdown(shell.plain(lesson.text) if lesson.on else f":gray[{shell.plain(lesson.text)}]", width="stretch")
-        if on != lesson.on and shell.act(lambda x=lesson, o=on: desk.teach(x.decision.id, o, x.text if x.text != x.decision.reason else ""), "on again" if on else "off"):
-            st.rerun()
+        draw_refusal(name)
+        if on != lesson.on:
+            switch(name, lambda x=lesson, o=on: desk.teach(x.decision.id, o, x.text if x.text != x.decision.reason else ""), "on again" if on else "off")
     if run.settings.get("instructions"):
         st.caption(f"It was begun with: {shell.plain(run.settings['instructions'][:400])}")
     with st.form(f"guide-{run.id}", clear_on_submit=True, border=False):
         words = st.text_input("A standing rule for all agents", placeholder="for instance: nothing that needs the whole sequence at once", key=f"guide-words-{run.id}")
-        if st.form_submit_button("Give this rule", icon=":material/gavel:") and shell.act(lambda: desk.guide(words), "in every prompt from now on"):
+        if st.form_submit_button("Give this rule", icon=":material/gavel:", **may("guide")) and shell.act(lambda: desk.guide(words), "in every prompt from now on"):
             st.rerun()
     shell.link("agents", "All that was taught, to edit", ":material/school:", tab="taught")
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets.evolve_gates import choose_rule
+from app.widgets.roles import may
 from core.desk import DesignBudget, Desk, Ends, Rule
 from core.types import MONEY, TOKENS, Act
 
@@ -42,7 +43,7 @@ def draw_start(desk: Desk) -> None:
     made_of = "sessions until the money or the tokens are spent" if sessions is None else f"{sessions} session{'' if sessions == 1 else 's'}"
     told = f"{made_of}, {proposals} proposals each, {sum(verify.values())} verifications: about {shell.took(seconds)} of training"
     with st.container(horizontal=True, vertical_alignment="center"):
-        start = st.button("Start", type="primary", icon=":material/play_arrow:", key="run-start", disabled=not (sessions or sum(verify.values()) or money or tokens))
+        start = st.button("Start", type="primary", icon=":material/play_arrow:", key="run-start", **may("evolve", disabled=not (sessions or sum(verify.values()) or money or tokens)))
         st.caption(told + (f", {_left(desk)} left for language models." if asks else ", no calls to language models."), width="stretch")
     if start:
         made: list[str] = []
@@ -110,7 +111,7 @@ def _further(desk: Desk, scales: list[str], asks: bool) -> tuple[Ends, dict[str,
 def _gates(desk: Desk, scales: list[str]) -> dict[str, Rule]:
     steps = ["propose", "implement", *(f"verify:{scale}" for scale in scales)]
     asks = {"implement", *desk.first_gates(scales)}
-    return {step: choose_rule(step, Rule.from_dict({"rule": "ask" if step in asks else "auto"}), f"start-{step}") for step in steps}
+    return {step: choose_rule(step, Rule.from_dict({"rule": "ask" if step in asks else "auto"}), f"start-{step}", "evolve") for step in steps}
 
 
 def _left(desk: Desk) -> str:

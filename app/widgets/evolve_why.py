@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets.curves import safe
+from app.widgets.roles import may
 from core.desk import Desk
 from core.types import Act, Candidate, Explanation
 
@@ -98,7 +99,8 @@ def draw_instead(desk: Desk, run_id: str) -> None:
         words = f"{said.data['design']} at {said.data['scale']}" if said.data["act"] == Act.VERIFY else ", ".join(said.data["parents"]) or "no parent"
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f":violet[:material/person:] Next to {'verify' if said.data['act'] == Act.VERIFY else 'start from'}: **{shell.plain(words)}**", width="content")
-            if st.button("Leave it to the selector", key=f"unchoose-{said.id}", type="tertiary") and shell.act(lambda s=said: desk.unchoose(run_id, Act(s.data["act"])), "taken back"):
+            if st.button("Leave it to the selector", key=f"unchoose-{said.id}", type="tertiary",
+                         **may("unchoose")) and shell.act(lambda s=said: desk.unchoose(run_id, Act(s.data["act"])), "taken back"):
                 st.rerun()
     with st.popover("Choose another one instead", icon=":material/alt_route:"):
         told = {w.act: w for w in reversed(desk.whys(run_id, FORMER))}
@@ -113,7 +115,8 @@ def _choose_parents(desk: Desk, run_id: str, runners_up: list[str]) -> None:
     able = _able(desk)
     order = list(dict.fromkeys([*(i for i in runners_up if i in set(able)), *able]))
     picked = st.multiselect("Parents, the runners-up first", order, key=f"instead-parents-{run_id}", placeholder="none: from scratch")
-    if st.button("Start from these", key=f"instead-design-{run_id}", type="primary") and shell.act(lambda: desk.choose_parents(run_id, picked), "the next session takes them"):
+    if st.button("Start from these", key=f"instead-design-{run_id}", type="primary",
+                 **may("choose_parents")) and shell.act(lambda: desk.choose_parents(run_id, picked), "the next session takes them"):
         st.rerun()
 
 
@@ -126,5 +129,6 @@ def _choose_verification(desk: Desk, run_id: str, runners_up: list[tuple[str, st
     design = st.selectbox("Design, the runners-up first", order, key=f"instead-of-{run_id}")
     scales = desk.run_scales(desk.run_settings(run_id))
     scale = st.selectbox("Scale", scales or list(desk.scales), key=f"instead-at-{run_id}")
-    if st.button("Verify this one", key=f"instead-verify-{run_id}", type="primary") and shell.act(lambda: desk.choose_verification(run_id, design, scale), "the next verification is this one"):
+    if st.button("Verify this one", key=f"instead-verify-{run_id}", type="primary",
+                 **may("choose_verification")) and shell.act(lambda: desk.choose_verification(run_id, design, scale), "the next verification is this one"):
         st.rerun()

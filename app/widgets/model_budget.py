@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
 from core.desk import Desk
 from core.types import MONEY, TOKENS, Spent
 
@@ -44,7 +45,7 @@ def _draw_account(desk: Desk, account: str, coin: str) -> None:
             st.progress(min(1.0, (now.spent + now.reserved) / now.granted))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             total = st.number_input(f"In all, {coin}", 0.0, 1e7 if money else 1e12, float(now.granted), step=1.0 if money else 1e6, format="%.2f" if money else "%.0f", key=f"total-{account}", width=220)
-            if st.button("Set", key=f"set-{account}", icon=":material/savings:") and shell.act(lambda: desk.set_budget(account, total), "set"):
+            if st.button("Set", key=f"set-{account}", icon=":material/savings:", **may("set_budget")) and shell.act(lambda: desk.set_budget(account, total), "set"):
                 st.rerun()
 
 

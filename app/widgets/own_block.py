@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets.code import draw_report
+from app.widgets.roles import may
 from core.desk import Desk
 from core.types import Job, JobState
 
@@ -73,7 +74,7 @@ def _draw_source(desk: Desk, tried: Job | None) -> None:
     if "own-code-next" in st.session_state:
         st.session_state["own-code"] = st.session_state.pop("own-code-next")
     code = st.text_area("gab.py", key="own-code", height=430, placeholder="class GAB(GABBase): …")
-    if st.button("Check", type="primary", icon=":material/rule:", help="about 5 s"):
+    if st.button("Check", type="primary", icon=":material/rule:", **may("try_code", "about 5 s")):
         made: list[Job] = []
         if shell.act(lambda: made.append(desk.try_code(code, scale))):
             st.query_params["job"] = str(made[0].id)
@@ -113,7 +114,7 @@ def _draw_saving(desk: Desk, tried: Job) -> None:
     with st.form("own-save"):
         title = st.text_input("Title", placeholder="what it is, in a few words")
         summary = st.text_area("Summary", placeholder="what it does differently", height=70)
-        saved = st.form_submit_button("Save as a root of the tree", type="primary", icon=":material/park:")
+        saved = st.form_submit_button("Save as a root of the tree", type="primary", icon=":material/park:", **may("add_own"))
     if saved:
         made: list[str] = []
         if shell.act(lambda: made.append(desk.add_own(tried.id, title, summary).id), "saved"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
 from core.desk import Desk
 from core.store.paper_nouns import Facts
 from core.types import Job, JobKind, JobState
@@ -21,15 +22,16 @@ def draw_bring(desk: Desk) -> None:
     left, right = st.columns(2, gap="medium")
     with left, st.form("papers-drop", clear_on_submit=True, border=False):
         dropped = st.file_uploader("Files", ["pdf", "html", "htm", "md", "tex", "txt", "gz", "tgz", "zip", "bib"], accept_multiple_files=True, max_upload_size=80)
-        if st.form_submit_button("Import the files", icon=":material/upload_file:") and dropped and shell.act(lambda: [desk.drop_paper(f.name, f.getvalue(), tier) for f in dropped], "queued"):
+        if st.form_submit_button("Import the files", icon=":material/upload_file:",
+                                 **may("drop_paper")) and dropped and shell.act(lambda: [desk.drop_paper(f.name, f.getvalue(), tier) for f in dropped], "queued"):
             st.rerun()
     with right, st.form("papers-source", clear_on_submit=False, border=False):
         source = st.text_input("An arXiv id, a DOI, or a link", placeholder="2406.06484", key="papers-source-text")
-        if st.form_submit_button("Fetch it", icon=":material/download:") and shell.act(lambda: desk.import_papers(source, tier), "queued"):
+        if st.form_submit_button("Fetch it", icon=":material/download:", **may("import_papers")) and shell.act(lambda: desk.import_papers(source, tier), "queued"):
             st.rerun()
     with right, st.form("papers-folder", clear_on_submit=False, border=False):
         folder = st.text_input("A folder or file of the server", placeholder="/home/me/files", key="papers-folder-text", help="its folders htmls, pdfs are primary, htmls2, pdfs2 secondary, htmlsp, pdfsp further papers")
-        if st.form_submit_button("Import it", icon=":material/folder_open:") and shell.act(lambda: desk.import_folder(folder, tier), "queued"):
+        if st.form_submit_button("Import it", icon=":material/folder_open:", **may("import_folder")) and shell.act(lambda: desk.import_folder(folder, tier), "queued"):
             st.rerun()
 
 
@@ -71,7 +73,7 @@ def draw_elsewhere(desk: Desk) -> None:
     with st.form("papers-elsewhere", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         query = st.text_input("Words", st.query_params.get("q", ""), key="papers-elsewhere-words", placeholder="words to look for", width="stretch")
         source = st.selectbox("Where", list(SOURCES), format_func=SOURCES.get, key="papers-elsewhere-source", width=200)
-        asked = st.form_submit_button("Look", icon=":material/travel_explore:")
+        asked = st.form_submit_button("Look", icon=":material/travel_explore:", **may("ask_source"))
     made: list[Job] = []
     if asked and shell.act(lambda: made.append(desk.ask_source(source, query))):
         st.session_state["papers-asked"] = made[0].id
@@ -103,7 +105,8 @@ def _draw_facts(desk: Desk, n: int, facts: Facts) -> None:
             st.markdown(f"**{shell.plain(facts.title)}**", width="stretch")
             if known:
                 shell.link("library", "In the library", ":material/article:", paper=known)
-            elif name and st.button("Fetch into the library", key=f"papers-fetch-{n}-{name}", icon=":material/download:") and shell.act(lambda: desk.import_papers(name), "queued"):
+            elif name and st.button("Fetch into the library", key=f"papers-fetch-{n}-{name}", icon=":material/download:",
+                                    **may("import_papers")) and shell.act(lambda: desk.import_papers(name), "queued"):
                 st.rerun()
         who = ", ".join(facts.authors[:3]) + (" and others" if len(facts.authors) > 3 else "")
         st.caption(" · ".join(filter(None, [shell.plain(who), str(facts.year or ""), shell.plain(facts.venue), shell.plain(name), f"cited {facts.citations:,} times" if facts.citations else ""])))

@@ -7,6 +7,7 @@ import streamlit as st
 from app import shell
 from app.widgets.papers_search import byline
 from app.widgets.papers_text import passage
+from app.widgets.roles import may
 from core.desk import Desk
 from core.store.paper_nouns import Filters, Paper
 from core.types import Kind
@@ -70,7 +71,8 @@ def _draw_text(desk: Desk, paper: Paper, query: str) -> None:
         _draw_account(paper, query)
     if not total:
         st.info("Only what stands here is known of it: its text is not in the library. Import its file, or fetch it by its id.", icon=":material/info:")
-        if (name := paper.facts.arxiv or paper.facts.doi) and st.button("Fetch its text", icon=":material/download:", key="paper-fetch") and shell.act(lambda: desk.import_papers(name), "queued"):
+        if (name := paper.facts.arxiv or paper.facts.doi) and st.button("Fetch its text", icon=":material/download:", key="paper-fetch",
+                                                                        **may("import_papers")) and shell.act(lambda: desk.import_papers(name), "queued"):
             shell.go("library", view="papers")
         return
     first = max(1, chosen - 1) if chosen > PAGE else 1
@@ -108,7 +110,7 @@ def _draw_tree(desk: Desk, paper: Paper) -> None:
     st.markdown("No reference design implements this paper yet. Write its gab.py under *Add your own*, or have agents propose from it; then say here which design it is.")
     with st.form("paper-link", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         design = st.selectbox("Which design", [d.id for d in shell.designs() if d.kind is not Kind.AGENT or d.scores], index=None, placeholder="a design", key="paper-design", label_visibility="collapsed", width="stretch")
-        if st.form_submit_button("Add as its reference", icon=":material/link:") and design and shell.act(lambda: desk.link_paper(paper.id, design), "linked"):
+        if st.form_submit_button("Add as its reference", icon=":material/link:", **may("link_paper")) and design and shell.act(lambda: desk.link_paper(paper.id, design), "linked"):
             st.rerun()
     shell.link("library", "Add your own", ":material/add:", view="own")
 
@@ -139,7 +141,8 @@ def _draw_notes(desk: Desk, opened) -> None:
             st.caption(f"{shell.plain(note.author)}, {shell.ago(note.created_at)}")
     with st.form("paper-note", clear_on_submit=True, border=False):
         text = st.text_area("A note", max_chars=4000, height=80, key="paper-note-text", label_visibility="collapsed", placeholder="what to keep in mind of it")
-        if st.form_submit_button("Add the note", icon=":material/note_add:") and text.strip() and shell.act(lambda: desk.note_paper(opened.paper.id, text), "noted"):
+        if st.form_submit_button("Add the note", icon=":material/note_add:",
+                                 **may("note_paper")) and text.strip() and shell.act(lambda: desk.note_paper(opened.paper.id, text), "noted"):
             st.rerun()
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 import yaml
 
 from app import shell
+from app.widgets.roles import may
 from core.desk import Desk
 from core.errors import UnitError
 from core.types import NewUnit, Proposal, Review, UnitTree
@@ -41,7 +42,7 @@ def draw_editor(desk: Desk, proposal: Proposal, may_declare: bool = False) -> No
         body = left.text_area("Proposal (Markdown)", proposal.body, height=400 if declares else 300)
         units = right.text_area("Units (YAML): what gets implemented", _yaml(proposal.units), height=200 if declares else 300) if proposal.units else ""
         new = right.text_area("New units (YAML): what the coder writes", _new_yaml(proposal.new_units), height=170, placeholder=NEW_UNIT) if proposal.units and declares else None
-        saved = st.form_submit_button("Save as a new revision", icon=":material/save:")
+        saved = st.form_submit_button("Save as a new revision", icon=":material/save:", **may("edit"))
     if saved and shell.act(lambda: desk.edit(proposal.design_id, title, body, _tree(units), proposal.revision, None if new is None else _new_units(new)), "saved"):
         if twin := desk.copied(proposal.design_id):
             st.toast(f"Saved, though it is a copy of {twin} now, unit for unit.", icon=":material/content_copy:", duration="long")

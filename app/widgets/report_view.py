@@ -10,6 +10,7 @@ import streamlit as st
 from app import shell
 from app.widgets import report_figures as figures
 from app.widgets.curves import curve_figure
+from app.widgets.roles import may
 from core.desk import Desk
 from core.report import Report, words
 from core.report.verdict import queue_more
@@ -100,13 +101,13 @@ def draw_next_steps(desk: Desk, found: Report) -> None:
         if told is not None and told.more_seeds:
             n = len(told.more_seeds)
             time = f": {words.took(told.more_seconds)}" if told.more_seconds else ""
-            if st.button(f"Queue {words.count(n)} more seed{'s' * (n > 1)}{time}", icon=":material/add:", key=f"more-{found.verification}") and shell.act(
+            if st.button(f"Queue {words.count(n)} more seed{'s' * (n > 1)}{time}", icon=":material/add:", key=f"more-{found.verification}", **may("verify")) and shell.act(
                     lambda: queue_more(desk, found), "queued"):
                 st.rerun()
         if told is None and found.state == "done" and found.design.id != found.reference:
             shell.link("verify", f"Verify {found.reference} at {found.scale}", ":material/science:", designs=found.reference, scale=found.scale)
         if found.suspect is not None and not found.suspect.counts and st.button(
-                "Audit its weights", icon=":material/policy:", key=f"audit-{found.verification}", help="the deep causality audit; the score counts when it passes") and shell.act(
+                "Audit its weights", icon=":material/policy:", key=f"audit-{found.verification}", **may("audit", "the deep causality audit; the score counts when it passes")) and shell.act(
                 lambda: desk.audit(found.verification), "queued"):
             st.rerun()
         if found.score and not found.probes:
@@ -118,7 +119,7 @@ def draw_next_steps(desk: Desk, found: Report) -> None:
 def draw_probe_choice(desk: Desk, found: Report) -> None:
     with st.popover("Probe it", icon=":material/biotech:"):
         suite = st.selectbox("Suite", list(desk.suites), key=f"suite-{found.verification}", format_func=lambda s: f"{s} · {desk.suites[s].about}")
-        if st.button("Run the probes", key=f"probe-{found.verification}", type="primary") and shell.act(lambda: desk.probe([found.design.id], suite), "queued"):
+        if st.button("Run the probes", key=f"probe-{found.verification}", type="primary", **may("probe")) and shell.act(lambda: desk.probe([found.design.id], suite), "queued"):
             st.rerun()
 
 
@@ -128,7 +129,7 @@ def draw_promotion(desk: Desk, found: Report) -> None:
         looks = desk.test_looks(found.corpus_hash)
         st.markdown(f"Scores this verification on the **locked test split**, once. That split was looked at {looks} time{'s' * (looks != 1)} so far; each look weakens what it proves.")
         reason = st.text_input("Why?", key=f"why-{found.verification}", placeholder="for instance: better than gpt2 over five seeds at two scales")
-        if st.button("Promote it", key=f"promote-{found.verification}", type="primary") and shell.act(lambda: desk.promote(found.verification, reason), "queued"):
+        if st.button("Promote it", key=f"promote-{found.verification}", type="primary", **may("promote")) and shell.act(lambda: desk.promote(found.verification, reason), "queued"):
             st.rerun()
 
 

@@ -20,7 +20,12 @@ class Offer(TypedDict):
 
 def may(verb: str, help: str | None = None, disabled: bool = False) -> Offer:
     """The widget that does this verb of the desk, with its own help and state; the desk itself looks at the role again when the verb is done."""
-    who, role = sign_in.visitor(), needed(verb)
+    return of_role(needed(verb), help, disabled)
+
+
+def of_role(role: Role, help: str | None = None, disabled: bool = False) -> Offer:
+    """The same where what is given to a verb asks for more than the verb does, such as a path on the server."""
+    who = sign_in.visitor()
     if who is not None and who.role.reaches(role):
         return {"disabled": disabled, "help": help}
     why = f"for {role}s: {LESS[who.role]}, ask an admin for the role {role}" if who else "sign in for this"

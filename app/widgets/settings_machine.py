@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
 from core.desk import Desk, Finding
 
 SIGNS = {"ok": ":green[:material/check_circle:]", "warn": ":orange[:material/warning:]", "fail": ":red[:material/error:]"}
@@ -66,7 +67,7 @@ def draw_check_up(desk: Desk) -> None:
     last = examined()
     with st.container(horizontal=True, vertical_alignment="center"):
         asked = st.button("Check it again" if last.at else "Check this machine", icon=":material/health_and_safety:", key="check-up",
-                          help="devices, packages, database, the layers of the sandbox: some ten seconds")
+                          **may("check_up", "devices, packages, database, the layers of the sandbox: some ten seconds"))
         if last.at:
             st.caption(f"looked at {time.strftime('%H:%M', time.localtime(last.at))}", width="content")
     if asked:

@@ -7,6 +7,7 @@ import streamlit as st
 from app import shell, sign_in
 from app.sign_in import Visitor
 from app.widgets.settings_door import MAY
+from app.widgets.switch import draw_refusal, fresh, switch
 from core.desk import Desk
 from core.users import Role, User, provider_file
 
@@ -46,9 +47,11 @@ def draw_users(desk: Desk, who: Visitor) -> None:
             with st.container(gap=None, width="stretch"):
                 st.markdown(f"**{shell.plain(user.name)}**{' (you)' if user.name == who.name else ''}")
                 st.caption(f"{'password' if user.password else 'by the provider'}{f' · since {user.added}' if user.added else ''}{f', by {shell.plain(user.by)}' if user.by else ''}")
-            role = st.selectbox("Role", list(Role), list(Role).index(user.role), key=f"role-{user.name}-{user.role}", label_visibility="collapsed", width=130)
-            if role is not user.role and shell.act(lambda u=user, r=role: desk.set_role(u.name, r), f"{user.name} is {role} now"):
-                st.rerun()
+            moved = f"role-{user.name}-{user.role}"
+            role = st.selectbox("Role", list(Role), list(Role).index(user.role), key=fresh(moved), label_visibility="collapsed", width=130)
+            draw_refusal(moved)
+            if role is not user.role:
+                switch(moved, lambda u=user, r=role: desk.set_role(u.name, r), f"{user.name} is {role} now")
             with st.popover("Change", key=f"more-{user.name}"):
                 _draw_one(desk, user, who)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
+from app.widgets.switch import draw_refusal, fresh, switch
 from core.desk import Desk
 
 KINDS = {"rule": ("standing rule", "violet"), "refused": ("refusal", "red"), "comment": ("comment", "blue"), "edited": ("your edit", "green")}
@@ -15,7 +17,7 @@ def draw_taught(desk: Desk) -> None:
     st.caption("Standing rules go into every agent's prompts; refusals with their reasons, comments and edits into those of designers and reviewers, those on a session's parents and their offspring first.")
     with st.form("guide", clear_on_submit=False, border=False):
         words = st.text_input("A standing rule for all agents", placeholder="for instance: nothing that needs the whole sequence at once", key="guide-words")
-        given = st.form_submit_button("Give this rule", icon=":material/gavel:")
+        given = st.form_submit_button("Give this rule", icon=":material/gavel:", **may("guide"))
     if given and shell.act(lambda: desk.guide(words), "in every prompt from now on"):
         st.rerun()
     lessons = desk.lessons()
@@ -36,13 +38,15 @@ def _draw_lesson(desk: Desk, lesson) -> None:
             if d.design_id:
                 shell.link("design", d.design_id, ":material/open_in_new:", design=d.design_id)
             st.caption(f"{shell.plain(d.author)} · {shell.ago(d.created_at)} · number {d.id}", width="content")
-            on = st.toggle("used", lesson.on, key=f"on-{d.id}-{lesson.on}", help="off: no prompt carries it any more; the decision itself stays")
-            if on != lesson.on and shell.act(lambda: desk.teach(d.id, on, lesson.text if lesson.text != d.reason else ""), "on again" if on else "off"):
-                st.rerun()
+            name = f"on-{d.id}-{lesson.on}"
+            on = st.toggle("used", lesson.on, key=fresh(name), **may("teach", "off: no prompt carries it any more; the decision itself stays"))
+            if on != lesson.on:
+                switch(name, lambda: desk.teach(d.id, on, lesson.text if lesson.text != d.reason else ""), "on again" if on else "off")
             with st.popover("Reword", icon=":material/edit:"):
                 new = st.text_area("As the agents are to read it", lesson.text, key=f"reword-{d.id}-{len(lesson.text)}", height=120)
-                if st.button("Save", key=f"reword-save-{d.id}") and shell.act(lambda: desk.teach(d.id, lesson.on, new), "reworded"):
+                if st.button("Save", key=f"reword-save-{d.id}", **may("teach")) and shell.act(lambda: desk.teach(d.id, lesson.on, new), "reworded"):
                     st.rerun()
+        draw_refusal(name)
         st.markdown(shell.plain(lesson.text).replace("\n", "  \n") if lesson.on else f":gray[{shell.plain(lesson.text)}]")
         if lesson.text != d.reason:
             st.caption(f"At first: {shell.plain(d.reason[:200])}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
 from core.desk import Desk
 
 NEEDED = ("designer", "reviewer", "coder")
@@ -19,7 +20,7 @@ def draw_teams(desk: Desk) -> None:
                 st.markdown(f"**Team {shell.plain(team.name)}**", width="content")
                 if desk.is_own_team(team.name):
                     st.badge("yours", color="violet")
-                    if st.button("", icon=":material/delete:", key=f"drop-team-{team.name}", type="tertiary", help="take this team away") and shell.act(
+                    if st.button("", icon=":material/delete:", key=f"drop-team-{team.name}", type="tertiary", **may("drop_team", "take this team away")) and shell.act(
                             lambda name=team.name: desk.drop_team(name), "taken away"):
                         st.rerun()
                 if team.name == chosen:
@@ -45,6 +46,6 @@ def draw_team_form(desk: Desk) -> None:
         one, two = st.columns(2)
         rounds = one.number_input("Rounds of review, at most", 1, 10, 2, key="team-rounds")
         accept = two.number_input("Accepted from", 0.0, 5.0, 3.5, step=0.1, key="team-accept")
-        saved = st.form_submit_button("Save the team", icon=":material/save:")
+        saved = st.form_submit_button("Save the team", icon=":material/save:", **may("save_team"))
     if saved and shell.act(lambda: desk.save_team(name.strip(), about.strip(), {r: m for r, m in members.items() if m and m != NOBODY}, int(rounds), float(accept)), "saved"):
         st.rerun()

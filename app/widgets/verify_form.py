@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
 from core.desk import Desk
 from core.errors import UsageError
 from core.report import words
@@ -36,7 +37,7 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
     options = choose_options(desk)
     draw_estimate(desk, chosen, scale, seeds, corpus, options)
     needed = len(chosen) * len(seeds)
-    if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", disabled=not needed) and shell.act(
+    if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", **may("verify", disabled=not needed)) and shell.act(
             lambda: desk.verify(chosen, scale, seeds, corpus, options=options), f"{needed} queued"):
         st.rerun()
     draw_budgets(desk, scale)
@@ -47,7 +48,7 @@ def choose_corpus(desk: Desk, scale: str) -> str | None:
     """A corpus by name, or by the path of a file or folder; None for the built-in one."""
     shelf = {c.name: c for c in desk.corpora() if not c.problem}
     names = list(dict.fromkeys([BUILTIN, *shelf]))
-    said = st.selectbox("Corpus", names, key="verify-corpus", accept_new_options=True, help="a name, or type the path of a text, JSONL or Parquet file, or of a folder",
+    said = st.selectbox("Corpus", names, key="verify-corpus", accept_new_options=True, help="a name; or, for admins, the path of a text, JSONL or Parquet file, or of a folder",
                         format_func=lambda n: f"{n} · {shelf[n].title}" if n in shelf else n)
     found = shelf.get(said or BUILTIN)
     if found is None or said == BUILTIN or scale in found.prepared:
@@ -55,7 +56,7 @@ def choose_corpus(desk: Desk, scale: str) -> str | None:
     with st.container(horizontal=True, vertical_alignment="center"):
         size = f"{found.tokens:,} tokens" if found.tokens else "all there is"
         st.caption(f"Not ready for {scale} yet ({shell.plain(found.kind)}, {size}): the first verification makes it so.", width="stretch")
-        if st.button("Prepare", icon=":material/download:", key="prepare-corpus", help="read or fetch it, split and tokenize it, now") and shell.act(
+        if st.button("Prepare", icon=":material/download:", key="prepare-corpus", **may("prepare_corpus", "read or fetch it, split and tokenize it, now")) and shell.act(
                 lambda: desk.prepare_corpus(said, scale), "queued"):
             st.rerun()
     return said
@@ -114,7 +115,7 @@ def draw_estimate(desk: Desk, chosen: list[str], scale: str, seeds: list[int], c
     with st.container(horizontal=True, vertical_alignment="bottom"):
         shell.ask_price()
         if unsure and st.button(f"Measure {len(unsure) if len(unsure) > 1 else ''}".strip(), icon=":material/timer:", key="measure",
-                                help="a short timed run of each design that was never timed here: a minute or less at the small scales") and shell.act(
+                                **may("time", "a short timed run of each design that was never timed here: a minute or less at the small scales")) and shell.act(
                 lambda: [desk.time(d, scale, corpus) for d in unsure], "queued"):
             st.rerun()
 
@@ -126,5 +127,5 @@ def draw_budgets(desk: Desk, scale: str) -> None:
                       for a in (desk.store.ledger.account(n) for n in names) if a.granted], hide_index=True)
         name = st.selectbox("Set", names, index=names.index(scale))
         total = st.number_input("to a total of", 0.0, 1e6, float(desk.store.ledger.account(name).granted), step=5.0, key=f"budget-{name}")
-        if st.button("Set the budget", key="set-budget") and shell.act(lambda: desk.set_budget(name, total), f"{name}: {total:g}"):
+        if st.button("Set the budget", key="set-budget", **may("set_budget")) and shell.act(lambda: desk.set_budget(name, total), f"{name}: {total:g}"):
             st.rerun()

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
 from app.widgets.verify_form import parse_seeds
 from core.desk import Desk
 from core.planning import Cell, Place
@@ -61,11 +62,13 @@ def draw_chosen(desk: Desk, chosen: Sequence[Place], seeds: Sequence[int]) -> No
     needed = len(able) * len(seeds)
     short = [s for s, names in by_scale.items() if desk.store.ledger.account(s).left < len(names) * len(seeds)]
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", key="grid-verify", disabled=not needed or bool(short)) and shell.act(
+        if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", key="grid-verify",
+                     **may("verify", disabled=not needed or bool(short))) and shell.act(
                 lambda: [desk.verify(names, scale, seeds) for scale, names in by_scale.items()], f"{needed} queued"):
             st.rerun()
         designs = list(dict.fromkeys(p.design for p in chosen if p.cell is not Cell.WITHOUT_CODE))
-        if st.button("To the next scale", icon=":material/stairs:", key="grid-climb", disabled=not designs, help="each design of the ticked cells, one rung above the largest at which it was measured") \
+        if st.button("To the next scale", icon=":material/stairs:", key="grid-climb",
+                     **may("climb", "each design of the ticked cells, one rung above the largest at which it was measured", disabled=not designs)) \
                 and shell.act(lambda: desk.climb(designs, seeds), f"{len(designs)} queued"):
             st.rerun()
         if needed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.roles import may
 from core.desk import Desk
 
 
@@ -16,12 +17,12 @@ def draw_views(desk: Desk, page: str) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 shell.link(page, shell.plain(view.name), ":material/bookmark:", **view.query)
                 st.caption(f"by {shell.plain(view.author)}", width="content")
-                if st.button("", icon=":material/delete:", key=f"forget-{page}-{view.name}", help="take this view away", type="tertiary") and shell.act(
+                if st.button("", icon=":material/delete:", key=f"forget-{page}-{view.name}", type="tertiary", **may("forget_view", "take this view away")) and shell.act(
                         lambda v=view: desk.forget_view(page, v.name), "taken away"):
                     st.rerun()
         if not kept:
             st.caption("No view was kept yet. A view is what you see now, under a name, for everybody here.")
         name = st.text_input("Keep what I see as", key=f"view-name-{page}", max_chars=60)
-        if st.button("Keep it", icon=":material/bookmark_add:", key=f"keep-{page}") and shell.act(
+        if st.button("Keep it", icon=":material/bookmark_add:", key=f"keep-{page}", **may("keep_view")) and shell.act(
                 lambda: desk.keep_view(page, name, {k: v for k, v in st.query_params.items()}), "kept"):
             st.rerun()
