@@ -18,9 +18,12 @@ from core.budgets import DesignBudget, Ends
 from core.calibration import Record as Record
 from core.config import Config
 from core.deciding import Deciding
+from core.deciding import Judged as Judged
+from core.deciding import TakenBack as TakenBack
 from core.directing import Directing
 from core.errors import Conflict, NotFound, UsageError
 from core.estimates import Estimate, estimate
+from core.foreseen import Foreseen as Foreseen
 from core.gab.declared import with_declared
 from core.gab.references import ReferenceDesign, load_references
 from core.gab.scales import get_scale, load_scales

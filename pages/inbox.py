@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import shell
 from app.widgets import inbox as frame
 from app.widgets.inbox_compare import draw_compare
-from app.widgets.inbox_item import draw_other
+from app.widgets.inbox_item import draw_gone, draw_other
 from app.widgets.inbox_list import draw_list
 from app.widgets.inbox_proposal import draw_proposal
 from app.widgets.inbox_record import draw_record
 from app.widgets.keys import listen
-from core.desk import Desk, Inbox, Waits
+from core.desk import Desk, Inbox, Item, Waits
 
 VIEWS = {"one": "One at a time", "list": "List", "compare": "Side by side", "record": "Decided"}
 HINT = "a approve · s send back · r refuse · e edit · c comment · d defer · 0–9 forecast · n p next, previous · u undo"
@@ -37,14 +39,14 @@ def main() -> None:
         st.warning(shell.plain(words), icon=":material/group:")
     if view == "record":
         draw_record(desk)
-    elif not chosen.items and not (view == "list" and found.deferred) and not (view == "one" and frame.current(())):
+    elif not chosen.items and not (view == "list" and found.deferred) and not (view == "one" and frame.current((), found.items)):
         draw_empty(desk, found)
     elif view == "list":
         draw_list(desk, chosen)
     elif view == "compare":
         draw_compare(desk, chosen.items)
     else:
-        draw_one(desk, chosen)
+        draw_one(desk, chosen, found.items)
     frame.draw_undo(desk)
     running = bool(desk.queue.all(limit=1, states=shell.LIVE))
     mark = signature(found)
@@ -69,8 +71,8 @@ def narrowed(found: Inbox) -> Inbox:
     return Inbox(tuple(i for i in found.items if not kinds or i.kind in kinds), found.deferred, found.with_agents)
 
 
-def draw_one(desk: Desk, found: Inbox) -> None:
-    item = frame.current(found.items)
+def draw_one(desk: Desk, found: Inbox, waiting: Sequence[Item]) -> None:
+    item = frame.current(found.items, waiting)
     if item is None:
         return
     st.session_state[frame.AT] = item.key
@@ -88,6 +90,8 @@ def draw_one(desk: Desk, found: Inbox) -> None:
             st.rerun()
     if item.key.startswith("proposal:"):
         draw_proposal(desk, item, lambda: frame.leave(found.items, item))
+    elif not place:
+        draw_gone(desk, item)
     else:
         draw_other(desk, item, lambda: frame.leave(found.items, item))
     if found.with_agents:

@@ -7,6 +7,8 @@ import streamlit as st
 
 from app import shell
 from app.widgets.branches import draw_branches, draw_marks, draw_tags
+from app.widgets.inbox import cost_of, cost_words, draw_meanwhile, judged, saw, seen
+from app.widgets.roles import may
 from core.desk import Desk
 from core.types import Design, Kind, Status
 
@@ -64,20 +66,28 @@ def draw_actions(desk: Desk, design: Design) -> None:
 
 
 def draw_judgement(desk: Desk, design: Design) -> None:
-    """Approve, refuse with a reason, or take either back."""
+    """Approve, refuse with a reason, or take either back; of what somebody else decided meanwhile they are told first."""
+    before, now = seen(desk, design.id)
+    design = desk.store.designs.get(design.id)           # as it is now: the tree that it comes from may be older
+    if now > before:
+        draw_meanwhile(desk, design.id, before)
     with st.container(horizontal=True):
         if design.status is Status.PROPOSED:
-            if st.button("Approve", icon=":material/thumb_up:", key=f"approve-{design.id}", type="primary") and shell.act(
-                    lambda: desk.approve(design.id), f"{design.id} approved"):
+            cost = cost_of(desk, [design.id])
+            if st.button("Approve", icon=":material/thumb_up:", key=f"approve-{design.id}", type="primary", **may("approve", cost.from_what if cost else None)) and judged(
+                    lambda: desk.approve(design.id, seen=before), f"{design.id} approved"):
                 st.rerun()
             with st.popover("Refuse", icon=":material/thumb_down:"):
                 quick = st.pills("Why?", REASONS, key=f"why-{design.id}")
                 words = st.text_input("In your words", key=f"words-{design.id}")
-                if st.button("Refuse it", key=f"refuse-{design.id}") and shell.act(
-                        lambda: desk.refuse(design.id, " — ".join(t for t in (quick or "", words) if t)), f"{design.id} refused"):
+                if st.button("Refuse it", key=f"refuse-{design.id}", **may("refuse")) and judged(
+                        lambda: desk.refuse(design.id, " — ".join(t for t in (quick or "", words) if t), before), f"{design.id} refused"):
                     st.rerun()
-        elif st.button(f"Undo: {design.status}", icon=":material/undo:", key=f"undo-{design.id}") and shell.act(lambda: desk.reset(design.id)):
+            st.caption(f"to go on: {cost_words(cost)}", width="content")
+        elif design.status in (Status.APPROVED, Status.REFUSED) and st.button(f"Undo: {design.status}", icon=":material/undo:", key=f"undo-{design.id}", **may("reset")) and judged(
+                lambda: desk.reset(design.id, seen=before)):
             st.rerun()
+    saw(design.id, now)
 
 
 def draw_lineage(graph: nx.DiGraph, design_id: str) -> None:

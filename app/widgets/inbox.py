@@ -8,10 +8,11 @@ import streamlit as st
 
 from app import shell
 from app.widgets.keys import listen
-from core.desk import Desk, Item, Waits
-from core.types import Decision, JobKind, Verb
+from app.widgets.roles import may
+from core.desk import Desk, Foreseen, Item, TakenBack, Waits
+from core.types import DESIGN_BUDGET, Decision, JobKind, Verb
 
-AT, ITEM, PANEL, LAST, SEEN = "inbox-at", "inbox-item", "inbox-panel", "inbox-last", "inbox-seen"
+AT, ITEM, PANEL, LAST, SEEN, MINE = "inbox-at", "inbox-item", "inbox-panel", "inbox-last", "inbox-seen", "inbox-mine"
 COLOURS = {Waits.DISPUTE: "orange", Waits.PROPOSAL: "blue", Waits.SESSION: "violet", Waits.GATE: "violet", Waits.PAUSED: "orange", Waits.STUCK: "orange", Waits.BUDGET: "orange",
            Waits.CHECK: "red", Waits.AUDIT: "red", Waits.JOB: "red"}
 ICONS = {Waits.DISPUTE: "gavel", Waits.PROPOSAL: "rate_review", Waits.SESSION: "forum", Waits.GATE: "front_hand", Waits.PAUSED: "pause_circle", Waits.STUCK: "hourglass_top",
@@ -51,12 +52,15 @@ def first_look(page: object) -> bool:
     return False
 
 
-def current(items: Sequence[Item]) -> Item | None:
-    """The item that is open: the one that was (a proposal also when somebody else decided on it meanwhile, so that nothing typed is lost), the one that a link names, or the first."""
+def current(items: Sequence[Item], waiting: Sequence[Item]) -> Item | None:
+    """The item that is open: the one that was, the one that a link names, or the first. `items`: of all that is `waiting`, the kinds that are chosen.
+
+    What no longer waits stays open until the visitor leaves it: nothing typed is lost, and no press that was meant for it decides another.
+    """
     by_key = {item.key: item for item in items}
     wanted = st.session_state.get(AT) or st.query_params.get("item", "")
     kept: Item | None = st.session_state.get(ITEM)
-    if kept is not None and kept.key == wanted and wanted not in by_key and kept.key.startswith("proposal:"):
+    if kept is not None and kept.key == wanted and wanted not in {item.key for item in waiting}:
         return kept
     st.session_state[ITEM] = by_key.get(wanted) or next(iter(items), None)
     return st.session_state[ITEM]
@@ -65,6 +69,7 @@ def current(items: Sequence[Item]) -> Item | None:
 def open_item(key: str) -> None:
     st.session_state[AT] = key
     st.session_state[PANEL] = ""
+    st.session_state[ITEM] = None
 
 
 def step(items: Sequence[Item], at: Item, by: int) -> None:
@@ -83,19 +88,43 @@ def leave(items: Sequence[Item], at: Item) -> None:
 
 
 def seen(desk: Desk, design: str) -> tuple[int, int]:
-    """(the last decision on it that this visitor saw, the last there is now). They differ where somebody decided meanwhile."""
-    known: dict[str, int] = st.session_state.setdefault(SEEN, {})
-    now = desk.last_word(design)
-    return known.setdefault(design, now), now
+    """(the last decision on it that this visitor saw, the last there is now). They differ where somebody decided meanwhile. To be asked before what is shown is read."""
+    return seen_all(desk, [design])[design]
 
 
-def saw(design: str, now: int) -> None:
-    st.session_state.setdefault(SEEN, {})[design] = now
+def seen_all(desk: Desk, designs: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """`seen` of each."""
+    return {design: (_known(design, now), now) for design, now in desk.last_words(designs).items()}
+
+
+def seen_session(desk: Desk, session: str) -> tuple[int, int]:
+    """`seen` of a session's order, gate and proposals."""
+    now = max((d.id for d in desk.said_of_session(session)), default=0)
+    return _known(session, now), now
+
+
+def _known(what: str, now: int) -> int:
+    return st.session_state.setdefault(SEEN, {}).setdefault(what, now)
+
+
+def saw(what: str, now: int) -> None:
+    """A design, or a session."""
+    st.session_state.setdefault(SEEN, {})[what] = now
 
 
 def draw_meanwhile(desk: Desk, design: str, before: int) -> None:
-    """Who decided what since this visitor looked first."""
-    for d in [d for d in desk.store.decisions.of(design, undone=True) if d.id > before and d.verb is not Verb.COMMENT and d.verb is not Verb.FORECAST][-3:]:
+    """Who decided what on a design since this visitor looked last."""
+    _draw_others(desk, [d for d in desk.store.decisions.of(design, undone=True) if d.verb is not Verb.COMMENT and d.verb is not Verb.FORECAST], before)
+
+
+def draw_session_meanwhile(desk: Desk, session: str, before: int) -> None:
+    """Who changed a session's order or opened its gate since this visitor looked last; its proposals tell their own."""
+    _draw_others(desk, [d for d in desk.said_of_session(session) if d.design_id is None or d.verb is Verb.PREFER], before)
+
+
+def _draw_others(desk: Desk, said: Sequence[Decision], before: int) -> None:
+    mine: set[int] = st.session_state.get(MINE, set())
+    for d in [d for d in said if d.id > before and d.id not in mine][-3:]:
         why = f": {shell.plain(d.reason)}" if d.reason else ""
         st.warning(f"**{shell.plain(d.author)}** {shell.plain(desk.told(d))} meanwhile{why}", icon=":material/group:")
 
@@ -107,9 +136,24 @@ def decide(verb: Callable[[], Decision | object], words: str, after: Callable[[]
     """Do it, remember it for Undo, and go on; where it cannot be done that is said, and what was typed stays."""
     made: list[object] = []
     if shell.act(lambda: made.append(verb())):
-        st.session_state[LAST] = (decided(made[0]), words)
+        st.session_state[LAST] = (remembered(made[0]), words)
         after()
         st.rerun()
+
+
+def judged(verb: Callable[[], object], done: str = "") -> bool:
+    """`shell.act` on a page without Undo: this visitor is not told of their own decision."""
+    made: list[object] = []
+    ok = shell.act(lambda: made.append(verb()), done)
+    remembered(made[0]) if ok else None
+    return ok
+
+
+def remembered(made: object) -> list[int]:
+    """`decided`, and known from now on as this visitor's own."""
+    ids = decided(made)
+    st.session_state.setdefault(MINE, set()).update(ids)
+    return ids
 
 
 def decided(made: object) -> list[int]:
@@ -126,10 +170,40 @@ def draw_undo(desk: Desk) -> None:
         return
     with st.container(key="inbox-undo", horizontal=True, vertical_alignment="center"):
         st.markdown(shell.plain(words), width="content")
-        if st.button("Undo", key="inbox-undo-it", icon=":material/undo:", help="key u"):
-            del st.session_state[LAST]
-            if shell.act(lambda: [desk.undo(i) for i in ids], "taken back"):
-                st.rerun()
+        if st.button("Undo", key="inbox-undo-it", icon=":material/undo:", **may("undo_all", "key u")):
+            _undo(desk, ids)
+
+
+def _undo(desk: Desk, ids: Sequence[int]) -> None:
+    """What stays is told, and remains to be taken back once more."""
+    found: list[TakenBack] = []
+    if not shell.act(lambda: found.append(desk.undo_all(ids))):
+        return
+    remembered(found[0].done)
+    st.session_state[LAST] = (list(found[0].failed), f"{len(found[0].failed)} not taken back")
+    st.session_state["inbox-told"] = list(found[0].failed.values())
+    if found[0].done:
+        st.toast("taken back")
+    st.rerun()
+
+
+# ------------------------------------------------------------------------------------------------ what it costs
+
+
+def cost_of(desk: Desk, designs: Sequence[str]) -> Foreseen | None:
+    """What letting these proposals go on costs, together; None where nothing is known of them."""
+    costs = desk.foreseen(designs)
+    return sum(costs[1:], costs[0]) if costs else None
+
+
+def cost_words(cost: Foreseen | None) -> str:
+    return shell.plain(cost.words) if cost else "cost unknown"
+
+
+def release_cost(desk: Desk, best: Sequence[str]) -> str:
+    """What it takes to implement a session's best."""
+    cost, left = cost_of(desk, best), desk.store.ledger.account(DESIGN_BUDGET).left
+    return shell.plain(" · ".join(filter(None, (cost.code if cost else "", f"one of {left:g} design sessions left"))))
 
 
 def draw_keys() -> None:

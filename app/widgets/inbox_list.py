@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from app import shell
-from app.widgets.inbox import COLOURS, ICONS, LAST, open_item, saw, seen
+from app.widgets.inbox import COLOURS, ICONS, LAST, cost_of, cost_words, decide, draw_meanwhile, open_item, remembered, saw, seen_all
 from app.widgets.inbox_proposal import QUICK
-from core.desk import Desk, Inbox, Item
-from core.types import Verb
+from app.widgets.roles import may
+from core.desk import Desk, Inbox, Item, Judged
+from core.types import Decision, Verb
 
 PAGE = 25
 
@@ -22,9 +23,10 @@ def draw_list(desk: Desk, found: Inbox) -> None:
     for key, on in st.session_state.pop("inbox-ticks", {}).items():
         st.session_state[f"tick-{key}"] = on
     ticked = [item for item in items if st.session_state.get(f"tick-{item.key}")]
-    _draw_batch(desk, items, ticked)
+    words = seen_all(desk, [item.design for item in {*shown, *ticked} if item.key.startswith("proposal:")])
+    _draw_batch(desk, items, ticked, {design: before for design, (before, _) in words.items()})
     for item in shown:
-        _draw_row(desk, item)
+        _draw_row(item)
     if len(items) > PAGE:
         with st.container(horizontal=True, vertical_alignment="center"):
             for label, by in (("Earlier", -1), ("Later", 1)):
@@ -38,11 +40,16 @@ def draw_list(desk: Desk, found: Inbox) -> None:
             for item in found.deferred:
                 with st.container(horizontal=True, vertical_alignment="center"):
                     st.caption(shell.plain(f"{item.kind}: {item.title}"), width="content")
-                    if st.button("Back into the inbox", key=f"undefer-{item.key}", type="tertiary") and shell.act(lambda i=item: desk.defer(i.key, i.mark, on=False), "back in the inbox"):
+                    if st.button("Back into the inbox", key=f"undefer-{item.key}", type="tertiary",
+                                 **may("defer")) and shell.act(lambda i=item: desk.defer(i.key, i.mark, on=False), "back in the inbox"):
                         st.rerun()
+    for design, (before, now) in words.items():
+        if now > before:
+            draw_meanwhile(desk, design, before)
+        saw(design, now)
 
 
-def _draw_row(desk: Desk, item: Item) -> None:
+def _draw_row(item: Item) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"row-{item.key}"):
         st.checkbox(f"Tick {item.design or item.key}", key=f"tick-{item.key}", label_visibility="collapsed")
         st.badge(str(item.kind), color=COLOURS[item.kind], icon=f":material/{ICONS[item.kind]}:")
@@ -52,11 +59,9 @@ def _draw_row(desk: Desk, item: Item) -> None:
             st.rerun()
         name = f"{item.design} · " if item.design else ""
         st.caption(shell.plain(f"{name}{item.why[:160]} · {shell.ago(item.since)}"), width="content")
-        if item.design and item.gated is None:
-            seen(desk, item.design)
 
 
-def _draw_batch(desk: Desk, items: Sequence[Item], ticked: list[Item]) -> None:
+def _draw_batch(desk: Desk, items: Sequence[Item], ticked: list[Item], seen: Mapping[str, int]) -> None:
     proposals = [i for i in ticked if i.key.startswith("proposal:")]
     with st.container(key="inbox-batch", horizontal=True, vertical_alignment="center", gap="small"):
         every = [i for i in items if i.key.startswith("proposal:")]
@@ -67,34 +72,32 @@ def _draw_batch(desk: Desk, items: Sequence[Item], ticked: list[Item]) -> None:
         if not ticked:
             st.caption("tick several to decide on them together", width="content")
             return
-        if proposals and st.button(f"Approve {len(proposals)} · {shell.plain(_cost(desk, proposals))}", key="inbox-approve", type="primary", icon=":material/thumb_up:", help="key a"):
-            _judge(desk, Verb.APPROVE, proposals, "")
-        if st.button(f"Defer {len(ticked)}", key="inbox-defer", icon=":material/schedule:", help="key d"):
-            made = [desk.defer(i.key, i.mark, design_id=i.design or None) for i in ticked]
-            st.session_state[LAST] = ([d.id for d in made], f"{len(made)} put off")
-            st.rerun()
+        if proposals and st.button(f"Approve {len(proposals)} · {cost_words(cost_of(desk, [i.design for i in proposals]))}", key="inbox-approve", type="primary",
+                                   icon=":material/thumb_up:", **may("approve", "key a")):
+            _judge(desk, Verb.APPROVE, seen, proposals, "")
+        if st.button(f"Defer {len(ticked)}", key="inbox-defer", icon=":material/schedule:", **may("defer", "key d")):
+            decide(lambda: _put_off(desk, ticked), f"{len(ticked)} put off", lambda: None)
     if proposals:
         with st.form("inbox-refuse-all", border=False), st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             why = st.text_input(f"Why refuse the {len(proposals)}?", key="inbox-refuse-all-words", width=320)
-            done = st.form_submit_button(f"Refuse {len(proposals)}", icon=":material/thumb_down:")
-            quick = [reason for reason in QUICK if st.form_submit_button(reason.capitalize())]
+            done = st.form_submit_button(f"Refuse {len(proposals)}", icon=":material/thumb_down:", **may("refuse"))
+            quick = [reason for reason in QUICK if st.form_submit_button(reason.capitalize(), **may("refuse"))]
         if done or quick:
-            _judge(desk, Verb.REFUSE, proposals, " — ".join(filter(None, (*quick[:1], why.strip()))))
+            _judge(desk, Verb.REFUSE, seen, proposals, " — ".join(filter(None, (*quick[:1], why.strip()))))
 
 
-def _judge(desk: Desk, verb: Verb, items: list[Item], reason: str) -> None:
-    result = desk.judge_all(verb, {i.design: seen(desk, i.design)[0] for i in items}, reason, implement=verb is Verb.APPROVE)
-    for item in items:
-        saw(item.design, desk.last_word(item.design))
+def _put_off(desk: Desk, items: Sequence[Item]) -> list[Decision]:
+    """All of them, or none."""
+    with desk.store.together():
+        return [desk.defer(i.key, i.mark, design_id=i.design or None) for i in items]
+
+
+def _judge(desk: Desk, verb: Verb, seen: Mapping[str, int], items: Sequence[Item], reason: str) -> None:
+    made: list[Judged] = []
+    if not shell.act(lambda: made.append(desk.judge_all(verb, {i.design: seen[i.design] for i in items}, reason, implement=verb is Verb.APPROVE))):
+        return
+    result = made[0]
     st.session_state["inbox-told"] = [f"{design}: {why}" for design, why in result.failed.items()]
     if result.done:
-        st.session_state[LAST] = ([d.id for d in result.done], f"{len(result.done)} {'approved' if verb is Verb.APPROVE else 'refused'}")
+        st.session_state[LAST] = (remembered(result.done), f"{len(result.done)} {'approved' if verb is Verb.APPROVE else 'refused'}")
     st.rerun()
-
-
-def _cost(desk: Desk, items: list[Item]) -> str:
-    """The sum, unknown where one is unknown."""
-    costs = desk.foreseen([i.design for i in items])
-    if not costs:
-        return "cost unknown"
-    return sum(costs[1:], costs[0]).words

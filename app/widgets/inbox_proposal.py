@@ -8,9 +8,10 @@ import streamlit as st
 
 from app import shell
 from app.widgets.diff import draw_diff
-from app.widgets.inbox import PANEL, decide, draw_meanwhile, saw, seen
+from app.widgets.inbox import PANEL, cost_of, cost_words, decide, draw_meanwhile, saw, seen
 from app.widgets.papers_cites import cited_body
 from app.widgets.proposal_editor import draw_editor, draw_review
+from app.widgets.roles import may
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk, Item
 from core.report.design import as_text
@@ -23,12 +24,12 @@ AGAIN = ("make it simpler", "say what it costs", "closer to the parents", "furth
 
 
 def draw_proposal(desk: Desk, item: Item, after: Callable[[], None]) -> None:
+    before, now = seen(desk, item.design)
     proposal = desk.store.proposals.newest(item.design)
     if proposal is None:
         return
     design = desk.store.designs.get(item.design)
     session = desk.store.sessions.get(design.session_id) if design.session_id else None
-    before, now = seen(desk, item.design)
     st.subheader(shell.plain(proposal.title), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         shell.status_badge(design)
@@ -100,7 +101,7 @@ def _draw_forecast(desk: Desk, item: Item) -> None:
             st.rerun()
         with st.container(key="inbox-forecast"):
             percent = st.pills("Your forecast", CHANCES, default=min(CHANCES, key=lambda c: abs(c - told)) if told is not None else None, format_func=lambda c: f"{c} %",
-                               key=f"inbox-chance-{item.design}-{scale}-{said.id if said else 0}", label_visibility="collapsed")
+                               key=f"inbox-chance-{item.design}-{scale}-{said.id if said else 0}", label_visibility="collapsed", **may("foretell"))
     if percent is None and told is not None:         # the same again takes it back
         if shell.act(lambda: desk.undo(said.id), "forecast taken back"):
             st.rerun()
@@ -109,18 +110,19 @@ def _draw_forecast(desk: Desk, item: Item) -> None:
 
 
 def _draw_actions(desk: Desk, item: Item, status: Status, before: int, after: Callable[[], None]) -> None:
-    cost = next(iter(desk.foreseen([item.design])), None)
-    words = shell.plain(cost.words) if cost else "cost unknown"
+    cost = cost_of(desk, [item.design])
     with st.container(horizontal=True, gap="small", key="inbox-buttons"):
         judged = status in (Status.APPROVED, Status.REFUSED)
-        if st.button(f"Approve · {words}", key="inbox-approve", type="primary", icon=":material/thumb_up:", help=f"key a · its code is written and checked next. {cost.from_what if cost else ''}"):
+        if st.button(f"Approve · {cost_words(cost)}", key="inbox-approve", type="primary", icon=":material/thumb_up:",
+                     **may("approve", f"key a · its code is written and checked next. {cost.from_what if cost else ''}")):
             decide(lambda: desk.approve(item.design, "", before, implement=True), f"{item.design} approved", after)
-        for key, label, icon, hint in (("back", "Send back", "reply", "s · its designer revises it with your words"), ("refuse", "Refuse", "thumb_down", "r · with a reason: the agents learn from it"),
-                                       ("edit", "Edit", "edit", "e"), ("comment", "Comment", "add_comment", "c")):
-            if st.button(label, key=f"inbox-{key}", icon=f":material/{icon}:", help=f"key {hint}"):
+        for key, verb, label, icon, hint in (("back", "send_back", "Send back", "reply", "s · its designer revises it with your words"),
+                                             ("refuse", "refuse", "Refuse", "thumb_down", "r · with a reason: the agents learn from it"),
+                                             ("edit", "edit", "Edit", "edit", "e"), ("comment", "comment", "Comment", "add_comment", "c")):
+            if st.button(label, key=f"inbox-{key}", icon=f":material/{icon}:", **may(verb, f"key {hint}")):
                 st.session_state[PANEL] = key
                 st.rerun()
-        if not judged and st.button("Defer", key="inbox-defer", icon=":material/schedule:", help="key d · out of the inbox until something about it changes"):
+        if not judged and st.button("Defer", key="inbox-defer", icon=":material/schedule:", **may("defer", "key d · out of the inbox until something about it changes")):
             decide(lambda: desk.defer(item.key, item.mark, design_id=item.design), f"{item.design} put off", after)
 
 
@@ -139,13 +141,7 @@ def _draw_panel(desk: Desk, item: Item, proposal: Proposal, session: Session | N
             if (said := _ask(item, "refuse", "Why?", "Refuse", QUICK)) is not None:
                 decide(lambda: desk.refuse(item.design, said, before), f"{item.design} refused", after)
         elif (said := _ask(item, "back", "What shall be different?", "Send back", AGAIN)) is not None:
-            sent: list[object] = []
-
-            def send() -> object:
-                sent.append(desk.send_back(item.design, said, before))
-                return [d for d in desk.store.decisions.of(item.design)[-1:]]
-
-            decide(send, f"{item.design} goes back to its designer", after)
+            decide(lambda: desk.send_back(item.design, said, before), f"{item.design} goes back to its designer", after)
         if st.button("Close", key="inbox-close", icon=":material/close:", type="tertiary", help="Esc"):
             _closed()
             st.rerun()

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets.inbox_compare import draw_agreement
+from app.widgets.roles import may
 from core.desk import Desk, Record
 
 PERSON, OTHERS = "#0072B2", ("#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
@@ -36,7 +37,7 @@ def draw_recent(desk: Desk) -> None:
                 words += f" {d.data['probability']:.0%} at {shell.plain(d.data['scale'])}"
             st.markdown(f":gray[~~{words}~~]" if entry.undone_by else words, width="content")
             st.caption(shell.ago(d.created_at) + (f" · taken back by {shell.plain(entry.undone_by)}" if entry.undone_by else ""), width="content")
-            if not entry.fixed and st.button("Undo", key=f"undo-decision-{d.id}", type="tertiary", icon=":material/undo:") and shell.act(lambda i=d.id: desk.undo(i), "taken back"):
+            if not entry.fixed and st.button("Undo", key=f"undo-decision-{d.id}", type="tertiary", icon=":material/undo:", **may("undo")) and shell.act(lambda i=d.id: desk.undo(i), "taken back"):
                 st.rerun()
 
 

@@ -9,11 +9,13 @@ import streamlit as st
 from app import shell
 from app.widgets import dialog, direction
 from app.widgets.design_card import draw_judgement
+from app.widgets.inbox import draw_session_meanwhile, judged, release_cost, saw, seen_session
 from app.widgets.papers_cites import cited_body
 from app.widgets.proposal_editor import draw_editor, draw_review
+from app.widgets.roles import may
 from core.conversation import Conversation, read
 from core.desk import Desk
-from core.types import DESIGN_BUDGET, Design, Job, JobKind, JobState, Session, Status
+from core.types import Design, Job, JobKind, JobState, Session, Status
 
 VIEWS = {"sides": "Side by side", "together": "As it was said"}
 
@@ -28,12 +30,16 @@ def draw_session(desk: Desk, session_id: str) -> None:
     if not running and any(job.resting for job in _jobs(desk, session)):     # it goes on by itself: the page with it
         shell.live(lambda: not _running(desk, session), True, every=5.0)
     direction.draw_direction(desk, session, running, _said(desk, session).account)
+    before, now = seen_session(desk, session.id)
     ranked = desk.ranking(session.id)
     if ranked and not running:
-        _draw_gate(desk, session, ranked)
+        if now > before:
+            draw_session_meanwhile(desk, session.id, before)
+        _draw_gate(desk, session, ranked, before)
         st.subheader("Proposals, best first", anchor=False)
         for i, design in enumerate(ranked):
-            _draw_proposal(desk, session, ranked, i, design)
+            _draw_proposal(desk, session, ranked, i, design, before)
+        saw(session.id, now)
 
 
 def _jobs(desk: Desk, session: Session) -> list[Job]:
@@ -66,7 +72,7 @@ def _draw_dialog(desk: Desk, session: Session, sides: bool) -> bool:
     failed = [j for j in desk.queue.all(limit=50) if j.subject == f"session:{session.id}"][:1]
     if failed and failed[0].state is JobState.FAILED:
         st.error(f"The session stopped: {shell.plain(failed[0].error)}", icon=":material/error:")
-        if st.button("Try again", key="retry-session") and shell.act(lambda: desk.retry(failed[0].id)):
+        if st.button("Try again", key="retry-session", **may("retry")) and shell.act(lambda: desk.retry(failed[0].id)):
             st.rerun()
     return running
 
@@ -91,27 +97,27 @@ def spent_words(desk: Desk, session: Session) -> str:
     return f"team {team} · {spent.tries} call{'s' if spent.tries > 1 else ''} · {spent.tokens:,} tokens · {'price unknown' if spent.dollars == 'unknown' else shell.plain(spent.dollars)}"
 
 
-def _draw_gate(desk: Desk, session: Session, ranked: list[Design]) -> None:
+def _draw_gate(desk: Desk, session: Session, ranked: list[Design], before: int) -> None:
     """The button that opens the gate, saying what it costs."""
     phase, _ = desk.standing(session.id)
     if session.closed_at or phase == "paused" or (session.gate != "ask" and phase != "waiting"):
         return
     best = [d for d in ranked if d.status is not Status.REFUSED][: session.n_implement]
-    left = desk.store.ledger.account(DESIGN_BUDGET).left
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         names = ", ".join(d.id for d in best) or "nothing"
-        if st.button(f"Implement the best {len(best)}", type="primary", icon=":material/code:", disabled=not best, key="release") and shell.act(
-                lambda: desk.release(session.id), "implementing"):
+        if st.button(f"Implement the best {len(best)}", type="primary", icon=":material/code:", key="release", **may("release", disabled=not best)) and judged(
+                lambda: desk.release(session.id, before), "implementing"):
+            saw(session.id, max(d.id for d in desk.said_of_session(session.id)))
             st.rerun()
         new = [unit.name for d in best if (proposal := desk.store.proposals.newest(d.id)) for unit in proposal.new_units]
         work = f"{len(new)} new unit{'s' if len(new) > 1 else ''} to write by {session.team.get('coder')}" if new else "about 5 s of processor time each"
-        st.caption(f"{names} · {work} · one of {left:g} design sessions left", width="content")
+        st.caption(f"{names} · {work} · {release_cost(desk, [d.id for d in best])}", width="content")
 
 
 # ------------------------------------------------------------------------------------------------ proposals
 
 
-def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, design: Design) -> None:
+def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, design: Design, before: int) -> None:
     proposal = desk.store.proposals.newest(design.id)
     if proposal is None:
         return
@@ -123,11 +129,11 @@ def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, d
                 st.caption(f"rated {design.rating:.1f} of 5", width="content")
             st.caption(f"{design.id} · revision {proposal.revision} by {proposal.author}", width="content")
             for arrow, other, words in (("arrow_upward", i - 1, "higher"), ("arrow_downward", i + 1, "lower")):
-                if st.button("", icon=f":material/{arrow}:", key=f"{arrow}-{design.id}", disabled=not 0 <= other < len(ranked),
-                             help=f"Rank it {words}", type="tertiary"):
+                if st.button("", icon=f":material/{arrow}:", key=f"{arrow}-{design.id}", type="tertiary",
+                             **may("rerank", f"Rank it {words}", disabled=not 0 <= other < len(ranked))):
                     order = [d.id for d in ranked]
                     order[i], order[other] = order[other], order[i]
-                    if shell.act(lambda o=order: desk.rerank(session.id, o), "reranked"):
+                    if judged(lambda o=order: desk.rerank(session.id, o, seen=before), "reranked"):
                         st.rerun()
         read, review = st.columns([1.6, 1], gap="medium")
         with read.container(height=340, border=False, key=f"prose-{proposal.id}"):

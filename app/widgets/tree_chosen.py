@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import networkx as nx
 import streamlit as st
 
 from app import shell
-from app.widgets.branches import draw_branches, draw_tags, for_all
+from app.widgets.branches import draw_branches, draw_tags
 from app.widgets.design_card import REASONS
+from app.widgets.inbox import draw_meanwhile, remembered, saw, seen_all
+from app.widgets.roles import may
 from core.desk import Desk
-from core.types import Design, Kind, Status
+from core.types import Decision, Design, Kind, Status
 
 NAMED = 6            # of those chosen, before "and n more"
 MOST_PARENTS = 4
@@ -58,7 +60,7 @@ def draw_verify(desk: Desk, chosen: Sequence[Design]) -> None:
             cost, left = desk.estimate(able, scale), next((a.left for a in desk.store.ledger.accounts() if a.name == scale), 0)
             st.caption(f"{len(able)} at {scale}, {len(able) - len(lacking)} of them measured there already: at most {shell.took(cost.seconds)}, {len(able)} of the {left:g} left in the budget.")
         with st.container(horizontal=True):
-            if st.button(f"Verify {len(able)}", type="primary", key="tray-verify-now") and shell.act(lambda: desk.verify(able, scale), f"{len(able)} queued at {scale}"):
+            if st.button(f"Verify {len(able)}", type="primary", key="tray-verify-now", **may("verify")) and shell.act(lambda: desk.verify(able, scale), f"{len(able)} queued at {scale}"):
                 st.rerun()
             if st.button("On the Verify page", key="tray-verify-page", help="seeds, corpus, estimates"):
                 shell.go("verify", designs=",".join(able), scale=scale)
@@ -66,10 +68,29 @@ def draw_verify(desk: Desk, chosen: Sequence[Design]) -> None:
 
 def draw_refuse(desk: Desk, chosen: Sequence[Design]) -> None:
     able = [d.id for d in chosen if d.kind is not Kind.REFERENCE and d.status in (Status.PROPOSED, Status.APPROVED)]
+    last = seen_all(desk, able)
     with st.popover("Refuse", icon=":material/thumb_down:", disabled=not able, key="tray-refuse"):
         quick = st.pills("Why?", REASONS, key="tray-why")
         words = st.text_input("In your words", key="tray-words")
         if len(able) < len(chosen):
             st.caption(f"{len(chosen) - len(able)} that are no open proposals are left out.")
-        if st.button(f"Refuse {len(able)}", key="tray-refuse-now") and for_all(desk, able, lambda i: desk.refuse(i, " — ".join(t for t in (quick or "", words) if t)), "refused"):
+        if st.button(f"Refuse {len(able)}", key="tray-refuse-now", **may("refuse")) and _refuse(desk, last, " — ".join(t for t in (quick or "", words) if t)):
             st.rerun()
+    for design, (before, now) in last.items():
+        if now > before:
+            draw_meanwhile(desk, design, before)
+        saw(design, now)
+
+
+def _refuse(desk: Desk, last: Mapping[str, tuple[int, int]], reason: str) -> bool:
+    """Together or not at all, as they were seen."""
+    made: list[Decision] = []
+
+    def act() -> None:
+        with desk.store.together():
+            made.extend(desk.refuse(design, reason, before) for design, (before, _) in sorted(last.items()))
+
+    ok = shell.act(act, f"{len(last)} refused")
+    if ok:
+        remembered(made)
+    return ok
