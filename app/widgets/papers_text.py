@@ -22,7 +22,7 @@ def passage(text: str, query: str = "") -> str:
 
 def snippet(text: str) -> str:
     """What a search found, its words marked."""
-    parts = re.split(f"{MARK}([^{UNMARK}]*){UNMARK}", " ".join(text.split()))
+    parts = re.split(f"{MARK}([^{UNMARK}]*){UNMARK}", _no_address(" ".join(text.split())))
     return "".join(_marked(part) if n % 2 else shell.plain(part) for n, part in enumerate(parts))
 
 
@@ -47,9 +47,13 @@ def _paragraph(text: str, stems: Sequence[str]) -> str:
 
 
 def _words(text: str, stems: Sequence[str]) -> str:
-    if not stems:
-        return shell.plain(text)
+    text = _no_address(text)
     return "".join(_marked(w) if n % 2 and any(w.lower().startswith(s) for s in stems) else shell.plain(w) for n, w in enumerate(re.split(r"([^\W_]+)", text)))
+
+
+def _no_address(text: str) -> str:
+    """Addresses are parted while they are whole: cut into words, none is seen, and put together again they would be links."""
+    return shell.ADDRESS.sub("\u2060", text)
 
 
 def _stem(word: str) -> str:

@@ -22,7 +22,7 @@ from core.store.paper_nouns import EVERY, TIERS, Facts, Filters, Imported, Note,
 from core.store.paper_tables import ImportRow, PaperFileRow, PaperIdRow, PaperNoteRow, PaperRecordRow, PaperRow, PassageRow
 from core.types import sha256_text
 
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")      # with the marks that turn round the words after them
 LONGEST = {"title": 400, "abstract": 8000, "tldr": 1000, "idea": 1000, "venue": 200, "url": 1000, "pdf": 1000}
 SHORTEST_TITLE = 16      # letters and digits of a title by which papers are taken for one: "introduction" names many
 
