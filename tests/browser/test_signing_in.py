@@ -81,8 +81,9 @@ def test_a_viewer_comes_in_looks_is_refused_becomes_a_reviewer_and_is_removed(te
 
     vera.reload()
     expect(vera.get_by_text("Python's own documentation")).to_be_visible()
-    vera.get_by_role("button", name="Make ready").click()
-    expect(vera.get_by_text("viewers may look")).to_be_visible()
+    expect(vera.get_by_role("button", name="Make ready").first).to_be_disabled()
+    vera.locator(".st-key-one-go").hover()
+    expect(vera.get_by_role("tooltip").get_by_text("viewers may look")).to_be_visible()
     assert json.loads(core("jobs", "--json")) == []
 
     ada.goto(f"{team}/settings")
@@ -90,6 +91,7 @@ def test_a_viewer_comes_in_looks_is_refused_becomes_a_reviewer_and_is_removed(te
     ada.locator(".st-key-user-vera").get_by_role("combobox").click()
     ada.get_by_role("option", name="reviewer").click()
     expect(ada.get_by_text("vera is reviewer now")).to_be_visible()
+    vera.reload()
     vera.get_by_role("button", name="Make ready").click()
     expect(vera.get_by_text("queued", exact=True)).to_be_visible()
     assert [j["kind"] for j in json.loads(core("jobs", "--json"))] == ["data"]
