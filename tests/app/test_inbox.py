@@ -10,6 +10,8 @@ from app.widgets.diff import compared
 from app.widgets.inbox_record import calibration_figure
 from core.calibration import Forecast, Record
 from core.desk import Desk
+from core.errors import Conflict
+from core.gates import ASK
 from core.types import Kind, Mode, Status, Verb
 
 desk, proposed, template = inbox_setting.desk, inbox_setting.proposed, inbox_setting.template
@@ -89,6 +91,95 @@ def test_several_are_ticked_and_refused_together(open_page, desk: Desk, proposed
     assert {desk.store.designs.get(d).status for d in proposed} == {Status.REFUSED}
     press(test, "inbox-undo-it")
     assert {desk.store.designs.get(d).status for d in proposed} == {Status.PROPOSED}
+
+
+def test_several_that_cannot_be_put_off_are_told_in_words_and_those_that_were_can_be_undone(open_page, desk: Desk, proposed, monkeypatch):
+    test = view(open_page("inbox"), "list")
+    press(test, "inbox-tick")
+    with monkeypatch.context() as broken:
+        broken.setattr(Desk, "defer", lambda *args, **kwargs: (_ for _ in ()).throw(Conflict("the store is busy", "try again")))
+        press(test, "inbox-defer")
+        assert "the store is busy" in words(test)
+        assert "inbox-undo-it" not in keys(test)
+    press(test, "inbox-defer")
+    assert len(desk.inbox().deferred) == 3
+    press(test, "inbox-undo-it")
+    assert not desk.inbox().deferred
+
+
+def test_what_cannot_be_taken_back_of_several_is_told_and_the_rest_is(open_page, desk: Desk, proposed):
+    test = view(open_page("inbox"), "list")
+    press(test, "inbox-tick")
+    next(b for b in test.button if b.label == "Too costly").click()
+    test.run()
+    desk.author = "ada"
+    desk.undo(next(d.id for d in desk.store.decisions.of(proposed[1]) if d.verb is Verb.REFUSE))
+    press(test, "inbox-undo-it")
+    assert {desk.store.designs.get(d).status for d in proposed} == {Status.PROPOSED}
+    assert "ada took it back already" in words(test)
+    assert "1 not taken back" in words(test)
+
+
+def test_undo_takes_back_ones_own_sending_back_and_nobody_elses_words(open_page, desk: Desk, proposed):
+    test = press(open_page("inbox"), "inbox-back")
+    field = next(t for t in test.text_input if t.key and t.key.startswith("inbox-words-back"))
+    original = Desk.send_back
+
+    def overtaken(self, design_id, *args, **kwargs):
+        made = original(self, design_id, *args, **kwargs)
+        Desk(desk.store, desk.queue, desk.scales, desk.units, "ada", desk.config).comment(design_id, "mine came last")
+        return made
+
+    Desk.send_back = overtaken
+    try:
+        field.set_value("smaller")
+        next(b for b in test.button if b.label == "Send back" and b.key != "inbox-back").click()
+        test.run()
+    finally:
+        Desk.send_back = original
+    press(test, "inbox-undo-it")
+    assert [(d.verb, d.author) for d in desk.store.decisions.of(proposed[0]) if d.verb is not Verb.UNDO] == [(Verb.COMMENT, "ada")]
+
+
+def test_a_press_that_was_meant_for_what_waits_no_more_decides_nothing_else(open_page, desk: Desk, proposed, work):
+    for item in desk.inbox().items:
+        desk.defer(item.key, item.mark)
+    desk.evolve(1, {"nano": 2}, seed=0, gates={"propose": ASK})
+    desk.evolve(1, {"nano": 2}, seed=1, gates={"propose": ASK})
+    work()
+    first, second = desk.gated()
+    test = open_page("inbox")
+    desk.author = "ada"
+    desk.let(first)
+    press(test, "inbox-approve")
+    assert [g.subject for g in desk.gated()] == [second.subject]
+    assert "ada let through" in words(test)
+    assert "inbox-approve" not in keys(test)
+    press(test, "inbox-next")
+    assert "inbox-approve" in keys(test)
+
+
+def test_a_session_that_another_changed_is_released_only_when_that_was_seen(open_page, desk: Desk, proposed):
+    session = proposed[0].partition("-")[0]
+    test = open_page("inbox", item=f"session:{session}")
+    desk.author = "ada"
+    desk.rerank(session, proposed[::-1])
+    press(test, "inbox-approve")
+    assert "ada reranked" in words(test).replace("**", "")
+    assert not [d for d in desk.store.decisions.all() if d.verb is Verb.RELEASE]
+    press(test, "inbox-approve")
+    assert [d for d in desk.store.decisions.all() if d.verb is Verb.RELEASE]
+
+
+def test_what_is_preferred_is_the_card_that_was_on_the_screen(open_page, desk: Desk, proposed):
+    test = view(open_page("inbox"), "compare")
+    shown = desk.next_match(proposed)
+    desk.author = "ada"
+    desk.prefer(shown[0], [shown[1]])
+    assert desk.next_match(proposed) != shown
+    press(test, "inbox-prefer-2")
+    mine = [d for d in desk.store.decisions.all() if d.verb is Verb.PREFER][-1]
+    assert (mine.data["better"], mine.data["worse"]) == (shown[1], [shown[0]])
 
 
 def test_which_one_would_be_trained_changes_the_order(open_page, desk: Desk, proposed):

@@ -75,3 +75,23 @@ def test_the_budget_can_be_stopped_and_raised_while_agents_speak(open_page, desk
     next(n for n in test.number_input if n.key == "total-money").set_value(3.0).run()
     test.button(key="set-money").click().run()
     assert desk.store.ledger.account("money").granted == 3
+
+
+def test_of_two_who_judge_or_rank_a_session_at_once_the_second_is_told(open_page, desk: Desk, work):
+    session = desk.start_session(["gpt2", "llama"], n_proposals=2)
+    work()
+    first, second = [d.id for d in desk.ranking(session.id)]
+    test = open_page("studio", session=session.id)
+    assert said(test).count("to go on: no calls, ") == 2
+    assert "no calls · one of " in said(test)
+    desk.author = "ada"
+    desk.rerank(session.id, [second, first])
+    test.button(key=f"arrow_downward-{first}").click().run()
+    assert "ada reranked" in said(test).replace("\\", "").replace("**", "")
+    assert [d.id for d in desk.ranking(session.id)] == [second, first]
+    desk.refuse(second, "it leaks")
+    test.button(key="release").click().run()
+    assert "ada refused" in said(test).replace("\\", "").replace("**", "")
+    assert not [d for d in desk.store.decisions.all() if d.verb is Verb.RELEASE]
+    test.button(key="release").click().run()
+    assert [d for d in desk.store.decisions.all() if d.verb is Verb.RELEASE]

@@ -161,6 +161,38 @@ def test_several_chosen_designs_are_refused_tagged_pinned_and_pruned_together(op
     assert [desk.store.designs.get(i).status for i in ("c0", "c1", "c2", "gpt2")] == [Status.REFUSED, Status.REFUSED, Status.PROPOSED, Status.IMPLEMENTED]
 
 
+def test_of_several_that_are_refused_what_another_decided_meanwhile_is_told_first(open_page, desk: Desk):
+    grown(desk, 2)
+    test = open_page("tree")
+    test.session_state["tray"] = ["c0", "c1"]
+    test.run()
+    desk.author = "ada"
+    desk.approve("c1", "it is the best")
+    test.text_input(key="tray-words").set_value("not now")
+    test.button(key="tray-refuse-now").click().run()
+    assert "ada approved c1 meanwhile" in said(test).replace("\\", "").replace("**", "")
+    assert [desk.store.designs.get(i).status for i in ("c0", "c1")] == [Status.PROPOSED, Status.APPROVED]
+    assert test.text_input(key="tray-words").value == "not now"
+    test.button(key="tray-refuse-now").click().run()
+    assert [desk.store.designs.get(i).status for i in ("c0", "c1")] == [Status.REFUSED, Status.REFUSED]
+
+
+@pytest.mark.parametrize("page", ["tree", "design"])
+def test_of_two_who_judge_a_design_at_once_the_second_is_told(open_page, desk: Desk, page: str):
+    grown(desk, 1)
+    test = open_page(page, design="c0")
+    desk.author = "ada"
+    desk.refuse("c0", "it leaks")
+    test.button(key="approve-c0").click().run()
+    assert "ada refused c0 meanwhile" in said(test).replace("\\", "").replace("**", "")
+    assert desk.store.designs.get("c0").status is Status.REFUSED
+    test.run()
+    assert "meanwhile" not in said(test)
+    test.button(key="undo-c0").click().run()
+    assert desk.store.designs.get("c0").status is Status.PROPOSED
+    assert "meanwhile" not in said(test)
+
+
 def test_a_batch_that_cannot_be_done_changes_nothing_and_says_why(open_page, desk: Desk):
     grown(desk, 2)
     test = open_page("tree")
