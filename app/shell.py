@@ -94,7 +94,10 @@ def run(page, above: Callable[[], None] = lambda: None) -> None:
 
 
 class worded:
-    """`with worded(): …` shows a ModelDiscoveryError as a message where it happened."""
+    """`with worded(): …` shows a ModelDiscoveryError as a message where it happened; with a link to the page that mends it, but not at the door, which `leads` nowhere."""
+
+    def __init__(self, leads: bool = True) -> None:
+        self.leads = leads
 
     def __enter__(self) -> None:
         return None
@@ -102,7 +105,7 @@ class worded:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         if isinstance(error, ModelDiscoveryError):
             st.error(f"{plain(brief(error.what))}" + (f"\n\n**To mend it:** {plain(brief(error.mend))}" if error.mend else ""), icon=":material/error:")
-            if found := way(error.mend):
+            if self.leads and (found := way(error.mend)):
                 link(found.page, found.label, ":material/arrow_forward:", **found.query)
             return True
         if isinstance(error, Exception):  # a fault of ours: told in words here, in full in the server's log; Streamlit's own signals are no Exceptions

@@ -23,7 +23,7 @@ CSS = """<style>
 
 def admitted() -> bool:
     """Whether somebody is here who may look; else the door is drawn."""
-    with shell.worded():
+    with shell.worded(leads=False):
         if sign_in.visitor() is not None:
             return True
         st.html(shell.CSS + CSS)
@@ -77,7 +77,9 @@ def _draw_door() -> None:
             name = st.text_input("Name", key="sign-in-name", autocomplete="username")
             password = st.text_input("Password", type="password", key="sign-in-password", autocomplete="current-password")
             asked = st.form_submit_button("Sign in", icon=":material/login:", type="secondary" if provider else "primary", width="stretch")
-        if asked and shell.act(lambda: sign_in.enter(name, password)):
-            st.session_state.pop("sign-in-password", None)
-            st.rerun()
+        if asked:
+            with shell.worded(leads=False):
+                sign_in.enter(name, password)
+                st.session_state.pop("sign-in-password", None)
+                st.rerun()
         st.caption("No account, or the password is lost: ask an admin.")
