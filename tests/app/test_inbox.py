@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inbox_setting
+import pytest
 from screens import HOSTILE, said
 from streamlit.testing.v1 import AppTest
 
+from app.sign_in import Visitor
 from app.widgets.diff import compared
 from app.widgets.inbox_record import calibration_figure
 from core.calibration import Forecast, Record
@@ -13,6 +15,7 @@ from core.desk import Desk
 from core.errors import Conflict
 from core.gates import ASK
 from core.types import Kind, Mode, Status, Verb
+from core.users import Role
 
 desk, proposed, template = inbox_setting.desk, inbox_setting.proposed, inbox_setting.template
 
@@ -219,6 +222,27 @@ def test_what_waits_besides_proposals_is_drawn_each_with_its_deed(open_page, des
         test = open_page("inbox", item=key)
         assert told in words(test), key
         assert keys(test) & {"inbox-approve", "inbox-back"}, key
+
+
+@pytest.mark.parametrize(("page", "query", "deeds"), [
+    ("inbox", {}, {"inbox-approve", "inbox-back", "inbox-refuse", "inbox-edit", "inbox-comment", "inbox-defer"}),
+    ("inbox", {"item": "session:{session}"}, {"inbox-approve", "inbox-defer"}),
+    ("design", {"design": "{first}"}, {"approve-{first}", "refuse-{first}"}),
+    ("tree", {"design": "{first}"}, {"approve-{first}", "refuse-{first}", "tray-refuse-now", "tray-verify-now"}),
+    ("studio", {"session": "{session}"}, {"approve-{first}", "refuse-{first}", "release", "arrow_downward-{first}"})], ids=["proposal", "session", "design", "tree", "studio"])
+def test_what_a_viewer_may_not_decide_is_greyed_and_says_who_may(open_page, desk: Desk, proposed, monkeypatch, page: str, query: dict[str, str], deeds: set[str]):
+    session = proposed[0].partition("-")[0]
+    first = desk.ranking(session)[0].id
+    monkeypatch.setattr("app.sign_in.visitor", lambda: Visitor("vera", Role.VIEWER, "password"))
+    monkeypatch.setattr("app.sign_in.role_of", lambda name, how: Role.VIEWER)
+    test = open_page(page, **{k: v.format(first=first, session=session) for k, v in query.items()})
+    if page == "tree":
+        test.session_state["tray"] = [first]
+        test.run()
+    found = {b.key: b for b in test.button}
+    for key in (d.format(first=first) for d in deeds):
+        assert found[key].disabled, key
+        assert "viewers may look, ask an admin for the role reviewer" in found[key].help, key
 
 
 def test_hostile_text_is_shown_as_text(open_page, desk: Desk):
