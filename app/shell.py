@@ -87,6 +87,7 @@ def _designs(version: str, settings: tuple[str, ...], path: str) -> list[Design]
 def run(page, above: Callable[[], None] = lambda: None) -> None:
     """Draw a page, with what stands `above` all of them; what goes wrong is said in words, with the way to mend it."""
     st.html(CSS)
+    st.query_params.from_dict(st.query_params.to_dict())      # a link of a page to itself leaves the browser's address as it was: a reload would lose what it opened
     with worded():
         _worker_note()
         above()

@@ -27,8 +27,6 @@ def references() -> list:
 
 def main() -> None:
     desk = shell.desk()
-    if st.query_params.keys() & {"design", "paper"}:
-        st.query_params.from_dict(st.query_params.to_dict())      # a link within the page leaves the browser's address as it was: a reload would lose what it opened
     if slug := st.query_params.get("design"):
         one(desk, slug)
         return
