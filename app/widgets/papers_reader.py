@@ -47,7 +47,7 @@ def draw_papers_of(desk: Desk, design_id: str) -> None:
     if found:
         with st.container(horizontal=True, gap="small"):
             for paper in found:
-                shell.link("library", shell.plain(f"{paper.cite}: {paper.title[:70]}"), ":material/article:", paper=paper.id)
+                shell.link("library", shell.plain(f"{paper.cite}: {shell.short(paper.title, 70)}"), ":material/article:", paper=paper.id)
 
 
 def _draw_actions(desk: Desk, paper: Paper) -> None:
@@ -123,7 +123,7 @@ def _there(paper: Paper) -> list[str]:
 def _draw_related(desk: Desk, paper: Paper) -> None:
     st.caption("Related papers")
     for other in desk.related_papers(paper):
-        shell.link("library", shell.plain(f"{other.cite}: {other.title[:80]}"), ":material/article:", paper=other.id)
+        shell.link("library", shell.plain(f"{other.cite}: {shell.short(other.title, 80)}"), ":material/article:", paper=other.id)
 
 
 def _draw_uses(found) -> None:
