@@ -21,9 +21,9 @@ from core.types import Act, Job
 
 Answer = tuple[object, str, int]
 
-WHAT = "show, report, measures, pause, resume, step, stop, gate, let, hold, choose, skip, end"
+WHAT = "show, report, measures, pause, resume, step, stop, gate, let, hold, choose, skip, end, confirm"
 RUN = (("action", {"choices": WHAT.split(", "), "metavar": "ACTION", "help": WHAT}), ("run_id", {"metavar": "RUN", "help": "a run's id"}),
-       ("words", {"nargs": "*", "metavar": "WORDS", "help": "gate: STEP=RULE; let, hold: what waits; choose: design=A,B or verify=DESIGN@SCALE; skip: a session, a design, or nothing: the verification; end: SCALE=GAIN, patience=K, or never"}),
+       ("words", {"nargs": "*", "metavar": "WORDS", "help": "gate: STEP=RULE; let, hold: what waits; choose: design=A,B or verify=DESIGN@SCALE; skip: a session, a design, or nothing: the verification; confirm: nothing; end: SCALE=GAIN, patience=K, or never"}),
        ("--reason", {"default": "", "help": "let, hold, skip: why"}), ("--out", {"default": "", "metavar": "FILE", "help": "report: write it there, as Markdown"}))
 BUDGETS = (
     ("--design-budget", {"default": "4", "metavar": "AMOUNT", "help": f"for designing: {FORMS}"}),
@@ -87,11 +87,12 @@ def run(args: argparse.Namespace) -> Answer:
         "resume": lambda: desk.resume_run(args.run_id), "step": lambda: desk.step_run(args.run_id), "gate": lambda: _gate(desk, args),
         "let": lambda: [desk.let(desk.find_gated(args.run_id, word), args.reason) for word in _some(args, "what waits there, as `run show` names it")],
         "hold": lambda: [desk.hold(desk.find_gated(args.run_id, word), args.reason) for word in _some(args, "what waits there, as `run show` names it")],
-        "choose": lambda: _choose(desk, args),
+        "choose": lambda: _choose(desk, args), "confirm": lambda: desk.confirm(args.run_id),
         "skip": lambda: _skip(desk, args), "end": lambda: desk.set_ends(args.run_id, _ends(_some(args, "an end, such as micro=0.02, patience=20 or never")))}
     made = acts[args.action]()
-    if isinstance(made, Job):
-        work(desk, made)
+    for job in made if args.action == "confirm" else [made]:
+        if isinstance(job, Job):
+            work(desk, job)
     return _show(desk, args.run_id)
 
 

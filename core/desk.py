@@ -41,7 +41,7 @@ from core.measures import AtScale, Measures
 from core.own import add_own, known_units, twin
 from core.planning import Planning
 from core.reading import Reading
-from core.running import Gated, Rule, Running, RunState, RunView, Stall
+from core.running import SURE, Gated, Rule, Running, RunState, RunView, Stall
 from core.selection.ranking import ranking
 from core.shaping import Shaping
 from core.staffing import Staffing
@@ -84,7 +84,7 @@ from core.verification.probes.suites import Suite, get_suite, load_suites
 from core.verification.training.shelf import Shelved as Shelved
 from core.verification.training.shelf import corpus_name, shelf
 
-__all__ = ["AtScale", "DesignBudget", "Desk", "Ends", "Gated", "Measures", "Record", "Rule", "RunState", "RunView", "Stall"]      # what the verbs hand over, for pages
+__all__ = ["SURE", "AtScale", "DesignBudget", "Desk", "Ends", "Gated", "Measures", "Record", "Rule", "RunState", "RunView", "Stall"]      # what the verbs hand over, for pages
 
 # What a new data directory may spend before anybody sets a budget: an afternoon on a laptop.
 LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says so

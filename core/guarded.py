@@ -33,7 +33,7 @@ READ = _words("""
     """)
 REVIEW = _words("""
     ask_source drop_paper import_papers link_paper note_paper
-    add_own approve audit boost cancel check choose_parents choose_verification climb comment count_costs defer edit foretell forget_view go_on guide hold implement
+    add_own approve audit boost cancel check choose_parents choose_verification climb comment confirm count_costs defer edit foretell forget_view go_on guide hold implement
     interrupt judge_all keep_view lend_hand let pause pause_run pin prefer prepare_corpus probe promote prune put_first put_last put_run recheck refuse release rerank reset
     resume_run retry retry_run save_code send_back set_ends set_gate skip_session skip_verification start_session steer step_run stop_run tag teach time trace_code try_code
     unchoose undo undo_all verify wake wake_run wake_run_of

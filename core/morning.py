@@ -15,6 +15,7 @@ from core.store import Store
 from core.types import Decision, Design, Json, Status, Verb, Verification
 
 MOST = 40            # rows of one table
+SURE = 3             # seeds of the best and of the reference before a gain is believed
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class Morning:
         made = len(self.designs)
         return f"{made} design{'' if made == 1 else 's'} made, none measured yet."
 
+    @property
+    def unsure(self) -> Comparison | None:
+        """The best at the largest scale, where it looks better than the reference and fewer than SURE seeds are of both."""
+        first = self.best[0] if self.best else None
+        return first if first and first.difference < 0 and len(set(first.own) & set(first.base)) < SURE else None
+
     def markdown(self) -> str:
         s, run = self.run.settings, self.run
         period = f"since {self.since:%Y-%m-%d %H:%M} UTC" if self.since else f"from {run.begun:%Y-%m-%d %H:%M} UTC on"
@@ -54,6 +61,9 @@ class Morning:
             ("scale", "design", "bits per byte", "reference", "difference (95 % interval)", "better with probability", "seeds"),
             [(c.scale, c.design_id, f"{_mean(c.own):.4f}", f"{c.reference} {_mean(c.base):.4f}", f"{c.difference:+.4f} ({c.low:+.4f} to {c.high:+.4f})",
               "not told while it is suspicious" if c.p_better is None else f"{c.p_better:.0%}", str(len(c.own))) for c in self.best]) if self.best else "Nothing to compare yet."]
+        if self.unsure:
+            parts += [f"Fewer than {SURE} seeds are of both {_text(self.unsure.design_id)} and {_text(self.unsure.reference)}, and the best of many looks better than it is. "
+                      f"To confirm it: `python -m core run confirm {run.id}`."]
         parts += [f"## Made: {len(self.designs)} design{'' if len(self.designs) == 1 else 's'}", _table(
             ("design", "title", "from", "status", "rating", "bits per byte"),
             [(d.id, d.title, ", ".join(d.parents) or "nothing", str(d.status), "" if d.rating is None else f"{d.rating:.1f}",

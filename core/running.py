@@ -20,7 +20,7 @@ from core.gates import VERIFY, Gated, Rule, checked_rule, checked_step
 from core.jobs import Queue
 from core.jobs.hands import AGAIN, Held, call, in_hand, run_of, subjects
 from core.measures import Measures, measures
-from core.morning import Morning, morning
+from core.morning import SURE, Morning, morning
 from core.pacing import pending_choice, still_asked
 from core.run_view import Progress, RunState, RunView, Stall, Why, forecast, stalls, standing, view, whys
 from core.selection.wishes import words
@@ -255,6 +255,15 @@ class Running(Beginning):
         """What it did, of the whole run or since a moment."""
         return morning(self.store, self.run(run_id), self.measures(run_id), list(self.scales), lambda design, scale: self.compare(design, scale), self.gated(run_id), self.stalls(run_id),
                        self.forecast(run_id), since)
+
+    def confirm(self, run_id: str) -> list[Job]:
+        """Verify its best at the largest scale, and the reference, until both have SURE seeds. Raises UsageError where that is not needed, BudgetExceeded."""
+        found, corpus = self.morning(run_id).unsure, self.run_settings(run_id).get("corpus")
+        if found is None:
+            raise UsageError(f"nothing of run {run_id} needs confirming", "its best has its seeds, or is no better than the reference")
+        lacking = {design: [seed for seed in range(SURE) if seed not in have] for design, have in ((found.design_id, found.own), (found.reference, found.base))}
+        with self.store.together():
+            return [job for design, seeds in lacking.items() for job in self.verify([design], found.scale, seeds, corpus)]
 
     def measures(self, run_id: str) -> Measures:
         """How its search went."""

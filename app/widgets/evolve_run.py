@@ -13,7 +13,7 @@ from app.widgets.evolve_stalls import draw_stalls
 from app.widgets.evolve_why import draw_instead, draw_why, draw_wishes
 from app.widgets.roles import may
 from app.widgets.switch import draw_refusal, fresh, switch
-from core.desk import Desk, Ends, RunState, RunView
+from core.desk import SURE, Desk, Ends, RunState, RunView
 from core.types import Act
 
 BADGES = {RunState.QUEUED: ("blue", "schedule"), RunState.RUNNING: ("green", "play_circle"), RunState.PAUSING: ("orange", "pause_circle"),
@@ -167,4 +167,7 @@ def _draw_report(desk: Desk, run_id: str) -> None:
         found = desk.morning(run_id, datetime.now(UTC) - timedelta(hours=hours) if hours else None)
         text = found.markdown()
         taken.download_button("Download as Markdown", text, f"{run_id}.md", "text/markdown", icon=":material/download:", key=f"report-download-{run_id}", on_click="ignore")
+        if found.unsure and st.button(f"Confirm {found.unsure.design_id} with {SURE} seeds", icon=":material/verified:", key=f"confirm-{run_id}", **may("confirm", help="what lacks, of it and of the reference: the best of many looks better than it is")) \
+                and shell.act(lambda: desk.confirm(run_id), "queued"):
+            st.rerun()
         st.markdown(shell.prose(text.replace("\n## ", "\n#### ").replace("# Run", "### Run", 1)))

@@ -341,6 +341,29 @@ def test_the_measures_of_a_run_are_told_on_the_command_line_in_its_report_and_on
         desk.measures("run-nowhere")
 
 
+def test_the_best_of_a_run_is_confirmed_with_further_seeds_of_it_and_of_the_reference(desk: Desk, work, engine: FakeEngine, monkeypatch, capsys):
+    reference = desk.store.implementations.newest("gpt2")
+    assert reference
+    engine.scores = {(reference.code, seed): 3.0 for seed in range(3)}       # whatever comes is better
+    run = desk.evolve(2, {"nano": 2}, seed=0, n_proposals=1, selector="greedy").subject
+    work()
+    unsure = desk.morning(run).unsure
+    assert unsure
+    assert f"python -m core run confirm {run}" in desk.morning(run).markdown()
+    lacking = {(unsure.design_id, seed) for seed in range(3) if seed not in unsure.own} | {("gpt2", seed) for seed in range(3) if seed not in unsure.base}
+    assert {(job.payload["design"], job.payload["seed"]) for job in desk.confirm(run)} == lacking
+    work()
+    monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
+    while desk.morning(run).unsure:          # with more seeds another one may be the best
+        assert desk.confirm(run)
+        work()
+    best = desk.morning(run).best[0]
+    assert set(best.own) & set(best.base) >= {0, 1, 2}
+    assert main(["run", "confirm", run]) == 2
+    assert "needs confirming" in capsys.readouterr().err
+    assert "run confirm" not in desk.morning(run).markdown()
+
+
 def test_budgets_ladders_and_ends_are_given_on_the_command_line(desk: Desk, monkeypatch, capsys):
     monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
     assert main(["evolve", "--design-budget", "4", "--ladder", "nano,micro", "--target", "micro=0.02", "--patience", "9", "--verifications-at-once", "3",
