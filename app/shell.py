@@ -47,6 +47,7 @@ CSS = """<style>
 [class*="st-key-pairs-"] td:first-child {white-space: nowrap; opacity: .7; vertical-align: top;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 4.1rem 0.7rem 2rem;} h1 {font-size: 1.5rem !important;}
 [data-testid^="stBaseButton"] p {white-space: normal !important;}
+[data-testid="stMarkdownContainer"] table {display: block; overflow-x: auto;} [data-testid="stMarkdownContainer"] :is(th, td) {overflow-wrap: normal;}
 [data-testid="stTabs"] [role="tablist"] {flex-wrap: wrap; height: auto; overflow: visible; row-gap: .2rem;}
 [data-testid="stTabs"] [role="tab"] {flex: 0 0 auto; border-bottom: 2px solid transparent;} [data-testid="stTabs"] [role="tab"][aria-selected="true"] {border-bottom-color: currentColor;}
 [data-testid="stTabs"] [data-baseweb="tab-highlight"] {display: none;}}

@@ -25,6 +25,11 @@ MANY = 10            # designs of the search at one scale: from there on a note 
 Seeds = dict[int, Verification]
 
 
+def percent(p: float) -> str:
+    """97 %, but never 100 % or 0 %."""
+    return "over 99.9 %" if p > 0.999 else "under 0.1 %" if p < 0.001 else f"{100 * p:.1f} %" if p > 0.99 or p < 0.01 else f"{100 * p:.0f} %"
+
+
 @dataclass(frozen=True)
 class Comparison:
     """ "Is it better than the reference?" at one scale on one corpus: figures, a verdict, and both in words. Bits per byte; negative differences are better."""

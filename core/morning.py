@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.errors import UsageError
-from core.evidence import REFERENCE, Comparison
+from core.evidence import REFERENCE, Comparison, percent
 from core.gates import Gated
 from core.measures import Measures
 from core.run_view import Progress, RunView, Stall
@@ -55,12 +55,12 @@ class Morning:
     def markdown(self) -> str:
         s, run = self.run.settings, self.run
         period = f"since {self.since:%Y-%m-%d %H:%M} UTC" if self.since else f"from {run.begun:%Y-%m-%d %H:%M} UTC on"
-        parts = [f"# Run {run.id}", f"{_text(str(run.state).capitalize())}: {_text(run.words)}. Told of what happened {period}. Selector {_text(s['selector'])}, team "
+        parts = [f"# Run {run.id}", f"{_text(str(run.state).capitalize())}: {_text(run.words.removeprefix(str(run.state) + ': '))}. Told of what happened {period}. Selector {_text(s['selector'])}, team "
                  f"{_text(s.get('agents', {}).get('team', {}).get('name', ''))}, seed {s['seed']}.", _text(self.headline)]
         parts += ["## The best against the reference", _table(
             ("scale", "design", "bits per byte", "reference", "difference (95 % interval)", "better with probability", "seeds"),
             [(c.scale, c.design_id, f"{_mean(c.own):.4f}", f"{c.reference} {_mean(c.base):.4f}", f"{c.difference:+.4f} ({c.low:+.4f} to {c.high:+.4f})",
-              "not told while it is suspicious" if c.p_better is None else f"{c.p_better:.0%}", str(len(c.own))) for c in self.best]) if self.best else "Nothing to compare yet."]
+              "not told while it is suspicious" if c.p_better is None else percent(c.p_better), str(len(c.own))) for c in self.best]) if self.best else "Nothing to compare yet."]
         if self.unsure:
             parts += [f"Fewer than {SURE} seeds are of both {_text(self.unsure.design_id)} and {_text(self.unsure.reference)}, and the best of many looks better than it is. "
                       f"To confirm it: `python -m core run confirm {run.id}`."]

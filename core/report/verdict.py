@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from core.desk import Desk
 from core.errors import UsageError
-from core.evidence import Comparison
+from core.evidence import Comparison, percent
 from core.report.parts import Report
 from core.statistics.paired import Verdict
 from core.types import Job, Verification, VerifyOptions
@@ -42,11 +42,6 @@ def answer(found: Comparison) -> str:
     if found.verdict is Verdict.WORSE:
         return f"No {sure}."
     return f"Probably {sure}." if found.p_better >= LIKELY else f"Probably not {sure}." if found.p_better <= 1 - LIKELY else f"Within noise ({percent(found.p_better)} likely)."
-
-
-def percent(p: float) -> str:
-    """97 %, but never 100 % or 0 %."""
-    return "over 99.9 %" if p > 0.999 else "under 0.1 %" if p < 0.001 else f"{100 * p:.1f} %" if p > 0.99 or p < 0.01 else f"{100 * p:.0f} %"
 
 
 def queue_more(desk: Desk, found: Report) -> list[Job]:

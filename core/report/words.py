@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from core.estimates import took
-from core.evidence import Ladder
+from core.evidence import Ladder, percent
 from core.report.parts import Report, TaskLine
-from core.report.verdict import answer, percent
+from core.report.verdict import answer
 from core.statistics.accuracy import ONE_SEED
 from core.statistics.paired import MOST_SEEDS, Verdict
 
