@@ -36,6 +36,7 @@ JITTER = 1e-6        # of σ²
 STEPS = 40           # of L-BFGS
 MOST_FIT = 300       # points that hyperparameters are fitted on
 MOST = 600           # points of the posterior
+FIRM = 0.1           # of log σ: only designs that were chosen climb, and how far these lie apart says little of how far all would
 BOUND = 3.0          # prior standard deviations that a hyperparameter may move
 
 
@@ -72,7 +73,7 @@ class Space:
         v = [2 * np.log(sd) for sd, _ in noise]
         loose = [min(1.5, float(np.sqrt(2 / df))) for _, df in noise]        # of the log of a scaled inverse chi-squared
         return cls(tuple(kinds), np.log(np.asarray(sizes, float)), np.array([*weight, *[np.log(0.7)] * K, *[np.log(spread)] * S, np.log(6.0), *v]),
-                   np.array([*[1.0] * K, *[0.7] * K, *[0.5] * S, 0.8, *loose]))
+                   np.array([*[1.0] * K, *[0.7] * K, *[FIRM] * S, 0.8, *loose]))
 
     def parts(self, theta: np.ndarray) -> Theta:
         K, S = len(self.kinds), len(self.log_sizes)
