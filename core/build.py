@@ -46,6 +46,8 @@ from core.proposing import Team
 from core.replay import Replayed, read_export
 from core.selection.base import REFERENCE, Selector
 from core.selection.make import DEFAULT, make_selector, rungs_of
+from core.selection.reading import is_new
+from core.showing import Showing
 from core.statistics.noise import load_priors
 from core.store import Store
 from core.toolbox import Tools
@@ -312,8 +314,7 @@ class BuildSystem:
         p = job.job.payload
         run = Run(p["run"], p["seed"], p["gate"], tuple(desk.run_scales(p)), p["n_proposals"], p["n_implement"], p["corpus"], p["instructions"], p.get("agents") or desk.crew(""),
                   desk.at_once(p), Ends.from_dict(p.get("ends", {})), p.get("shares", {}), p["selector"])
-        order = [name for name in desk.scales if name in run.scales]
-        selector = make_selector(p["selector"], run.seed, order, rungs_of([desk.scales[name] for name in order], load_priors(self.config.noise_file), p["corpus"] or "python_docs"))
+        selector = self._selector(desk, p)
         hands = Hands(desk.store, desk.queue, job.job, desk.run_settings(run.id))
         outcome = discovery.evolve(lab := self.lab(desk, job, selector, run, hands))
         found = self.found(desk.store, run.id)
@@ -333,15 +334,27 @@ class BuildSystem:
         except OSError as error:
             raise ConfigError(f"the reference {path} cannot be read: {error.strerror}", "restore library/, or set LIBRARY_DIR") from error
 
+    def _selector(self, desk: Desk, settings: Json) -> Selector:
+        """A run's, from what the run was begun with."""
+        wanted = desk.run_scales(settings)
+        scales = [scale for name, scale in desk.scales.items() if name in wanted]
+        return make_selector(settings["selector"], settings["seed"], [s.name for s in scales], rungs_of(scales, load_priors(self.config.noise_file), settings["corpus"] or "python_docs"))
+
     def found(self, store: Store, run_id: str) -> Discovery:
+        """What the run's selector hands over among the run's own designs: where it weighs seeds and relatives, that need not be the lowest score."""
         sessions = {s.id for s in store.sessions.all() if s.run_id == run_id}
         ids = {d.id for d in store.designs.all() if d.session_id in sessions}
         measured = [v.corpus_hash for v in store.verifications.all() if v.design_id in ids and v.metrics]
-        designs = store.designs.all(measured[-1] if measured else None)
+        corpus = measured[-1] if measured else None
+        designs = store.designs.all(corpus)
         own = [d for d in designs if d.id in ids]
-        scales = [s for s in Desk.open(self.config, store=store).scales if any(s in d.scores for d in own)]
-        scale = scales[-1] if scales else None
-        best = min((d for d in own if scale in d.scores), key=lambda d: d.scores[scale], default=None)
+        desk = Desk.open(self.config, store=store)
+        tree = store.tree(corpus)
+        tree.remove_nodes_from([d.id for d in designs if is_new(d) and d.id not in ids])
+        Showing(store).show(tree, lambda v: v.design_id in tree and v.finished_at is not None and not v.cut_off and v.corpus_hash == corpus, ())
+        chosen = self._selector(desk, desk.run_settings(run_id)).best(tree) if measured else None
+        best = next((d for d in own if d.id == chosen), None)
+        scale = next((s for s in reversed(list(desk.scales)) if best and s in best.scores), None)
         made = store.implementations.newest(best.id) if best else None
         reference = next((d.scores.get(scale) for d in designs if d.id == REFERENCE), None) if scale else None
         return Discovery(run_id, best, scale, reference, len(own), sum(len(d.scores) for d in own), made.code if made else "")

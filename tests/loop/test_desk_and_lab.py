@@ -16,6 +16,7 @@ from core.desk import Desk
 from core.errors import BudgetExceeded, Conflict, Diverged, LeaseLost, NotFound, UsageError, VerificationError
 from core.jobs import JobContext
 from core.jobs.process import process_id
+from core.selection.wishes import Wishes
 from core.store.tables import JobRow
 from core.types import JobState, Kind, Mode, Status, UnitTree, Verb
 
@@ -266,6 +267,17 @@ def test_evolve_spends_exactly_its_budgets(desk: Desk, work, engine, system):
     assert spent == {"design": (4, 0), "nano": (3, 0)}
     assert desk.store.ledger.account("design").spent == 0
     assert system.found(desk.store, job.subject).best is not None
+
+
+def test_what_a_run_found_is_what_its_selector_hands_over(desk: Desk, work, system, monkeypatch):
+    job = desk.evolve(4, {"nano": 4}, seed=0)
+    work()
+    sessions = {s.id for s in desk.store.sessions.all() if s.run_id == job.subject}
+    scored = sorted((d for d in desk.store.designs.all() if d.session_id in sessions and "nano" in d.scores), key=lambda d: d.scores["nano"])
+    assert len(scored) >= 2
+    monkeypatch.setattr(Wishes, "best", lambda self, tree: scored[-1].id)
+    found = system.found(desk.store, job.subject)
+    assert (found.best.id, found.scale) == (scored[-1].id, "nano")
 
 
 def test_a_run_goes_on_without_a_design_that_cannot_be_measured_here(desk: Desk, work, engine):
