@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from random import Random
 
@@ -139,6 +140,31 @@ def test_a_gain_that_fades_with_size_is_not_followed():
     assert climb.promising(found.tree, "d", "middle")
 
 
+def test_the_lowest_rung_may_screen_with_one_seed_and_what_goes_on_is_confirmed_on_every_rung_below():
+    found, budgets = Landscape(0), {"small": 9, "middle": 9, "large": 2}
+    found.add("d", found.drawn(), ())
+    climb = Climb(SCALES, RUNGS, doubt=math.inf, screens=1)
+
+    def next_steps() -> set[tuple[str, str, Need]]:
+        return {(s.design.id, s.scale, s.need) for s in climb.steps(found.tree, budgets) if s.need is not Need.KNOWN}
+
+    found.measure("gpt2", "small")
+    found.tree.nodes["d"]["seeds"]["small"] = (3.9,)                     # far worse than the reference, which is no gate without a limit to the doubt
+    assert next_steps() == {("gpt2", "middle", Need.REFERENCE)}
+    found.measure("gpt2", "middle")
+    assert next_steps() == {("d", "middle", Need.CLIMB)}
+    found.measure("d", "middle")
+    assert next_steps() == {("d", "middle", Need.CONFIRM)}
+    found.measure("d", "middle")
+    assert next_steps() == {("d", "small", Need.CONFIRM)}
+    found.measure("d", "small")
+    for scale in ("middle", "small", "large"):
+        assert next_steps() == {("gpt2", scale, Need.REFERENCE)}
+        found.measure("gpt2", scale)
+    assert next_steps() == {("d", "large", Need.CLIMB)}
+    assert Climb(SCALES[:2], RUNGS, screens=1).screens == 0              # a climb to the largest rung is never on one seed
+
+
 def test_ratings_have_no_say_in_the_climb():
     found = Landscape(0)
     found.add("d", found.drawn(), ())
@@ -169,6 +195,19 @@ def test_value_is_held_against_cost_and_without_cost_the_most_telling_comes_firs
     assert free[0].gain == max(w.gain for w in free)
     assert held[0].value == max(w.value for w in held)
     assert RUNGS[held[0].step.scale].cost <= RUNGS[free[0].step.scale].cost
+
+
+def test_a_known_architecture_is_measured_before_it_becomes_a_parent():
+    found, selector = Landscape(2), made("bayes")
+    found.measure("gpt2", "small")
+    budgets = {"design": 2, "small": 9}
+    parents = selector.parents(found.tree).ids
+    unknown = [n for n in parents if not found.tree.nodes[n]["seeds"]]
+    assert unknown
+    assert selector.next_act(found.tree, budgets, Gates()) is Act.VERIFY
+    assert selector.choose(found.tree, budgets) == (unknown[0], "small")
+    spare = {"design": 9, "small": 9}                                    # every unit is a design's to come
+    assert selector.next_act(found.tree, spare, Gates()) is Act.DESIGN
 
 
 def test_many_workers_do_not_choose_alike():
