@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import math
@@ -26,6 +27,7 @@ RUN = "run"                  # the folder that the child writes; beside it lies 
 KEPT = ("train_seconds", "tokens_per_s", "train_loss", "step_seconds", "watched")
 STARTS, STEPS = 6, 50        # the first step is waited for so many times HANG_S; a later one HANG_S, or so many times the slowest so far
 TRIES = 16                   # halvings of the micro-batch after the child was ended for its memory
+BUSES = "/sys/bus/pci/devices"
 
 
 def trained(work: Work) -> Json:
@@ -70,6 +72,8 @@ def _attempt(work: Work, at_most_s: float | None, rows: int | None) -> Json:
         "lr": work.scale.lr, "world_size": max(1, work.config.ranks)}}
     work.on_progress(0.01, "starting the training")
     seen = [work.corpus.dir / name for name in ("train.bin", "watch.bin", "watch.json") if (work.corpus.dir / name).exists()]
+    if work.config.ranks > 1:
+        seen += [Path(path) for path in (BUSES, *glob.glob(f"{BUSES}/*/")) if Path(path).exists()]      # gloo asks which device its network card is
     task = "core.verification.training.child" if work.config.ranks <= 1 else "core.verification.training.launch"
     sandbox = Sandbox(Limits(seconds=None, memory_mb=memory_mb(), file_mb=20_000), work.threads, work.device, readable=seen, writable=[run],
                       programs=compile_ or work.config.ranks > 1, sockets=work.config.ranks > 1)

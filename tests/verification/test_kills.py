@@ -73,6 +73,9 @@ def test_twenty_kills_leave_the_same_weights_and_no_half_written_file(corpus, tm
     hurt = frames(tmp_path / "hurt", payload, [rng.uniform(0.0, 0.1) for _ in range(KILLS)])
     assert sum("fit" in f for f in hurt) == KILLS + 1
     assert sum("resumed" in f for f in hurt) > KILLS / 2
+    told_again = [hurt[i + 1]["point"]["step"] <= f["resumed"] for i, f in enumerate(hurt) if "resumed" in f and "point" in hurt[i + 1]]
+    assert told_again, "who followed may have died before it wrote the last points down"
+    assert all(told_again)
     assert [f["point"]["loss"] for f in calm if "point" in f] == list({f["point"]["step"]: f["point"]["loss"] for f in hurt if "point" in f}.values())
     weights = [hashlib.sha256((tmp_path / name / WEIGHTS).read_bytes()).hexdigest() for name in ("calm", "hurt")]
     assert weights[0] == weights[1]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -28,6 +29,7 @@ from core.verification.training.watch import Watch, watched
 CLIP = 1.0
 SMOOTH = 0.9                 # of the throughput that is shown
 WARM = 3                     # steps that a timed run leaves out
+RECENT = 1000                # points that a checkpoint keeps, to be told again
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Trainer:
         if compiled is not None:
             self.replicas.hidden, self.replicas.gives_up = compiled.hidden, compiled.gives_up
         self.guard = Guard(scale.steps)
+        self.recent: deque[CurvePoint] = deque(maxlen=RECENT)
         self.nats_to_bpb = 1 / (math.log(2) * settings.bytes_per_token)
 
     def run(self, on_point: Callable[[CurvePoint], None], on_resume: Callable[[int], None]) -> Trained:
@@ -83,6 +86,8 @@ class Trainer:
         step, seconds, losses = self._resume()
         if step:
             on_resume(step)
+        for point in self.recent:          # who followed may have died before it wrote them down
+            on_point(point)
         saved, pace, times = time.monotonic(), 0.0, []
         watched_at = watched(self.scale) if self.watch else frozenset()
         while step < self.scale.steps:
@@ -92,8 +97,9 @@ class Trainer:
             losses.append(loss)
             pace = took if len(times) <= WARM else SMOOTH * pace + (1 - SMOOTH) * took
             held_out = self.watch.bits_per_byte(self.model) if self.watch and step in watched_at else None
-            on_point(CurvePoint(step, step * self.scale.batch_tokens, loss, loss * self.nats_to_bpb, learning_rate(self.scale, step - 1), norm,
-                                self.scale.batch_tokens / pace, held_out))
+            self.recent.append(CurvePoint(step, step * self.scale.batch_tokens, loss, loss * self.nats_to_bpb, learning_rate(self.scale, step - 1), norm,
+                                          self.scale.batch_tokens / pace, held_out))
+            on_point(self.recent[-1])
             due = time.monotonic() - saved > self.settings.checkpoint_s and step < self.scale.steps
             over = self.settings.at_most_s is not None and sum(times[WARM:]) > self.settings.at_most_s
             due, over = self.ranks.agreed((due, over), self.settings.device)
@@ -136,7 +142,8 @@ class Trainer:
             return
         why = self.checkpoints.save(step, {
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "random": random, "seconds": seconds, "losses": losses, "guard": asdict(self.guard),
-            "rows": self.replicas.rows, "single": self.replicas.pool is None})
+            "rows": self.replicas.rows, "single": self.replicas.pool is None,
+            "recent": [asdict(point) for point in self.recent]})
         if why:
             self.tell("no_checkpoint", {"step": step, "why": why})
 
@@ -151,4 +158,5 @@ class Trainer:
         self.replicas.rows = min(self.replicas.rows, state["rows"])
         if state["single"] and self.replicas.pool is not None:
             self.replicas.single(self.settings.threads)
+        self.recent.extend(CurvePoint(**point) for point in state.get("recent", []))
         return state["step"], state["seconds"], state["losses"]
