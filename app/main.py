@@ -6,7 +6,6 @@ import streamlit as st
 
 from app import shell
 from app.widgets.inbox import first_look
-from app.widgets.keys import hear
 from app.widgets.settings_door import admitted, draw_visitor
 from app.widgets.tour import draw_tour
 
@@ -37,7 +36,6 @@ page = st.navigation({
     section: [st.Page(shell.PAGES[name], title=title, icon=f":material/{icon}:", default=name == "tree") for name, title, icon in pages]
     for section, pages in NAVIGATION.items()}, position="top" if here else "hidden")
 if here:
-    hear()
     draw_visitor()
     if first_look(page):
         shell.go("inbox")

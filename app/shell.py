@@ -51,7 +51,7 @@ CSS = """<style>
 [data-testid="stTabs"] [role="tablist"] {flex-wrap: wrap; height: auto; overflow: visible; row-gap: .2rem;}
 [data-testid="stTabs"] [role="tab"] {flex: 0 0 auto; border-bottom: 2px solid transparent;} [data-testid="stTabs"] [role="tab"][aria-selected="true"] {border-bottom-color: currentColor;}
 [data-testid="stTabs"] [data-baseweb="tab-highlight"] {display: none;}}
-.st-key-tour-cookie, .st-key-ear {display: none;}
+.st-key-tour-cookie {display: none;}
 </style>"""
 
 

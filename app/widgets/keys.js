@@ -1,7 +1,6 @@
 // Keys that press buttons: data.keys is {"a": "inbox-approve", "3": "inbox-forecast@2"}, a key of Streamlit's container or button, and after @ which button in it.
 // Nothing happens while somebody types, chooses from a list, or holds Ctrl, Alt or Meta. Read in the capture phase: "c" and "r" would otherwise be Streamlit's own.
 const TYPING = "input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true], [role=listbox], [role=dialog]";
-const EARLY_MS = 4000;      // a key of before this was mounted (ear.js) counts so long
 
 function button(target) {
   const [key, at] = target.split("@");
@@ -36,21 +35,14 @@ export default function ({ data }) {
       return;
     }
     if (typing) return;
-    heard(event);
-  };
-  const heard = (event) => {
     const target = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!target) return;
-    event.preventDefault?.();                        // a key of before is no event any more
-    event.stopImmediatePropagation?.();
+    event.preventDefault();
+    event.stopImmediatePropagation();
     press(target, () => focus && focus[target] && focusSoon(focus[target]));
   };
   window.addEventListener("keydown", pressed, true);
   document.documentElement.dataset.keys = Object.keys(keys).join("");       // for who wants to know that they are heard
-  for (const early of (window.mdEarly ?? []).splice(0)) {
-    const opens = focus && focus[keys[early.key.toLowerCase()]];          // a field, no more: nobody decides on what was not drawn yet
-    if (opens && Date.now() - early.at < EARLY_MS && early.path === location.pathname) heard(early);
-  }
   return () => {
     window.removeEventListener("keydown", pressed, true);
     delete document.documentElement.dataset.keys;

@@ -13,16 +13,6 @@ def _listener():
     return st.components.v2.component("keys", html="<span hidden></span>", js=Path(__file__).with_name("keys.js").read_text(), isolate_styles=False)
 
 
-@st.cache_resource(show_spinner=False)
-def _ear():
-    return st.components.v2.component("ear", html="<span hidden></span>", js=Path(__file__).with_name("ear.js").read_text(), isolate_styles=False)
-
-
-def hear() -> None:
-    """Before a page is drawn: a key that is pressed too early is kept for its listener."""
-    _ear()(key="ear", height=1)
-
-
 def listen(keys: Mapping[str, str], focus: Mapping[str, str] | None = None, key: str = "keys") -> None:
     """`keys`: key → the key of a button or container, and after @ which button in it. `focus`: such a target → a CSS selector of the field to be typed into next."""
     _listener()(data={"keys": dict(keys), "focus": dict(focus or {})}, key=key, height=1)

@@ -68,14 +68,6 @@ def test_the_tree_takes_the_colours_of_a_new_theme_at_once(app, page: Page):
     page.wait_for_function("(old) => document.querySelector('.md-base').toDataURL() !== old", arg=before, timeout=5_000)
 
 
-def test_a_key_that_is_pressed_before_its_listener_is_there_is_heard_later(app, page: Page):
-    page.goto(f"{app.url}/")
-    page.wait_for_function("() => window.mdEarly !== undefined")
-    settled(page)
-    page.keyboard.press("e")
-    assert [early["key"] for early in page.evaluate("() => window.mdEarly")] == ["e"]
-
-
 @pytest.mark.parametrize("width", [390, 1440])
 def test_a_long_standing_rule_is_read_whole_beside_its_toggle(app, desk: Desk, page: Page, width: int):
     rule = "Nothing that needs the whole sequence at once " * 5 + "to the end"
