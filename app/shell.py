@@ -169,7 +169,12 @@ def status_badge(design: Design) -> None:
 
 def plain(text: str) -> str:
     """Text that Markdown shows as it stands. Nothing in it becomes a link: addresses are found in the text after its escapes are read, so a joiner without width parts them."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-!|$~:" else c for c in ADDRESS.sub("\u2060", text))
+    return escaped(ADDRESS.sub("\u2060", text))
+
+
+def escaped(text: str) -> str:
+    """The same for the label of a button, where nothing becomes a link."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-!|$~:" else c for c in text)
 
 
 def short(name: str, most: int = LONGEST_NAME) -> str:

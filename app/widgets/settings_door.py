@@ -45,7 +45,7 @@ def draw_visitor() -> None:
 
 
 def _draw_menu(who: Visitor) -> None:
-    with st.popover(shell.plain(who.name), icon=":material/person:"):
+    with st.popover(shell.escaped(who.name), icon=":material/person:"):
         st.markdown(f"**{shell.plain(who.name)}**, {who.role}")
         st.caption(MAY[who.role])
         shell.link("settings", "Settings", ":material/settings:")

@@ -104,7 +104,7 @@ def test_a_provider_says_who_it_is_and_the_file_of_users_what_they_may(app: str,
         page.get_by_role("button", name="Sign in with your organisation").click()
         if role:
             page.get_by_role("button", name=email).click(timeout=20_000)
-            expect(page.get_by_text(f"{email}, {role}")).to_be_visible()
+            expect(page.get_by_text(f"lab.org, {role}")).to_be_visible()
             page.get_by_role("button", name="Sign out").click()
             expect(page.get_by_role("button", name="Sign in with your organisation")).to_be_visible()
         else:
