@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 COMMAND = re.compile(r"python -m core (?P<verb>[a-z]+)(?P<rest>[^`;,]*)")
+NAME = re.compile(r"(?=.*[a-z0-9])[\w.-]+")       # of a design; "DESIGN" is for the reader to fill in
 DESIGN = ("design", "Open the design")
 PAGES: dict[str, tuple[str, str]] = {
     "implement": DESIGN, "show": DESIGN, "approve": DESIGN, "pin": DESIGN, "audit": DESIGN,
@@ -29,11 +30,10 @@ def way(mend: str) -> Way | None:
     page, label = PAGES[found["verb"]]
     words = [w for w in found["rest"].split() if not w.startswith("-")]
     subject = words[0] if words else ""
-    if page == "design" and re.fullmatch(r"[\w.-]*[a-z0-9][\w.-]*", subject):
-        return Way(page, label, {"design": subject})
+    named = bool(NAME.fullmatch(subject))
     if page == "design":
-        return None                 # "show DESIGN": which one is for the reader to say
+        return Way(page, label, {"design": subject}) if named else None
     run = next((w for w in words if w.startswith("run-")), "")
     if run:
         return Way("evolve", "Open the run", {"run": run.partition("/")[0]})
-    return Way(page, label, {"designs": subject} if page == "verify" and re.fullmatch(r"[\w.-]*[a-z0-9][\w.-]*", subject) else {})
+    return Way(page, label, {"designs": subject} if page == "verify" and named else {})

@@ -33,6 +33,13 @@ def test_papers_are_found_by_card_and_by_passage_with_what_was_found_marked(shel
     assert found(shelf, "poe2021-delta")[0][0] == "poe2021-delta"
 
 
+@pytest.mark.parametrize("prefix", [False, True])
+def test_both_spellings_of_a_word_find_it(store: Store, prefix: bool):
+    store.papers.add(Facts(title="Length generalisation of normalized models", authors=("Ann Roe",), year=2023), "index", "index", "roe2023-length")
+    for query in ("length generalization", "length generalisation", "normalised model", "normalized model"):
+        assert found(store, query, prefix=prefix)[0][0] == "roe2023-length", query
+
+
 QUESTIONS = ["", "   ", "\"", "AND OR NOT", "NEAR(a b)", "a* ^b", "'; DROP TABLE papers; --", "title:gate", "-gate", "(", "x" * 5000, "\x00", "Ünïcode ẞ", "& | ! :*", "the of and"]
 
 
