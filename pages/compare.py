@@ -9,6 +9,7 @@ import streamlit as st
 from app import shell
 from app.widgets import compare_figures as figures
 from app.widgets import views
+from app.widgets.chart import chart
 from app.widgets.curves import curve_figure
 from app.widgets.diff import draw_diff
 from app.widgets.results import Line, compared, corpora, draw_table, lines_of, results
@@ -97,7 +98,7 @@ def draw_curves(desk: Desk, table: list[dict], lines: Sequence[Line], reference:
     seeds = {(line.own_rate, line.design_id): line.seeds for line in lines}
     rows = table[:DRAWN]
     shown = [(r["design"] + ", own rate" * (r["rate"] != "the scale's"), desk.store.curves.of(min(seeds[r["rate"] != "the scale's", r["design"]].items())[1].id), r["design"] == reference) for r in rows]
-    st.plotly_chart(curve_figure(shown), key="compare-curves", config=PNG)
+    chart(curve_figure(shown), "compare-curves", "Loss curves: bits per byte over training tokens", PNG)
     st.caption(f"One seed each. Lines: training text, smoothed; dots: watched held-out documents; dotted grey: {shell.plain(reference)}." + (f" The best {DRAWN} of {len(table)}." if len(table) > DRAWN else ""))
 
 
@@ -107,7 +108,7 @@ def draw_ladder(desk: Desk, table: list[dict], corpus: str | None) -> None:
     if not found.curves:
         st.info("A curve needs two scales. Verify one of these designs at another scale" + (", and have its costs counted." if by == "FLOPs" else "."), icon=":material/stairs:")
         return
-    st.plotly_chart(figures.ladder(found, "FLOPs of the whole training" if by == "FLOPs" else "parameters, without embeddings"), key="compare-ladder", config=PNG)
+    chart(figures.ladder(found, "FLOPs of the whole training" if by == "FLOPs" else "parameters, without embeddings"), "compare-ladder", f"The ladder: bits per byte over {by}, with fits", PNG)
     for line in words.ladder_lines(found, "FLOPs" if by == "FLOPs" else "parameters"):
         st.markdown(shell.plain(line) + ".")
     if found.without:
@@ -121,7 +122,7 @@ def draw_pareto(desk: Desk, table: list[dict]) -> None:
     if not axes[over]:
         st.info("None of these has that counted yet.", icon=":material/calculate:")
         return
-    st.plotly_chart(figures.pareto(axes[over], over), key="compare-pareto", config=PNG)
+    chart(figures.pareto(axes[over], over), "compare-pareto", f"Bits per byte against {over}, with the Pareto front", PNG)
     best = figures.front(axes[over])
     st.caption(f"On the front, cheapest first: {', '.join(shell.plain(p.design) for p in best)}. No other is both cheaper and better; ± one standard error is drawn, and near ties are ties.")
 

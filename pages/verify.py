@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.chart import chart
 from app.widgets.curves import curve_figure
 from app.widgets.results import draw_results
 from app.widgets.roles import may
@@ -92,7 +93,7 @@ def draw_live(running: list[Verification], rows: list[Verification], desk: Desk)
     done = {v.design_id: desk.store.curves.of(v.id) for v in rows
             if v.metrics and v.design_id in references and (v.scale, v.corpus_hash) == (last.scale, last.corpus_hash)}
     base = [(REFERENCE, done[REFERENCE], True)] if REFERENCE in done else []
-    st.plotly_chart(curve_figure([*shown, *base], list(done.values()) if len(done) > 2 else ()), key="live-curves", config={"displayModeBar": False})
+    chart(curve_figure([*shown, *base], list(done.values()) if len(done) > 2 else ()), "live-curves", "Loss curves of what is training now")
     st.caption("Lines: training text, smoothed; dots: the watched held-out documents" + ("; grey: from the best to the worst reference." if len(done) > 2 else "."))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.widgets.chart import chart
 from core.types import Costs
 
 OWN, OTHER = "#0072B2", "rgba(140,150,160,0.9)"
@@ -23,7 +24,8 @@ def draw_costs(name: str, own: Mapping[str, Costs], reference: str, base: Mappin
         fig.update_layout(height=230, margin={"l": 8, "r": 8, "t": 28, "b": 8}, showlegend=name != reference, title={"text": words, "font": {"size": 13}, "x": 0},
                           legend={"orientation": "h", "y": 0.98, "x": 0.02})
         fig.update_yaxes(type="log", exponentformat="SI", dtick=1)
-        column.plotly_chart(fig, key=f"costs-{words[:5]}", config={"displayModeBar": False})
+        with column:
+            chart(fig, f"costs-{words[:5]}", words)
     with st.expander("As a table"):
         st.dataframe([{"scale": scale, "parameters": c.params, "embedding": c.params_embedding, "FLOPs a token": c.flops_infer, "in training": c.flops_train,
                        "memory, MB": round(c.peak_mb)} for scale, c in own.items()], hide_index=True,

@@ -8,6 +8,7 @@ from html import escape
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.widgets.chart import chart
 from core.desk import Desk, RungFacts
 
 BLUE, ORANGE = "#0072B2", "#E69F00"          # of Okabe & Ito, as everywhere
@@ -62,4 +63,4 @@ def draw_plot(rungs: Sequence[RungFacts]) -> None:
                 customdata=[escape(f"{r.scale.name}: {r.params:,} parameters, {r.scale.tokens:,} tokens" + (f", {r.minutes_here:.1f} min here" if r.minutes_here else f", {r.scale.minutes:g} min guessed")) for r in some])
     figure.update_layout(height=390, margin={"l": 10, "r": 10, "t": 10, "b": 10}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
                          xaxis={"type": "log", "title": "parameters of gpt2, without embeddings", "dtick": 1}, yaxis={"type": "log", "title": "training tokens", "dtick": 1})
-    st.plotly_chart(figure, key="ladder", config={"displayModeBar": False})
+    chart(figure, "ladder", "The scales: training tokens over parameters")

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets import design_parts
+from app.widgets.chart import chart
 from app.widgets.code import draw_report
 from app.widgets.curves import curve_figure
 from app.widgets.debug_desk import draw_debug_desk
@@ -151,7 +152,7 @@ def _draw_verifications(desk: Desk, found: Dossier) -> None:
         **{k: st.column_config.NumberColumn(format="%.4f") for k in ("bits/byte", "±", "minimal pairs", "± pairs")},
         "tokens/s": st.column_config.NumberColumn(format="localized"), "parameters": st.column_config.NumberColumn(format="localized")})
     curves = [(f"{v.scale}, seed {v.seed}", desk.store.curves.of(v.id), False) for v in found.verifications[-6:]]
-    st.plotly_chart(curve_figure(curves), key="design-curves")
+    chart(curve_figure(curves), "design-curves", "Loss curves: bits per byte over training tokens")
     with st.expander("What the last one was made with"):
         st.json(found.verifications[-1].provenance)
 

@@ -6,12 +6,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import shell
+from app.widgets.chart import chart
 from app.widgets.curves import COLOURS, safe
 from core.desk import AtScale, Desk, Measures, Record
 
 BLUE, ORANGE, GREEN = COLOURS[:3]
 GREY = "rgba(140,150,160,0.9)"
-PLAIN = {"displayModeBar": False}
 MOST = 3             # scales side by side
 
 
@@ -24,7 +24,8 @@ def draw_measures(desk: Desk, run_id: str) -> None:
         return
     shown = found.scales[-MOST:]
     for at, column in zip(shown, st.columns(len(shown), gap="medium"), strict=True):
-        column.plotly_chart(search_figure(at), key=f"search-{run_id}-{at.scale}", config=PLAIN)
+        with column:
+            chart(search_figure(at), f"search-{run_id}-{at.scale}", f"The search at {at.scale}: best so far and mean, over verifications")
     left, right = st.columns([1, 1.25], gap="large")
     with left:
         _draw_joints(found)
@@ -35,7 +36,8 @@ def draw_measures(desk: Desk, run_id: str) -> None:
     with st.expander("Forecasts, agreement and rungs"):
         if scored:
             one, two = st.columns([1, 1.25], gap="large")
-            one.plotly_chart(calibration_figure(scored), key=f"calibration-{run_id}", config=PLAIN)
+            with one:
+                chart(calibration_figure(scored), f"calibration-{run_id}", "How often what was forecast came true")
             with two:
                 _draw_lines(rest)
         else:
@@ -49,7 +51,7 @@ def _draw_lines(lines: list[tuple[str, str]]) -> None:
 
 def _draw_joints(found: Measures) -> None:
     if found.joints[0].n:
-        st.plotly_chart(joints_figure(found), key=f"joints-{found.run}", config=PLAIN)
+        chart(joints_figure(found), f"joints-{found.run}", "How many designs came through each joint")
 
 
 def _draw_figures(found: Measures) -> None:

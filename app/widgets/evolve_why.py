@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import shell
+from app.widgets.chart import chart
 from app.widgets.curves import safe
 from app.widgets.roles import may
 from core.desk import Desk
@@ -30,7 +31,7 @@ def draw_why(desk: Desk, run_id: str) -> None:
         if why.explanation.candidates:
             drawn = any(c.weight is not None for c in why.explanation.candidates)
             figure = shares_figure(why.explanation, chosen) if drawn else order_figure(why.explanation, chosen, list(desk.scales))
-            st.plotly_chart(figure, key=f"why-{run_id}-{why.act}", config={"displayModeBar": False})
+            chart(figure, f"why-{run_id}-{why.act}", "What the selector weighed")
     if len(told) > len(shown):
         with st.expander("Choices before"):
             for why in [w for w in told if w not in shown]:

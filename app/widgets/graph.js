@@ -1,17 +1,5 @@
 // The tree's widget. Its data come in parts (feed.js), each only when it changes; the axes are plotly's, from the bundle that the app serves itself.
-const SOURCE = "app/static/plotly-basic-4.1.1.min.js";
 const SLOTS = { block: "#5b6b7b", mixer: "#0072B2", channel: "#009E73", norm: "#999999", position: "#CC79A7", gate: "#E69F00", conv: "#D55E00" };
-
-function plotly() {
-  // Fetched once a page, from the app itself.
-  window.mdPlotly ??= fetch(new URL(SOURCE, document.baseURI)).then((answer) => answer.text()).then((code) => {
-    const script = document.createElement("script");
-    script.text = code;
-    document.head.append(script);
-    return window.Plotly;
-  });
-  return window.mdPlotly;
-}
 
 function element(tag, name, text) {
   const made = document.createElement(tag);

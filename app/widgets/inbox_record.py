@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import shell
+from app.widgets.chart import chart
 from app.widgets.inbox_compare import draw_agreement
 from app.widgets.roles import may
 from core.desk import Desk, Record
@@ -49,7 +50,7 @@ def draw_calibration(desk: Desk) -> None:
         draw_agreement(desk)
         return
     if any(r.scored for r in found):
-        st.plotly_chart(calibration_figure(found), key="inbox-calibration", config={"displayModeBar": False})
+        chart(calibration_figure(found), "inbox-calibration", "How often what was forecast came true")
     rows = [{"who": r.who, "": "person" if r.person else "reviewer", "forecasts": len(r.forecasts), "scored": len(r.scored), "Brier": r.brier,
              "within noise": sum(f.close for f in r.scored)} for r in found]
     st.dataframe(rows, hide_index=True, column_config={"Brier": st.column_config.NumberColumn(format="%.3f", help="0 is perfect, 0.25 is always saying 50 %")})

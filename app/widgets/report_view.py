@@ -9,13 +9,13 @@ import streamlit as st
 
 from app import shell
 from app.widgets import report_figures as figures
+from app.widgets.chart import chart
 from app.widgets.curves import curve_figure
 from app.widgets.roles import may
 from core.desk import Desk
 from core.report import Report, words
 from core.report.verdict import queue_more
 
-NO_BAR = {"displayModeBar": False}
 BAND_FROM = 3        # references from which their curves are drawn as a band
 HASH = re.compile(r"\b([0-9a-f]{16})[0-9a-f]{48}\b")
 
@@ -31,7 +31,7 @@ def draw_one(desk: Desk, found: Report) -> None:
         if found.peers:
             section(f"Against the others at {found.scale}", "± one standard error: over seeds where there are several, else over held-out documents, which "
                     "overstates the doubt of a comparison on the same documents. Means over different seeds are not paired: the verdict is.")
-            st.plotly_chart(figures.scores(found), key=f"scores-{found.verification}", config=NO_BAR)
+            chart(figures.scores(found), f"scores-{found.verification}", f"Bits per byte of this and of the others at {found.scale}")
     left, right = st.columns([1.25, 1], gap="large")
     with left:
         draw_tasks([found])
@@ -194,7 +194,7 @@ def draw_curves(reports: Sequence[Report]) -> None:
     if not fig.data:
         st.caption("There are no points yet.")
         return
-    st.plotly_chart(fig, key=f"curves-{'-'.join(map(str, sorted(shown)))}", config=NO_BAR)
+    chart(fig, f"curves-{'-'.join(map(str, sorted(shown)))}", "Loss curves: bits per byte over training tokens")
 
 
 def draw_tasks(reports: Sequence[Report]) -> None:
@@ -206,7 +206,7 @@ def draw_tasks(reports: Sequence[Report]) -> None:
         st.caption("No task was scored.")
         return
     if fig is not None:
-        st.plotly_chart(fig, key=f"tasks-{reports[0].verification}-{len(reports)}", config=NO_BAR)
+        chart(fig, f"tasks-{reports[0].verification}-{len(reports)}", "Accuracy on each task, with its chance")
     with st.expander("As a table"):
         st.dataframe(task_table(reports), hide_index=True, column_config={
             k: st.column_config.NumberColumn(format="%.3f") for k in ("value", "±", "chance", "reference", "difference", "± difference")})
@@ -224,7 +224,7 @@ def draw_probes(reports: Sequence[Report]) -> None:
     for suite in suites:
         if len(suites) > 1:
             st.caption(suite)
-        st.plotly_chart(figures.probes(reports, suite), key=f"probes-{suite}-{reports[0].verification}-{len(reports)}", config=NO_BAR)
+        chart(figures.probes(reports, suite), f"probes-{suite}-{reports[0].verification}-{len(reports)}", f"Probes of {suite}")
     failed = [f"{figures.label(r, reports)}, {p.task} {p.level}: {p.failure}" for r in reports for p in r.probes if p.failure]
     for line in failed:
         st.caption(shell.plain(line))
@@ -234,7 +234,7 @@ def draw_ladder(reports: Sequence[Report]) -> None:
     if not any(r.scaling and r.scaling.curves for r in reports):
         return
     section("Ladder", "Level and slope: designs cross from rung to rung. Dots ± one standard error; curves with their 95 % bands.")
-    st.plotly_chart(figures.ladder(reports), key=f"ladder-{reports[0].verification}-{len(reports)}", config=NO_BAR)
+    chart(figures.ladder(reports), f"ladder-{reports[0].verification}-{len(reports)}", "The ladder: bits per byte over parameters, with fits")
     for line in dict.fromkeys(line for r in reports for line in words.scaling_lines(r)):
         st.caption(shell.plain(f"{line}."))
 
@@ -275,7 +275,7 @@ def draw_scores_plot(reports: Sequence[Report]) -> None:
     series = [figures.Series(row, figures.style(reports.index(r))[0], [r.score.mean if k == i else None for k in range(len(rows))], [r.score.se] * len(rows))
               for i, (row, r) in enumerate(zip(rows, scored, strict=True))]
     fig = figures.on_one_line(figures.intervals(rows, series, "bits per byte, held out (lower is better)", digits=4)).update_layout(showlegend=False)
-    st.plotly_chart(fig, key="side-by-side-scores", config=NO_BAR)
+    chart(fig, "side-by-side-scores", "Bits per byte of each, with its error")
 
 
 def task_table(reports: Sequence[Report]) -> list[dict]:

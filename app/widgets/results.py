@@ -13,6 +13,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets import report_figures as figures
+from app.widgets.chart import chart
 from core.desk import Desk
 from core.report import RungCorrelation, Standing
 from core.report.gather import Seeds, by_design, scored, spread
@@ -124,7 +125,7 @@ def draw_table(scale: str, table: list[dict], reference: str = REFERENCE) -> Non
                    "on the same documents. Δ is paired, on the seeds that both have, so it need not be the difference of the means. A gain counts from two standard deviations of seed noise; one seed decides nothing. "
                    "Not corrected for having tried many designs: the best of many looks better than it is. Runs at a learning rate found for the design are compared among themselves only.")
     with right:
-        st.plotly_chart(_figure(table), key="results-figure", config={"displayModeBar": False})
+        chart(_figure(table), "results-figure", "Bits per byte of each design, the best first")
 
 
 def draw_failures(failed: Sequence[Verification]) -> None:
