@@ -370,7 +370,8 @@ def seed_library(store: Store, library_dir: Path) -> int:
     known = {d.id for d in store.designs.all()}
     references = load_references(library_dir)
     for ref in references:
-        store.designs.add(id=ref.slug, title=ref.title, kind=Kind.REFERENCE, mode=Mode.SEED, author="library", summary=ref.summary)
+        if ref.slug not in known:
+            store.designs.add(id=ref.slug, title=ref.title, kind=Kind.REFERENCE, mode=Mode.SEED, author="library", summary=ref.summary)
         newest = store.proposals.newest(ref.slug)
         if newest is None or newest.units != ref.units:
             body = f"{ref.summary}\n\n{ref.authors} ({ref.year}), [{ref.paper}]({ref.url})"

@@ -71,7 +71,7 @@ class Door:
         self._key = signing_key(config)
         self._clock = clock
         self._tries = Tries(clock)
-        self._nobody = Hashed.of("nobody has this password")
+        self._nobody = Hashed.of_nobody()
         self._few = threading.BoundedSemaphore(AT_ONCE)
         self._ended: dict[bytes, int] = {}       # the MACs of tokens that were signed out → when those end by themselves
 

@@ -35,6 +35,11 @@ class Hashed:
         salt = secrets.token_bytes(16)
         return cls(**cost, salt=base64.b64encode(salt).decode(), hash=base64.b64encode(_scrypt(password, salt, cost)).decode())
 
+    @classmethod
+    def of_nobody(cls) -> Hashed:
+        """What no password opens, and takes as long to find out."""
+        return cls(**COST, salt=base64.b64encode(secrets.token_bytes(16)).decode(), hash=base64.b64encode(secrets.token_bytes(32)).decode())
+
     def is_of(self, password: str) -> bool:
         """In a time that tells nothing of how much was right."""
         made = _scrypt(password[:LONGEST], base64.b64decode(self.salt), {"n": self.n, "r": self.r, "p": self.p})

@@ -19,6 +19,7 @@ from core.config import KEYS, ROOT, Config
 from core.errors import ConfigError
 from core.estimates import REFERENCE
 from core.machine import this_machine
+from core.quick_yaml import parsed
 from core.store import Store, migrations
 from core.types import Costs, Scale
 from core.verification.training.shelf import prepared
@@ -193,7 +194,7 @@ def _version(name: str) -> str:
 
 def _task(path: Path, data_dir: Path) -> TaskState:
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = parsed(path.read_text(encoding="utf-8"))
         one, folders = config.get("data_file"), config.get("folders") or []
         what = next((line.lstrip("# ").strip() for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")), "")
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:

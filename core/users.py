@@ -29,6 +29,7 @@ import yaml
 from core.config import ROOT, Config
 from core.errors import ConfigError, Conflict, NotFound, UsageError
 from core.passwords import Hashed
+from core.quick_yaml import parsed
 
 NAME = re.compile(r"@?[a-z0-9][a-z0-9._+@-]{0,63}")
 TAKEN = ("you", "library", "system", "person", "agent")      # who else stands as an author beside what is decided
@@ -169,7 +170,7 @@ def _role(role: Role | str) -> Role:
 
 def _load(file: Path) -> dict[str, User]:
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        data = parsed(file.read_text(encoding="utf-8")) or {}
         return {str(name): User(str(name), Role(entry["role"]), Hashed(**entry["password"]) if entry.get("password") else None, str(entry.get("added", "")), str(entry.get("by", "")))
                 for name, entry in data.items()}
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:

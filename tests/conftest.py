@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,8 +38,18 @@ def engine() -> FakeEngine:
     return FakeEngine()
 
 
+@pytest.fixture(scope="session")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory that was opened once, so that each test need not make its own tree of references."""
+    folder = tmp_path_factory.mktemp("opened") / "data"
+    FakeSystem(Config.from_env({"DATA_DIR": str(folder)}), FakeEngine()).open().store.close()
+    return folder
+
+
 @pytest.fixture
-def system(config: Config, engine: FakeEngine) -> FakeSystem:
+def system(config: Config, engine: FakeEngine, opened: Path) -> FakeSystem:
+    if not config.data_dir.exists():
+        shutil.copytree(opened, config.data_dir)
     return FakeSystem(config, engine)
 
 

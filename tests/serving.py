@@ -17,10 +17,16 @@ SETTLED = """() => { const app = document.querySelector('[data-testid="stApp"]')
   return !!app && app.getAttribute('data-test-script-state') === 'notRunning' && document.querySelectorAll('[data-testid="stElementContainer"]').length > 1; }"""
 
 
+# What was faded while it was drawn anew has its colour again; what turns for ever is left out.
+COLOURED = """() => document.getAnimations().every((a) => a.playState !== 'running' || a.effect?.getComputedTiming().endTime === Infinity) &&
+  ![...document.querySelectorAll('[data-testid="stElementContainer"]')].some((e) => e.getAttribute('data-stale') === 'true')"""
+
+
 def settled(page: Page) -> None:
     """All of it is drawn, and its script rests: until then a click may meet an element that is about to be replaced."""
     page.wait_for_function(SETTLED, timeout=30_000)
-    page.wait_for_timeout(400)       # what was faded while it was being drawn anew has its colour again
+    page.wait_for_timeout(150)
+    page.wait_for_function(COLOURED, timeout=30_000)
 
 
 def free_port() -> int:

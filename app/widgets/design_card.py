@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets.branches import draw_branches, draw_marks, draw_tags
-from app.widgets.inbox import cost_of, cost_words, draw_meanwhile, judged, saw, seen
+from app.widgets.judging import cost_of, cost_words, draw_meanwhile, judged, saw, seen
 from app.widgets.roles import may
 from core.desk import Desk
 from core.types import Design, Kind, Status

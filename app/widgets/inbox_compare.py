@@ -8,7 +8,8 @@ import streamlit as st
 
 from app import shell
 from app.widgets.diff import draw_diff
-from app.widgets.inbox import decide, draw_session_meanwhile, saw, seen_session
+from app.widgets.inbox import decide
+from app.widgets.judging import draw_session_meanwhile, saw, seen_session
 from app.widgets.papers_cites import cited_body
 from app.widgets.roles import may
 from app.widgets.unit_diagram import draw_unit_diagram

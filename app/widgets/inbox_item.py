@@ -8,7 +8,8 @@ import streamlit as st
 
 from app import shell
 from app.widgets.code import draw_report
-from app.widgets.inbox import decide, draw_meanwhile, draw_session_meanwhile, release_cost, saw, seen, seen_session
+from app.widgets.inbox import decide
+from app.widgets.judging import draw_meanwhile, draw_session_meanwhile, release_cost, saw, seen, seen_session
 from app.widgets.roles import may
 from core.desk import Desk, Item, Waits
 from core.types import MONEY, TOKENS, Decision, Status, Verb

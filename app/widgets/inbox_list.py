@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from app import shell
-from app.widgets.inbox import COLOURS, ICONS, LAST, cost_of, cost_words, decide, draw_meanwhile, open_item, remembered, saw, seen_all
+from app.widgets.inbox import COLOURS, ICONS, LAST, decide, open_item
 from app.widgets.inbox_proposal import QUICK
+from app.widgets.judging import cost_of, cost_words, draw_meanwhile, remembered, saw, seen_all
 from app.widgets.roles import may
 from core.desk import Desk, Inbox, Item, Judged
 from core.types import Decision, Verb

@@ -8,7 +8,8 @@ import streamlit as st
 
 from app import shell
 from app.widgets.diff import draw_diff
-from app.widgets.inbox import PANEL, cost_of, cost_words, decide, draw_meanwhile, saw, seen
+from app.widgets.inbox import PANEL, decide
+from app.widgets.judging import cost_of, cost_words, draw_meanwhile, saw, seen
 from app.widgets.papers_cites import cited_body
 from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.roles import may

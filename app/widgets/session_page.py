@@ -9,7 +9,7 @@ import streamlit as st
 from app import shell
 from app.widgets import dialog, direction
 from app.widgets.design_card import draw_judgement
-from app.widgets.inbox import draw_session_meanwhile, judged, release_cost, saw, seen_session
+from app.widgets.judging import draw_session_meanwhile, judged, release_cost, saw, seen_session
 from app.widgets.papers_cites import cited_body
 from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.roles import may

@@ -10,7 +10,7 @@ import streamlit as st
 from app import shell
 from app.widgets.branches import draw_branches, draw_tags
 from app.widgets.design_card import REASONS
-from app.widgets.inbox import draw_meanwhile, remembered, saw, seen_all
+from app.widgets.judging import draw_meanwhile, remembered, saw, seen_all
 from app.widgets.roles import may
 from core.desk import Desk
 from core.types import Decision, Design, Kind, Status

@@ -21,6 +21,7 @@ from core.agents import settings
 from core.agents.settings import Check
 from core.errors import ConfigError, UsageError
 from core.llm.scrub import no_keys
+from core.quick_yaml import parsed
 from core.types import Json
 
 ROLES = ("designer", "reviewer", "ranker", "coder", "debugger", "observer", "librarian")
@@ -162,7 +163,7 @@ def _text(path: Path) -> str:
 
 def _mapping(path: Path, text: str) -> Json:
     try:
-        data = yaml.safe_load(text)
+        data = parsed(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ConfigError(f"{path}:{mark.line + 1 if mark else '?'}: {getattr(error, 'problem', error)}", "mend the YAML") from error

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from core.errors import DesignError
+from core.quick_yaml import LOADER, parsed
 
 Lines = dict[tuple[str, ...], int]   # path of keys → line, from 1
 
@@ -16,7 +17,7 @@ def read_located(path: Path, mend: str) -> tuple[dict[str, Any], Lines]:
     """A mapping and its lines. Raises DesignError naming file and line, also for a node that contains itself through an alias."""
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, yaml.SafeLoader)
+        node = yaml.compose(text, LOADER)
     except (OSError, UnicodeDecodeError) as error:
         raise DesignError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}", mend) from error
     except yaml.YAMLError as error:
@@ -27,7 +28,7 @@ def read_located(path: Path, mend: str) -> tuple[dict[str, Any], Lines]:
     lines: Lines = {}
     _walk(path, node, (), lines, ())
     try:
-        return yaml.safe_load(text), lines
+        return parsed(text), lines
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise DesignError(f"{path}:{mark.line + 1 if mark else '?'}: {getattr(error, 'problem', error)}", "mend the YAML") from None

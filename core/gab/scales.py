@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from core.errors import ConfigError, UsageError
+from core.quick_yaml import parsed
 from core.types import Scale
 
 KINDS = {"int": int, "float": (int, float), "str": str}
@@ -21,7 +22,7 @@ CHOICES = {"optimizer": ("adamw", "muon"), "schedule": ("cosine", "wsd"), "preci
 def load_scales(path: Path) -> dict[str, Scale]:
     """In the file's order, cheapest first. Raises ConfigError naming file, scale and key."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", "restore it, or set SCALES_FILE") from error
     except yaml.YAMLError as error:

@@ -127,8 +127,10 @@ def load_yaml(path: Path) -> dict[str, Any]:
     """A mapping; raises ConfigError with file and line."""
     import yaml
 
+    from core.quick_yaml import parsed
+
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parsed(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", "restore it, or name another file") from error
     except yaml.YAMLError as error:

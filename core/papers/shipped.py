@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from core.errors import PaperError
+from core.quick_yaml import parsed
 from core.store import Store
 from core.store.paper_nouns import ET_AL, LISTS, Facts
 
@@ -61,7 +62,7 @@ def _stamp(folder: Path) -> str:
 
 def _entries(path: Path) -> list[dict[str, Any]]:
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        data = parsed(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise PaperError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}", "mend the file, or restore library/") from None
     entries = data if isinstance(data, list) else [data]

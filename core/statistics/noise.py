@@ -184,8 +184,10 @@ def load_priors(path: Path) -> dict[str, Prior]:
     """scale → prior. A file that is not there holds none; raises ConfigError naming file, scale and key for one that is wrong."""
     import yaml
 
+    from core.quick_yaml import parsed
+
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:

@@ -9,6 +9,7 @@ import yaml
 
 from core.papers.readers import decoded
 from core.papers.readers.ids import DOI, arxiv_of_name, arxiv_of_page, year_of, year_of_arxiv
+from core.quick_yaml import parsed
 from core.store.paper_nouns import Facts, Read
 
 HEAD = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
@@ -79,7 +80,7 @@ def _front(text: str) -> tuple[dict[str, Any], str]:
     if not found or len(found[1]) > 20_000:
         return {}, text
     try:
-        data = yaml.safe_load(found[1])
+        data = parsed(found[1])
     except (yaml.YAMLError, RecursionError):
         return {}, text
     return (data, text[found.end():]) if isinstance(data, dict) else ({}, text)

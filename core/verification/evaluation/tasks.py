@@ -22,6 +22,7 @@ import yaml
 from lm_eval.api.task import ConfigurableTask
 
 from core.errors import VerificationError
+from core.quick_yaml import parsed
 from core.types import Json
 
 OURS = ("data_file", "folders", "choices", "parts", "overall")
@@ -92,7 +93,7 @@ def unknown(name: str, known: Sequence[str]) -> VerificationError:
 def load_own(path: Path, places: Places) -> OwnTask:
     """Raises VerificationError: for a YAML that is none, for data that is missing (naming where it was looked for), for a bad line (file:line)."""
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = parsed(path.read_text(encoding="utf-8"))
         ours = {key: config.pop(key, None) for key in OURS}
         config["task"], config["test_split"], config["output_type"]
         if not ours["data_file"] and not ours["folders"]:

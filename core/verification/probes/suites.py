@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from core.errors import ConfigError, UsageError
+from core.quick_yaml import parsed
 from core.types import Json, sha256_text
 from core.verification.probes.tasks import TASKS, get_task
 
@@ -78,7 +79,7 @@ OWN = ("width", "steps", "batch", "lrs", "state")
 def load_suites(path: Path) -> dict[str, Suite]:
     """In the file's order. Raises ConfigError naming file, suite, task and key."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", "restore it") from error
     except yaml.YAMLError as error:
