@@ -17,6 +17,7 @@ from core.asked import implied_mode, within, words
 from core.budgets import DesignBudget, Ends
 from core.calibration import Record as Record
 from core.config import Config
+from core.deciding import WEIGHTY as WEIGHTY
 from core.deciding import Deciding
 from core.deciding import Judged as Judged
 from core.deciding import TakenBack as TakenBack
@@ -196,6 +197,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, R
             made = self.store.proposals.add(design_id, self.author, True, words(title, "a proposal needs a title"), body, units, kept)
             citing.record(self.paper_library, made, ())
             how = how_edited(newest, made) if newest else ""
+            how = how or ("what its new units are" if newest and kept != newest.new_units else "")
             twin = Kin(self.store).copy_of(design_id, design.parents, units, made.body, kept)
             if how or twin:
                 self.store.decisions.add(Verb.EDIT, self.author, design_id=design_id, reason=how, data={"revision": made.revision} | ({"copy_of": twin} if twin else {}))

@@ -39,11 +39,15 @@ class Foreseen:
         return f"~{_short(self.tokens)} tokens, " + ("price unknown" if self.money is None else _dollars(self.money))
 
     def __add__(self, other: Foreseen) -> Foreseen:
-        """Both, one after the other; what is not known of one is not known of both."""
+        """Both, one after the other; what is not known of one is not known of both. Of several accounts the one with least is told."""
         def both(a: float | None, b: float | None) -> float | None:
             return None if a is None or b is None else a + b
 
-        return replace(self, asks=self.asks or other.asks, tokens=both(self.tokens, other.tokens), money=both(self.money, other.money), seconds=self.seconds + other.seconds)
+        def least(a: float | None, b: float | None) -> float | None:
+            return min((x for x in (a, b) if x is not None), default=None)
+
+        scale = self.scale if other.scale in self.scale.split(", ") else f"{self.scale}, {other.scale}"
+        return replace(self, scale=scale, money_left=least(self.money_left, other.money_left), tokens_left=least(self.tokens_left, other.tokens_left), asks=self.asks or other.asks, tokens=both(self.tokens, other.tokens), money=both(self.money, other.money), seconds=self.seconds + other.seconds)
 
     @property
     def words(self) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -183,7 +184,7 @@ class Lab(Pacing, Vetting, Proposing):
         self.current = run
         self.machine = machine
         self._since = time.monotonic()
-        self._cut: set[tuple[str, str]] = set()          # (design, scale) that could not be measured here
+        self._cut = self._passed_over() if run else set()        # (design, scale) that could not be measured here
         self._in_a_row = 0
         self._showing = Showing(store)
         self.hands = hands
@@ -221,7 +222,12 @@ class Lab(Pacing, Vetting, Proposing):
             if self._in_a_row > 1:
                 raise
             self._cut.add((design_id, scale))
-            self.store.events.append(f"run:{self.run.id}", "passed_over", "worker", {"design": design_id, "scale": scale, "why": str(error)})
+            self.store.events.append(f"run:{self.run.id}", "passed_over", "worker", {"design": design_id, "scale": scale, "why": str(error), "host": platform.node()})
+
+    def _passed_over(self) -> set[tuple[str, str]]:
+        """By workers on this machine, so that a restart does not try the same once more; another machine may have the memory."""
+        told = self.store.events.recent(f"run:{self.run.id}", "passed_over", 1000)
+        return {(e.data["design"], e.data["scale"]) for e in told if e.data.get("host") == platform.node()}
 
     @cached_property
     def corpus_hash(self) -> str:

@@ -135,10 +135,12 @@ def own_designs(store: Store, run_id: str) -> set[str]:
 
 
 def verifications_of(store: Store, run_id: str) -> list[Verification]:
-    """What the run measured, in the order in which it ended; references among them."""
+    """What the run measured, in the order in which it ended; references among them, on the corpus of its own designs."""
     begun = {(e.facts["design"], e.facts["scale"], e.facts["seed"]) for e in store.gates.read(run_id).entries.values() if e.began and e.step.startswith(VERIFY)}
     ended = [v for v in store.verifications.all() if v.finished_at and not v.cut_off and not v.own_rate and (v.design_id, v.scale, v.seed) in begun]
-    return sorted(ended, key=lambda v: (v.finished_at, v.id))
+    own = own_designs(store, run_id)
+    corpora = {v.corpus_hash for v in ended if v.design_id in own}
+    return sorted((v for v in ended if not corpora or v.corpus_hash in corpora), key=lambda v: (v.finished_at, v.id))
 
 
 def points_of(rows: Sequence[Verification], own: set[str]) -> list[Point]:

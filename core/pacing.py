@@ -1,7 +1,7 @@
 """How a run of ALG 1 is paced: a person's pause and step, their choices in the place of the selector's, the gates, and what is told of each act. A part of the lab (core/lab.py).
 
 Kinds of event on the stream "run:ID": why {"act", "subject", "chosen", "words", "candidates", "decision"}, act {"act", "subject", "seconds"}, ended {"why"},
-passed_over {"design", "scale", "why"}.
+passed_over {"design", "scale", "why", "host"}.
 """
 
 from __future__ import annotations

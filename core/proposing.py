@@ -198,7 +198,7 @@ class Proposing:
         while True:
             proposal = self.store.proposals.newest(proposal.design_id) or proposal
             review = self._review(session, proposal)
-            if review is None or proposal.by_person or proposal.revision >= rounds or _accepted(review, session) or review.data.get("stuck") == 2:
+            if review is None or proposal.by_person or self._approved(proposal) or proposal.revision >= rounds or _accepted(review, session) or review.data.get("stuck") == 2:
                 return proposal
             setting = self._at(session, "revising", proposal.title)
             brief = self._with_papers(session, self.brief(session, _index(proposal), proposal.design_id), setting)
@@ -210,8 +210,12 @@ class Proposing:
                 return proposal
             with self._storing(session, proposal.design_id, draft) as twin:     # a copy by now: the designer is told, and asked again
                 newest = self.store.proposals.newest(proposal.design_id)
-                if twin is None and (newest is None or newest.revision == proposal.revision):  # else a person edited it meanwhile: theirs goes on
+                if twin is None and not self._approved(proposal) and (newest is None or newest.revision == proposal.revision):  # else a person edited or approved it: that goes on
                     self._add(session, proposal.design_id, draft, f"{proposal.design_id}/revise{proposal.revision}")
+
+    def _approved(self, proposal: Proposal) -> bool:
+        """By a person, as it is: no agent revises it behind their back."""
+        return self.store.designs.get(proposal.design_id).status is Status.APPROVED
 
     def _review(self, session: Session, proposal: Proposal) -> Review | None:
         """None where its reviewer gave nothing usable: the proposal goes on unreviewed."""
@@ -245,7 +249,7 @@ class Proposing:
         if proposal is None or design.session_id is None:
             raise NotFound(f"{design_id} has no proposal of a session", "edit it yourself")
         session = self.store.sessions.get(design.session_id)
-        if proposal.revision == decision.data["revision"]:
+        if proposal.revision == decision.data["revision"] and not self._approved(proposal):
             reviews = self.store.reviews.of(design_id)
             setting = self._at(session, "revising", proposal.title)
             brief = self._with_papers(session, self.brief(session, _index(proposal), design_id), setting)
@@ -255,7 +259,7 @@ class Proposing:
                 return None
             with self.progress.guard():
                 newest = self.store.proposals.newest(design_id)
-                if newest is None or newest.revision == proposal.revision:   # else a person edited it meanwhile: theirs goes on
+                if not self._approved(proposal) and (newest is None or newest.revision == proposal.revision):   # else a person edited or approved it: that goes on
                     self._add(session, design_id, draft, f"{design_id}/revise{proposal.revision}/back{back.id}")
         revised = self.store.proposals.newest(design_id) or proposal
         self._review(session, revised)

@@ -352,9 +352,19 @@ class Running(Beginning):
             if entry.word and entry.word.id > gated.word:
                 raise Conflict(f"{gated.words}: {entry.word.author} {'let it through' if entry.let else 'held it'} meanwhile" + (f": {entry.word.reason}" if entry.word.reason else ""),
                                "look at it as it is now, then decide")
+            if let and gated.design and (why := self._turned_down(gated.design)):
+                raise Conflict(f"{gated.words}: {why}", "look at it as it is now, then decide; approving it lets it through too")
             said = self.store.gates.say(gated.run, gated.step, gated.subject, let, self.author, reason.strip(), gated.design)
             self.wake_run(gated.run)
         return said
+
+    def _turned_down(self, design_id: str) -> str:
+        """Who refused it, or sent it back without an answer so far; "" where it may go on."""
+        last = next((d for d in reversed(self.store.decisions.of(design_id)) if d.verb in (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK)), None)
+        newest = self.store.proposals.newest(design_id)
+        if last is None or last.verb in (Verb.APPROVE, Verb.RESET) or (last.verb is Verb.SEND_BACK and newest and newest.revision > last.data["revision"]):
+            return ""
+        return f"{last.author} {'refused it' if last.verb is Verb.REFUSE else 'sent it back, and it is not revised yet'}"
 
     def _choose(self, run_id: str, act: Act, data: Json) -> Decision:
         self.run_settings(run_id)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
@@ -227,6 +227,13 @@ class Review:
     text: str                        # Markdown with the reasons
     created_at: datetime
     data: Json = field(default_factory=dict, hash=False)  # of a language model: points, nearest, forecast (0–1), accepted, stuck
+
+
+class Seen(NamedTuple):
+    """What a person saw of a proposal before they judged it."""
+
+    decision: int                    # the last weighty one, 0 where there was none
+    revision: int = 0                # of the proposal; 0 where none is meant
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,18 @@ function merged(base, over) {
 }
 
 function dressed(host, layout) {
-  const style = getComputedStyle(host), ink = style.color, paper = style.getPropertyValue("--st-background-color") || "#fff";
+  const style = getComputedStyle(host), ink = style.color;
   const probe = document.createElement("i");
   host.append(probe);
   const solid = (colour) => { probe.style.color = colour; return getComputedStyle(probe).color; };   // plotly reads no color-mix
   const shade = (share) => { const [r, g, b] = [...ink.matchAll(/[\d.]+/g)].map(Number); return `rgba(${r},${g},${b},${share})`; };
-  const soft = shade(0.72), line = shade(0.14), edge = solid(paper.trim());
+  const soft = shade(0.72), line = shade(0.14), paper = solid((style.getPropertyValue("--st-background-color") || "#fff").trim());
   probe.remove();
   const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, tickcolor: line, tickfont: { color: soft, size: 12 }, title: { font: { color: soft, size: 13 }, standoff: 16 }, automargin: true };
   const dress = {
-    font: { family: style.fontFamily, color: ink, size: 12 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
+    font: { family: style.fontFamily, color: ink, size: 12 }, paper_bgcolor: paper, plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
     title: { font: { color: ink, size: 15 } }, legend: { font: { color: ink, size: 12 }, bgcolor: "rgba(0,0,0,0)" },
-    hoverlabel: { bgcolor: edge, bordercolor: line, font: { color: ink, family: style.fontFamily, size: 12 } }, margin: { l: 8, r: 8, t: 8, b: 8 },
+    hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink, family: style.fontFamily, size: 12 } }, margin: { l: 8, r: 8, t: 8, b: 8 },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink },
   };
   const worn = merged(dress, layout);
@@ -35,9 +35,14 @@ export default function ({ data, parentElement }) {
   host.wanted = data;
   host.setAttribute("aria-label", data.words);
   host.style.height = `${data.figure.layout.height ?? 340}px`;
+  const turn = host.turn = (host.turn ?? 0) + 1;
   host.kept ??= keep(host);
   host.kept.told();
-  return () => { host.kept?.end(); host.kept = undefined; };
+  return () => {
+    if (host.turn !== turn) return;      // a later call draws here
+    host.kept?.end();
+    host.kept = undefined;
+  };
 }
 
 function keep(host) {
@@ -47,6 +52,7 @@ function keep(host) {
       const Plotly = await plotly(), { figure, config } = host.wanted;
       if (!host.kept) return;      // gone meanwhile
       const { template, height, ...layout } = figure.layout;
+      if (host.dataset.drawn === "0") host.textContent = "";
       await Plotly.react(host, figure.data, dressed(host, layout), { displaylogo: false, ...config });
       width = host.clientWidth;
       host.dataset.drawn = "1";

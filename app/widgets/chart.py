@@ -24,11 +24,13 @@ CSS = """
 @st.cache_resource(show_spinner=False)
 def _renderer():
     script = (FOLDER / "plotly.js").read_text() + (FOLDER / "chart.js").read_text()
-    return st.components.v2.component("chart", html='<div class="md-chart" role="img"></div>', css=CSS, js=script, isolate_styles=False)
+    return st.components.v2.component("chart", html='<div class="md-chart" role="figure"></div>', css=CSS, js=script, isolate_styles=False)
 
 
 def chart(figure: go.Figure, key: str, words: str, config: Mapping[str, Any] | None = None) -> None:
     """`words`: what the chart shows, for who cannot see it. `config`: plotly's own. A ValueError for a kind of trace that the bundle does not have."""
     if unknown := {trace.type for trace in figure.data} - KINDS:
         raise ValueError(f"a chart of {', '.join(sorted(unknown))} takes st.plotly_chart")
-    _renderer()(data={"figure": json.loads(figure.to_json()), "config": dict(config or {"displayModeBar": False}), "words": words}, key=key)
+    shown = json.loads(figure.to_json())
+    shown["layout"]["uirevision"] = f"{key} {' '.join(str(trace.name) for trace in figure.data)}"      # a zoom stays while the same things are drawn
+    _renderer()(data={"figure": shown, "config": dict(config or {"displayModeBar": False}), "words": words}, key=key)

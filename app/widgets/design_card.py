@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets.branches import draw_branches, draw_marks, draw_tags
-from app.widgets.judging import cost_of, cost_words, draw_meanwhile, judged, saw, seen
+from app.widgets.judging import cost_of, cost_words, draw_meanwhile, saw, seen
 from app.widgets.roles import may
 from core.desk import Desk
 from core.types import Design, Kind, Status
@@ -74,17 +74,17 @@ def draw_judgement(desk: Desk, design: Design) -> None:
     with st.container(horizontal=True):
         if design.status is Status.PROPOSED:
             cost = cost_of(desk, [design.id])
-            if st.button("Approve", icon=":material/thumb_up:", key=f"approve-{design.id}", type="primary", **may("approve", cost.from_what if cost else None)) and judged(
+            if st.button("Approve", icon=":material/thumb_up:", key=f"approve-{design.id}", type="primary", **may("approve", cost.from_what if cost else None)) and shell.act(
                     lambda: desk.approve(design.id, seen=before), f"{design.id} approved"):
                 st.rerun()
             with st.popover("Refuse", icon=":material/thumb_down:"):
                 quick = st.pills("Why?", REASONS, key=f"why-{design.id}")
                 words = st.text_input("In your words", key=f"words-{design.id}")
-                if st.button("Refuse it", key=f"refuse-{design.id}", **may("refuse")) and judged(
+                if st.button("Refuse it", key=f"refuse-{design.id}", **may("refuse")) and shell.act(
                         lambda: desk.refuse(design.id, " — ".join(t for t in (quick or "", words) if t), before), f"{design.id} refused"):
                     st.rerun()
-            st.caption(f"to go on: {cost_words(cost)}", width="content")
-        elif design.status in (Status.APPROVED, Status.REFUSED) and st.button(f"Undo: {design.status}", icon=":material/undo:", key=f"undo-{design.id}", **may("reset")) and judged(
+            st.caption(f"marks it; its session or its run's gate starts its code: {cost_words(cost)}", width="content")
+        elif design.status in (Status.APPROVED, Status.REFUSED) and st.button(f"Undo: {design.status}", icon=":material/undo:", key=f"undo-{design.id}", **may("reset")) and shell.act(
                 lambda: desk.reset(design.id, seen=before)):
             st.rerun()
     saw(design.id, now)

@@ -1,5 +1,6 @@
 // The tree's widget. Its data come in parts (feed.js), each only when it changes; the axes are plotly's, from the bundle that the app serves itself.
 const SLOTS = { block: "#5b6b7b", mixer: "#0072B2", channel: "#009E73", norm: "#999999", position: "#CC79A7", gate: "#E69F00", conv: "#D55E00" };
+const HURRIED = 250;    // ms
 
 function element(tag, name, text) {
   const made = document.createElement(tag);
@@ -13,7 +14,7 @@ function grow(host) {
   const g = { m: model(), host, stage: get("stage"), axes: get("axes"), map: get("map"), find: get("find"), helpBox: get("keys"), range: get("range"), send: () => {},
     hand: { mode: "pan", path: [], over: -1, down: null }, box: { l: 0, t: 0, w: 1, h: 1 } };
   const base = get("base"), top = get("top"), tip = get("tip"), legend = get("legend"), when = get("when"), count = get("count"), m = g.m;
-  let frame = 0, ink = {}, asked = 0;
+  let frame = 0, ink = {}, asked = 0, told = -HURRIED;
 
   const measure = () => {
     const r = g.stage.getBoundingClientRect(), style = getComputedStyle(host), dpr = window.devicePixelRatio || 1;
@@ -41,7 +42,9 @@ function grow(host) {
   g.tell = () => {
     m.seq++;
     clearTimeout(asked);
-    asked = setTimeout(() => g.send({ seq: m.seq, selected: m.ids[m.selected] ?? "", chosen: [...m.chosen].map((i) => m.ids[i]) }), 90);
+    const now = performance.now(), wait = now - told > HURRIED ? 0 : 90;      // one click is told at once; of keys held down, where they end
+    told = now;
+    asked = setTimeout(() => g.send({ seq: m.seq, selected: m.ids[m.selected] ?? "", chosen: [...m.chosen].map((i) => m.ids[i]) }), wait);
   };
   g.open = (i) => { if (i >= 0) { clearTimeout(asked); g.send({ seq: ++m.seq, selected: m.ids[i], chosen: [...m.chosen].map((k) => m.ids[k]), open: true }); } };
 

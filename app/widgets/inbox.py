@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from app import shell
-from app.widgets.judging import remembered
+from app.widgets.judging import decided
 from app.widgets.keys import listen
 from app.widgets.roles import may
 from core.desk import Desk, Item, TakenBack, Waits
@@ -30,11 +30,11 @@ CSS = """<style>
 .st-key-inbox-body :is(h1, h2, h3, h4, h5) {font-size: 1.05rem; padding: .35rem 0 .1rem;}
 .st-key-inbox-undo {position: fixed; right: 1.2rem; bottom: 5.2rem; z-index: 60; width: auto !important; max-width: min(32rem, calc(100vw - 2rem)); background: light-dark(#f4f6f8, #1c242d);
   border: 1px solid rgba(128,128,128,.35); border-radius: .6rem; padding: .45rem .8rem; box-shadow: 0 4px 18px rgba(0,0,0,.18);}
-.st-key-inbox-approve p {white-space: normal; text-align: left;}
+[class*="st-key-inbox-approve--"] p {white-space: normal; text-align: left;}
 .st-key-keys {height: 0; overflow: hidden;}
 @media (min-width: 641px) {.st-key-inbox-body, .st-key-inbox-reviews {max-height: max(16rem, calc(100vh - 26rem)); overflow-y: auto; padding-right: .6rem;}}
 @media (max-width: 640px) {.st-key-inbox-undo {bottom: auto; top: 4rem; right: .6rem;} .st-key-inbox-keys {display: none;}
-  .st-key-inbox-buttons {gap: .35rem !important;} .st-key-inbox-buttons > * {flex: 0 0 auto;} .st-key-inbox-buttons > .st-key-inbox-approve {flex: 1 0 100%;}
+  .st-key-inbox-buttons {gap: .35rem !important;} .st-key-inbox-buttons > * {flex: 0 0 auto;} .st-key-inbox-buttons > [class*="st-key-inbox-approve--"] {flex: 1 0 100%;}
   .st-key-inbox-buttons button {padding: .2rem .5rem; min-height: 2.1rem; width: 100%;}}
 </style>"""
 
@@ -92,7 +92,7 @@ def decide(verb: Callable[[], Decision | object], words: str, after: Callable[[]
     """Do it, remember it for Undo, and go on; where it cannot be done that is said, and what was typed stays."""
     made: list[object] = []
     if shell.act(lambda: made.append(verb())):
-        st.session_state[LAST] = (remembered(made[0]), words)
+        st.session_state[LAST] = (decided(made[0]), words)
         after()
         st.rerun()
 
@@ -113,7 +113,6 @@ def _undo(desk: Desk, ids: Sequence[int]) -> None:
     found: list[TakenBack] = []
     if not shell.act(lambda: found.append(desk.undo_all(ids))):
         return
-    remembered(found[0].done)
     st.session_state[LAST] = (list(found[0].failed), f"{len(found[0].failed)} not taken back")
     st.session_state["inbox-told"] = list(found[0].failed.values())
     if found[0].done:

@@ -9,7 +9,7 @@ import streamlit as st
 from app import shell
 from app.widgets.diff import draw_diff
 from app.widgets.inbox import decide
-from app.widgets.judging import draw_session_meanwhile, saw, seen_session
+from app.widgets.judging import draw_session_meanwhile, own, saw, seen_session
 from app.widgets.papers_cites import cited_body
 from app.widgets.roles import may
 from app.widgets.unit_diagram import draw_unit_diagram
@@ -49,7 +49,7 @@ def _draw_cards(desk: Desk, match: tuple[str, ...]) -> None:
     for n, (column, name) in enumerate(zip(st.columns(len(match), gap="small"), match, strict=True), 1):
         design, proposal = desk.store.designs.get(name), desk.store.proposals.newest(name)
         with column, st.container(border=True, key=f"card-{name}"):
-            st.button(f"This one ({n})", key=f"inbox-prefer-{n}", type="primary", icon=":material/thumb_up:", width="stretch", **may("prefer", f"key {n}"),
+            st.button(f"This one ({n})", key=own(f"inbox-prefer-{n}", *match), type="primary", icon=":material/thumb_up:", width="stretch", **may("prefer", f"key {n}"),
                       on_click=_prefer, args=(name, [o for o in match if o != name]))
             st.markdown(f"**{shell.plain(proposal.title if proposal else name)}**")
             st.caption(shell.plain(f"{name} · {'not rated' if design.rating is None else f'rated {design.rating:.1f} of 5'}"))

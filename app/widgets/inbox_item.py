@@ -9,7 +9,7 @@ import streamlit as st
 from app import shell
 from app.widgets.code import draw_report
 from app.widgets.inbox import decide
-from app.widgets.judging import draw_meanwhile, draw_session_meanwhile, release_cost, saw, seen, seen_session
+from app.widgets.judging import draw_meanwhile, draw_session_meanwhile, own, release_cost, saw, seen, seen_session
 from app.widgets.roles import may
 from core.desk import Desk, Item, Waits
 from core.types import MONEY, TOKENS, Decision, Status, Verb
@@ -37,14 +37,14 @@ def draw_gone(desk: Desk, item: Item) -> None:
     st.info(f"{who}It no longer waits for anybody; a press that came too late did nothing.", icon=":material/group:")
 
 
-def _main(label: str, icon: str, verb: str, do: Callable[[], object], words: str, after: After, help: str = "") -> None:
+def _main(item: Item, label: str, icon: str, verb: str, do: Callable[[], object], words: str, after: After, help: str = "") -> None:
     """`verb`: the desk's, by which it is known who may press it."""
-    if st.button(label, key="inbox-approve", type="primary", icon=f":material/{icon}:", **may(verb, f"key a{' · ' + help if help else ''}")):
+    if st.button(label, key=own("inbox-approve", item.key), type="primary", icon=f":material/{icon}:", **may(verb, f"key a{' · ' + help if help else ''}")):
         decide(do, words, after)
 
 
 def _defer(desk: Desk, item: Item, after: After, label: str = "Defer") -> None:
-    if st.button(label, key="inbox-defer", icon=":material/schedule:", **may("defer", "key d · out of the inbox until something about it changes")):
+    if st.button(label, key=own("inbox-defer", item.key), icon=":material/schedule:", **may("defer", "key d · out of the inbox until something about it changes")):
         decide(lambda: desk.defer(item.key, item.mark), f"{item.title} put off", after)
 
 
@@ -62,7 +62,7 @@ def _session(desk: Desk, item: Item, after: After) -> None:
         draw_session_meanwhile(desk, session.id, before)
     with st.container(key="inbox-actions", horizontal=True, gap="small"):
         label = f"Implement the best {len(best)} · {release_cost(desk, [d.id for d in best])}" if best else "Close it: nothing is left to implement"
-        _main(label, "code", "release", lambda: desk.release(session.id, before), f"session {session.id} goes on", after)
+        _main(item, label, "code", "release", lambda: desk.release(session.id, before), f"session {session.id} goes on", after)
         shell.link("studio", "Open the session", ":material/forum:", session=session.id)
         _defer(desk, item, after)
     saw(session.id, now)
@@ -71,8 +71,8 @@ def _session(desk: Desk, item: Item, after: After) -> None:
 def _gate(desk: Desk, item: Item, after: After) -> None:
     gate = item.gated
     with st.container(key="inbox-actions", horizontal=True, gap="small"):
-        _main(f"Approve · {shell.plain(gate.cost) or 'cost unknown'}", "thumb_up", "let", lambda: desk.let(gate), f"{gate.words}: let through", after)
-        if st.button("Hold", key="inbox-refuse", icon=":material/front_hand:", **may("hold", "key r · the run goes on without it")):
+        _main(item, f"Approve · {shell.plain(gate.cost) or 'cost unknown'}", "thumb_up", "let", lambda: desk.let(gate), f"{gate.words}: let through", after)
+        if st.button("Hold", key=own("inbox-refuse", item.key), icon=":material/front_hand:", **may("hold", "key r · the run goes on without it")):
             decide(lambda: desk.hold(gate), f"{gate.words}: held", after)
         _defer(desk, item, after)
         if gate.design:
@@ -85,10 +85,10 @@ def _paused(desk: Desk, item: Item, after: After) -> None:
             _top_up(desk, item, after, lambda total: (desk.set_budget(item.account, total), desk.go_on(item.session)), "Top up and go on")
         with st.container(horizontal=True, gap="small"):
             if item.account:
-                if st.button("Go on as it is", key="inbox-go-on", icon=":material/play_arrow:", **may("go_on")):
+                if st.button("Go on as it is", key=own("inbox-go-on", item.key), icon=":material/play_arrow:", **may("go_on")):
                     decide(lambda: desk.go_on(item.session), f"session {item.session} goes on", after)
             else:
-                _main("Go on", "play_arrow", "go_on", lambda: desk.go_on(item.session), f"session {item.session} goes on", after)
+                _main(item, "Go on", "play_arrow", "go_on", lambda: desk.go_on(item.session), f"session {item.session} goes on", after)
             shell.link("studio", "Open the session", ":material/forum:", session=item.session)
             _defer(desk, item, after)
 
@@ -108,12 +108,12 @@ def _top_up(desk: Desk, item: Item, after: After, verb: Callable[[float], object
         more = max(step, round(account.granted * 0.5 / step) * step)
         total = st.number_input(f"{unit.capitalize()} in all", 0.0, 1e12, float(account.granted + more), step=step, format=form, key=f"inbox-total-{item.account}", width=230,
                                 help=f"{account.spent:g} are spent, {account.reserved:g} reserved, {account.left:g} left")
-        _main(label, "savings", "set_budget", lambda: verb(total), f"{item.account}: {total:g}", after)
+        _main(item, label, "savings", "set_budget", lambda: verb(total), f"{item.account}: {total:g}", after)
 
 
 def _silent(desk: Desk, item: Item, after: After) -> None:
     with st.container(key="inbox-actions", horizontal=True, gap="small"):
-        _main("Stop it and try again", "restart_alt", "go_on", lambda: (desk.cancel(item.job), desk.go_on(item.session)), f"session {item.session} is taken up again", after, "what was said so far stays")
+        _main(item, "Stop it and try again", "restart_alt", "go_on", lambda: (desk.cancel(item.job), desk.go_on(item.session)), f"session {item.session} is taken up again", after, "what was said so far stays")
         shell.link("studio", "Open the session", ":material/forum:", session=item.session)
         _defer(desk, item, after)
 
@@ -129,11 +129,11 @@ def _check(desk: Desk, item: Item, after: After) -> None:
     scale = item.data.get("scale", next(iter(desk.scales)))
     with st.container(key="inbox-actions", horizontal=True, gap="small"):
         if item.data.get("odd"):
-            _main("Check it again · no calls, about 5 s", "refresh", "recheck", lambda: desk.recheck(item.design, scale), f"{item.design} is checked again", after, "the same code")
-        elif item.session and st.button("Send back with what failed", key="inbox-back", type="primary", icon=":material/reply:",
+            _main(item, "Check it again · no calls, about 5 s", "refresh", "recheck", lambda: desk.recheck(item.design, scale), f"{item.design} is checked again", after, "the same code")
+        elif item.session and st.button("Send back with what failed", key=own("inbox-back", item.key), type="primary", icon=":material/reply:",
                                             **may("send_back", "key s · its designer revises the proposal")):
             decide(lambda: desk.send_back(item.design, f"Its code failed the check: {item.why}"[:2000], before), f"{item.design} goes back to its designer", after)
-        if st.button("Refuse", key="inbox-refuse", icon=":material/thumb_down:", **may("refuse", "key r · with what failed as the reason")):
+        if st.button("Refuse", key=own("inbox-refuse", item.key), icon=":material/thumb_down:", **may("refuse", "key r · with what failed as the reason")):
             decide(lambda: desk.refuse(item.design, f"its code failed: {item.why}"[:500], before), f"{item.design} refused", after)
         shell.link("design", "Open", ":material/open_in_new:", design=item.design)
         _defer(desk, item, after)
@@ -142,14 +142,14 @@ def _check(desk: Desk, item: Item, after: After) -> None:
 
 def _audit(desk: Desk, item: Item, after: After) -> None:
     with st.container(key="inbox-actions", horizontal=True, gap="small"):
-        _main("Audit its weights", "troubleshoot", "audit", lambda: desk.audit(item.verification), f"verification {item.verification} is audited", after, "a minute or less at the small scales")
+        _main(item, "Audit its weights", "troubleshoot", "audit", lambda: desk.audit(item.verification), f"verification {item.verification} is audited", after, "a minute or less at the small scales")
         shell.link("report", "Report", ":material/lab_profile:", verifications=str(item.verification))
         _defer(desk, item, after)
 
 
 def _job(desk: Desk, item: Item, after: After) -> None:
     with st.container(key="inbox-actions", horizontal=True, gap="small"):
-        _main("Try again", "restart_alt", "retry", lambda: desk.retry(item.job), f"{item.title}: tried again", after, "it goes on from what is stored")
+        _main(item, "Try again", "restart_alt", "retry", lambda: desk.retry(item.job), f"{item.title}: tried again", after, "it goes on from what is stored")
         shell.link("jobs", "Jobs", ":material/checklist:")
         if item.session:
             shell.link("studio", "Open the session", ":material/forum:", session=item.session)

@@ -9,10 +9,10 @@ import streamlit as st
 from app import shell
 from app.widgets.inbox import COLOURS, ICONS, LAST, decide, open_item
 from app.widgets.inbox_proposal import QUICK
-from app.widgets.judging import cost_of, cost_words, draw_meanwhile, remembered, saw, seen_all
+from app.widgets.judging import cost_of, cost_words, decided, draw_meanwhile, own, saw, seen_all
 from app.widgets.roles import may
 from core.desk import Desk, Inbox, Item, Judged
-from core.types import Decision, Verb
+from core.types import Decision, Seen, Verb
 
 PAGE = 25
 
@@ -62,7 +62,7 @@ def _draw_row(item: Item) -> None:
         st.caption(shell.plain(f"{name}{item.why[:160]} · {shell.ago(item.since)}"), width="content")
 
 
-def _draw_batch(desk: Desk, items: Sequence[Item], ticked: list[Item], seen: Mapping[str, int]) -> None:
+def _draw_batch(desk: Desk, items: Sequence[Item], ticked: list[Item], seen: Mapping[str, Seen]) -> None:
     proposals = [i for i in ticked if i.key.startswith("proposal:")]
     with st.container(key="inbox-batch", horizontal=True, vertical_alignment="center", gap="small"):
         every = [i for i in items if i.key.startswith("proposal:")]
@@ -73,10 +73,10 @@ def _draw_batch(desk: Desk, items: Sequence[Item], ticked: list[Item], seen: Map
         if not ticked:
             st.caption("tick several to decide on them together", width="content")
             return
-        if proposals and st.button(f"Approve {len(proposals)} · {cost_words(cost_of(desk, [i.design for i in proposals]))}", key="inbox-approve", type="primary",
+        if proposals and st.button(f"Approve {len(proposals)} · {cost_words(cost_of(desk, [i.design for i in proposals]))}", key=own("inbox-approve", *(i.key for i in ticked)), type="primary",
                                    icon=":material/thumb_up:", **may("approve", "key a")):
             _judge(desk, Verb.APPROVE, seen, proposals, "")
-        if st.button(f"Defer {len(ticked)}", key="inbox-defer", icon=":material/schedule:", **may("defer", "key d")):
+        if st.button(f"Defer {len(ticked)}", key=own("inbox-defer", *(i.key for i in ticked)), icon=":material/schedule:", **may("defer", "key d")):
             decide(lambda: _put_off(desk, ticked), f"{len(ticked)} put off", lambda: None)
     if proposals:
         with st.form("inbox-refuse-all", border=False), st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -93,12 +93,12 @@ def _put_off(desk: Desk, items: Sequence[Item]) -> list[Decision]:
         return [desk.defer(i.key, i.mark, design_id=i.design or None) for i in items]
 
 
-def _judge(desk: Desk, verb: Verb, seen: Mapping[str, int], items: Sequence[Item], reason: str) -> None:
+def _judge(desk: Desk, verb: Verb, seen: Mapping[str, Seen], items: Sequence[Item], reason: str) -> None:
     made: list[Judged] = []
     if not shell.act(lambda: made.append(desk.judge_all(verb, {i.design: seen[i.design] for i in items}, reason, implement=verb is Verb.APPROVE))):
         return
     result = made[0]
     st.session_state["inbox-told"] = [f"{design}: {why}" for design, why in result.failed.items()]
     if result.done:
-        st.session_state[LAST] = (remembered(result.done), f"{len(result.done)} {'approved' if verb is Verb.APPROVE else 'refused'}")
+        st.session_state[LAST] = (decided(result.done), f"{len(result.done)} {'approved' if verb is Verb.APPROVE else 'refused'}")
     st.rerun()

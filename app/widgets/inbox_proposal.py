@@ -9,14 +9,14 @@ import streamlit as st
 from app import shell
 from app.widgets.diff import draw_diff
 from app.widgets.inbox import PANEL, decide
-from app.widgets.judging import cost_of, cost_words, draw_meanwhile, saw, seen
+from app.widgets.judging import cost_of, cost_words, draw_meanwhile, own, saw, seen
 from app.widgets.papers_cites import cited_body
 from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.roles import may
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk, Item
 from core.report.design import as_text
-from core.types import Proposal, Session, Status
+from core.types import Proposal, Seen, Session, Status
 
 REFERENCE = "gpt2"
 CHANCES = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
@@ -110,24 +110,24 @@ def _draw_forecast(desk: Desk, item: Item) -> None:
         decide(lambda: desk.foretell(item.design, percent / 100, scale), f"{percent} % that {item.design} beats {REFERENCE} at {scale}", lambda: None)
 
 
-def _draw_actions(desk: Desk, item: Item, status: Status, before: int, after: Callable[[], None]) -> None:
+def _draw_actions(desk: Desk, item: Item, status: Status, before: Seen, after: Callable[[], None]) -> None:
     cost = cost_of(desk, [item.design])
     with st.container(horizontal=True, gap="small", key="inbox-buttons"):
         judged = status in (Status.APPROVED, Status.REFUSED)
-        if st.button(f"Approve · {cost_words(cost)}", key="inbox-approve", type="primary", icon=":material/thumb_up:",
+        if st.button(f"Approve · {cost_words(cost)}", key=own("inbox-approve", item.key), type="primary", icon=":material/thumb_up:",
                      **may("approve", f"key a · its code is written and checked next. {cost.from_what if cost else ''}")):
             decide(lambda: desk.approve(item.design, "", before, implement=True), f"{item.design} approved", after)
         for key, verb, label, icon, hint in (("back", "send_back", "Send back", "reply", "s · its designer revises it with your words"),
                                              ("refuse", "refuse", "Refuse", "thumb_down", "r · with a reason: the agents learn from it"),
                                              ("edit", "edit", "Edit", "edit", "e"), ("comment", "comment", "Comment", "add_comment", "c")):
-            if st.button(label, key=f"inbox-{key}", icon=f":material/{icon}:", **may(verb, f"key {hint}")):
+            if st.button(label, key=own(f"inbox-{key}", item.key), icon=f":material/{icon}:", **may(verb, f"key {hint}")):
                 st.session_state[PANEL] = key
                 st.rerun()
-        if not judged and st.button("Defer", key="inbox-defer", icon=":material/schedule:", **may("defer", "key d · out of the inbox until something about it changes")):
+        if not judged and st.button("Defer", key=own("inbox-defer", item.key), icon=":material/schedule:", **may("defer", "key d · out of the inbox until something about it changes")):
             decide(lambda: desk.defer(item.key, item.mark, design_id=item.design), f"{item.design} put off", after)
 
 
-def _draw_panel(desk: Desk, item: Item, proposal: Proposal, session: Session | None, before: int, after: Callable[[], None]) -> None:
+def _draw_panel(desk: Desk, item: Item, proposal: Proposal, session: Session | None, before: Seen, after: Callable[[], None]) -> None:
     """What the chosen action needs to know. What is typed stays while others decide."""
     panel = st.session_state.get(PANEL, "")
     if not panel:

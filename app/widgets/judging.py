@@ -1,75 +1,67 @@
-"""What every page on which a person decides needs: what this visitor saw of a thing before they judged it, which decisions are their own, and what letting it go on costs."""
+"""What every page on which a person decides needs: what this visitor saw of a thing before they judged it, and what letting it go on costs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
 from app import shell
-from core.desk import Desk, Foreseen
-from core.types import DESIGN_BUDGET, Decision, Verb
+from core.desk import WEIGHTY, Desk, Foreseen
+from core.types import DESIGN_BUDGET, Decision, Seen, Verb, sha256_text
 
-SEEN, MINE = "judging-seen", "judging-mine"
+SEEN = "judging-seen"
+OF_SESSION = (Verb.RELEASE, Verb.RERANK, Verb.PREFER)
 
 
-def seen(desk: Desk, design: str) -> tuple[int, int]:
-    """(the last decision on it that this visitor saw, the last there is now). They differ where somebody decided meanwhile. To be asked before what is shown is read."""
+def seen(desk: Desk, design: str) -> tuple[Seen, Seen]:
+    """(what this visitor saw of it, what there is now): they differ where somebody decided or revised meanwhile. To be asked before what is shown is read."""
     return seen_all(desk, [design])[design]
 
 
-def seen_all(desk: Desk, designs: Sequence[str]) -> dict[str, tuple[int, int]]:
+def seen_all(desk: Desk, designs: Sequence[str]) -> dict[str, tuple[Seen, Seen]]:
     """`seen` of each."""
-    return {design: (_known(design, now), now) for design, now in desk.last_words(designs).items()}
+    return {design: (_known(design, now), now) for design, now in desk.looked_at(designs).items()}
 
 
-def seen_session(desk: Desk, session: str) -> tuple[int, int]:
+def seen_session(desk: Desk, session: str) -> tuple[Seen, Seen]:
     """`seen` of a session's order, gate and proposals."""
-    now = max((d.id for d in desk.said_of_session(session)), default=0)
+    now = Seen(max((d.id for d in desk.said_of_session(session)), default=0))
     return _known(session, now), now
 
 
-def _known(what: str, now: int) -> int:
+def _known(what: str, now: Seen) -> Seen:
     return st.session_state.setdefault(SEEN, {}).setdefault(what, now)
 
 
-def saw(what: str, now: int) -> None:
+def saw(what: str, now: Seen) -> None:
     """A design, or a session."""
     st.session_state.setdefault(SEEN, {})[what] = now
 
 
-def draw_meanwhile(desk: Desk, design: str, before: int) -> None:
-    """Who decided what on a design since this visitor looked last."""
-    _draw_others(desk, [d for d in desk.store.decisions.of(design, undone=True) if d.verb is not Verb.COMMENT and d.verb is not Verb.FORECAST], before)
+def draw_meanwhile(desk: Desk, design: str, before: Seen) -> None:
+    """Who decided what on a design, or revised it, since this visitor looked last."""
+    _draw_others(desk, desk.store.decisions.of(design, undone=True), before)
+    newest = desk.store.proposals.newest(design)
+    if newest and newest.revision > before.revision and newest.author != desk.author:
+        st.warning(f"**{shell.plain(newest.author)}** revised it meanwhile: this is revision {newest.revision}", icon=":material/edit_note:")
 
 
-def draw_session_meanwhile(desk: Desk, session: str, before: int) -> None:
+def draw_session_meanwhile(desk: Desk, session: str, before: Seen) -> None:
     """Who changed a session's order or opened its gate since this visitor looked last; its proposals tell their own."""
     _draw_others(desk, [d for d in desk.said_of_session(session) if d.design_id is None or d.verb is Verb.PREFER], before)
 
 
-def _draw_others(desk: Desk, said: Sequence[Decision], before: int) -> None:
-    mine: set[int] = st.session_state.get(MINE, set())
-    released = {d.id for d in said if d.verb is Verb.RELEASE and d.author == desk.author}      # a release gives back its job: it is not remembered by its number
-    for d in [d for d in said if d.id > before and d.id not in mine | released][-3:]:
+def _draw_others(desk: Desk, said: Sequence[Decision], before: Seen) -> None:
+    """What weighs, of others: one's own decisions are known, whichever page they were made on."""
+    for d in [d for d in said if d.id > before.decision and d.author != desk.author and d.verb in (*WEIGHTY, *OF_SESSION)][-3:]:
         why = f": {shell.plain(d.reason)}" if d.reason else ""
         st.warning(f"**{shell.plain(d.author)}** {shell.plain(desk.told(d))} meanwhile{why}", icon=":material/group:")
 
 
-def judged(verb: Callable[[], object], done: str = "") -> bool:
-    """`shell.act` on a page without Undo: this visitor is not told of their own decision."""
-    made: list[object] = []
-    ok = shell.act(lambda: made.append(verb()), done)
-    if ok:
-        remembered(made[0])
-    return ok
-
-
-def remembered(made: object) -> list[int]:
-    """`decided`, and known from now on as this visitor's own."""
-    ids = decided(made)
-    st.session_state.setdefault(MINE, set()).update(ids)
-    return ids
+def own(name: str, *subjects: str) -> str:
+    """The key of a button that is these subjects' own: one that is pressed late, or twice, is then gone, and decides nothing on what is drawn in its place."""
+    return f"{name}--{sha256_text(' '.join(subjects))[:10]}"
 
 
 def decided(made: object) -> list[int]:

@@ -4,18 +4,22 @@ const TYPING = "input:not([type=checkbox]):not([type=radio]), textarea, select, 
 
 function button(target) {
   const [key, at] = target.split("@");
-  const drawn = [...document.querySelectorAll(`.st-key-${CSS.escape(key)}`)];
+  const drawn = [...document.querySelectorAll(`.st-key-${CSS.escape(key)}, [class*="st-key-${CSS.escape(key)}--"]`)];      // --: of one item
   const fresh = drawn.filter((one) => !one.closest("[data-stale=true]"));   // while a page is drawn anew, the old one stands beside it
   return (fresh.at(-1) || drawn.at(-1))?.querySelectorAll("button")[Number(at || 0)];
 }
 
-// A key pressed while the page is still being drawn waits a moment for its button.
+// A key pressed while the first page of a tab is still being drawn waits a moment for its button; any other key calls it off. Later none waits: what is drawn next was not seen when it was pressed.
+const YOUNG = 4000;     // ms
+let waits = 0;
+
 function press(target, then, tries = 15) {
+  clearTimeout(waits);
   const found = button(target);
   if (found && !found.disabled) {
     found.click();
     then();
-  } else if (tries && !found) setTimeout(() => press(target, then, tries - 1), 100);
+  } else if (tries && !found && performance.now() - window.mdKeysSince < YOUNG) waits = setTimeout(() => press(target, then, tries - 1), 100);
 }
 
 function focusSoon(selector, tries = 60) {
@@ -26,6 +30,7 @@ function focusSoon(selector, tries = 60) {
 
 export default function ({ data }) {
   const { keys, focus } = data;
+  window.mdKeysSince ??= performance.now();
   const pressed = (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
     const typing = event.target instanceof Element && event.target.closest(TYPING);
@@ -34,6 +39,7 @@ export default function ({ data }) {
       if (close) { document.activeElement.blur(); close.click(); }
       return;
     }
+    clearTimeout(waits);
     if (typing) return;
     const target = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!target) return;

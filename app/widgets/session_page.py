@@ -9,13 +9,13 @@ import streamlit as st
 from app import shell
 from app.widgets import dialog, direction
 from app.widgets.design_card import draw_judgement
-from app.widgets.judging import draw_session_meanwhile, judged, release_cost, saw, seen_session
+from app.widgets.judging import draw_session_meanwhile, release_cost, saw, seen_session
 from app.widgets.papers_cites import cited_body
 from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.roles import may
 from core.conversation import Conversation, read
 from core.desk import Desk
-from core.types import Design, Job, JobKind, JobState, Session, Status
+from core.types import Design, Job, JobKind, JobState, Seen, Session, Status
 
 VIEWS = {"sides": "Side by side", "together": "As it was said"}
 
@@ -97,7 +97,7 @@ def spent_words(desk: Desk, session: Session) -> str:
     return f"team {team} · {spent.tries} call{'s' if spent.tries > 1 else ''} · {spent.tokens:,} tokens · {'price unknown' if spent.dollars == 'unknown' else shell.plain(spent.dollars)}"
 
 
-def _draw_gate(desk: Desk, session: Session, ranked: list[Design], before: int) -> None:
+def _draw_gate(desk: Desk, session: Session, ranked: list[Design], before: Seen) -> None:
     """The button that opens the gate, saying what it costs."""
     phase, _ = desk.standing(session.id)
     if session.closed_at or phase == "paused" or (session.gate != "ask" and phase != "waiting"):
@@ -105,7 +105,7 @@ def _draw_gate(desk: Desk, session: Session, ranked: list[Design], before: int) 
     best = [d for d in ranked if d.status is not Status.REFUSED][: session.n_implement]
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         names = ", ".join(d.id for d in best) or "nothing"
-        if st.button(f"Implement the best {len(best)}", type="primary", icon=":material/code:", key="release", **may("release", disabled=not best)) and judged(
+        if st.button(f"Implement the best {len(best)}", type="primary", icon=":material/code:", key="release", **may("release", disabled=not best)) and shell.act(
                 lambda: desk.release(session.id, before), "implementing"):
             saw(session.id, max(d.id for d in desk.said_of_session(session.id)))
             st.rerun()
@@ -117,7 +117,7 @@ def _draw_gate(desk: Desk, session: Session, ranked: list[Design], before: int) 
 # ------------------------------------------------------------------------------------------------ proposals
 
 
-def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, design: Design, before: int) -> None:
+def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, design: Design, before: Seen) -> None:
     proposal = desk.store.proposals.newest(design.id)
     if proposal is None:
         return
@@ -133,7 +133,7 @@ def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, d
                              **may("rerank", f"Rank it {words}", disabled=not 0 <= other < len(ranked))):
                     order = [d.id for d in ranked]
                     order[i], order[other] = order[other], order[i]
-                    if judged(lambda o=order: desk.rerank(session.id, o, seen=before), "reranked"):
+                    if shell.act(lambda o=order: desk.rerank(session.id, o, seen=before), "reranked"):
                         st.rerun()
         read, review = st.columns([1.6, 1], gap="medium")
         with read.container(height=340, border=False, key=f"prose-{proposal.id}"):

@@ -10,10 +10,10 @@ import streamlit as st
 from app import shell
 from app.widgets.branches import draw_branches, draw_tags
 from app.widgets.design_card import REASONS
-from app.widgets.judging import draw_meanwhile, remembered, saw, seen_all
+from app.widgets.judging import draw_meanwhile, saw, seen_all
 from app.widgets.roles import may
 from core.desk import Desk
-from core.types import Decision, Design, Kind, Status
+from core.types import Decision, Design, Kind, Seen, Status
 
 NAMED = 6            # of those chosen, before "and n more"
 MOST_PARENTS = 4
@@ -82,7 +82,7 @@ def draw_refuse(desk: Desk, chosen: Sequence[Design]) -> None:
         saw(design, now)
 
 
-def _refuse(desk: Desk, last: Mapping[str, tuple[int, int]], reason: str) -> bool:
+def _refuse(desk: Desk, last: Mapping[str, tuple[Seen, Seen]], reason: str) -> bool:
     """Together or not at all, as they were seen."""
     made: list[Decision] = []
 
@@ -90,7 +90,4 @@ def _refuse(desk: Desk, last: Mapping[str, tuple[int, int]], reason: str) -> boo
         with desk.store.together():
             made.extend(desk.refuse(design, reason, before) for design, (before, _) in sorted(last.items()))
 
-    ok = shell.act(act, f"{len(last)} refused")
-    if ok:
-        remembered(made)
-    return ok
+    return shell.act(act, f"{len(last)} refused")

@@ -33,7 +33,7 @@ def main(about: str, argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--table", default="main")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the tables lie")
-    parser.add_argument("--seeds", default="0-99")
+    parser.add_argument("--seeds", default="1000-1099")
     parser.add_argument("--selectors", default=",".join(COMPARED))
     parser.add_argument("--budget", default=BUDGET)
     parser.add_argument("--ablation", action="store_true", help="`bayes` with its parts left out one by one, instead of the selectors")

@@ -10,12 +10,12 @@ A Gaussian process over (design, scale) (core/selection/surrogate.py, belief.py)
     next_act  new designs are measured first; then what is due of each rung (budgets are spent at one pace), where a verification is worth a tenth of
               a child of the best parents, measured once at the cheapest rung; then a known architecture that would be a parent and was never measured; else a design session
 
-The gates against the reference that other selectors climb by are no gates here: scores cross between rungs, and what a low rung says of a high one, and how surely, is in the belief.
+On small rungs the gates against the reference that other selectors climb by are no gates here: scores cross between rungs, and what a low rung says of a high one, and how surely, is in
+the belief. From GATED parameters on, where a climb costs hours, they hold.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,7 +34,9 @@ from core.selection.surrogate import Places, sharpened
 from core.types import DESIGN_BUDGET, Act, Candidate, Explanation, Gates, Mode, Parents
 
 # Judgements; how rungs are paced, SCREENS, NOVELTY, UNLIKE and EAGER were chosen by replays of both tables of benchmarks/tabular (seeds below 100, which are therefore not held out):
-SCREENS = 1          # of the lowest rungs, left after one seed
+SCREENS = 1          # of the lowest rungs, left after one seed where they are smaller than SCREENED
+SCREENED = 5e6       # parameters: below the 14M of the ladder that ships
+GATED = 3e7          # parameters: from the 70M on, a design that the reference beats, or whose lead fades with size, goes no further
 HOPE = 2.0           # standard deviations below the mean that a design is hoped to be
 POOL = 300           # the most hopeful designs, over which is drawn
 MOVED = 200          # designs whose means a measurement may move
@@ -63,7 +65,7 @@ class BayesSelector:
         self.scales = list(scales)
         self.rungs = ladder(scales, rungs)
         self.parts = parts or Parts()
-        self.climb = Climb(self.scales, self.rungs, doubt=math.inf, screens=SCREENS)
+        self.climb = Climb(self.scales, self.rungs, screens=SCREENS if self.rungs[self.scales[0]].size < SCREENED else 0, free_below=GATED)
         self._likeness = Likeness()
         self._known: tuple[tuple, Belief] | None = None
         self._judged: tuple[tuple, list[Worth]] | None = None
@@ -263,7 +265,8 @@ class BayesSelector:
         if w.step.need is Need.REFERENCE or not len(belief.points):
             return WORDS[w.step.need]
         cost = self.rungs[w.step.scale].cost / self.rungs[self.scales[0]].cost
-        return f"{WORDS[w.step.need]}; {belief.words(w.step.design.id)}; it should lower the best by {w.gain:.5f} for a cost of {cost:.3g}"
+        what = "what the largest scale would tell of it" if w.step.need in UPWARDS and w.step.scale != self.scales[-1] else "it"
+        return f"{WORDS[w.step.need]}; {belief.words(w.step.design.id)}; {what} should lower the best by {w.gain:.5f}, and it costs {cost:.3g}"
 
     def _trust_words(self, belief: Belief) -> str:
         return "".join(f" {who} counts {'for nothing: it went against the results' if not c else f'{c:.2f} so far'}." for who, c in sorted(belief.trust.items()))

@@ -8,7 +8,8 @@
     again     a further seed beyond that, for selectors that ask for it
 
 With `screens` > 0, climbs from so many of the lowest rungs need one seed, unless they lead to the largest rung; a climb from above needs `seeds` seeds on every rung below it: many are screened, and only those
-that go on are confirmed. With `doubt` infinite the reference is measured all the same, and says nothing against a climb.
+that go on are confirmed. From rungs of fewer than `free_below` parameters the
+reference, though it is measured all the same, says nothing against a climb.
 
 The reference goes before everybody: nothing is measured at a rung where it was not, nothing climbs from a rung where it has fewer than `seeds` seeds. Where a rung's budget is
 spent, or no further seed can be had, what is known there must do. So many units of a rung as the climbs above it will need for further seeds are held back from new designs and further seeds, though never more than half.
@@ -50,13 +51,14 @@ class Step:
 
 
 class Climb:
-    """`scales`: cheapest first. `seeds`, `doubt`, `screens`: see above."""
+    """`scales`: cheapest first. `seeds`, `doubt`, `screens`, `free_below`: see above."""
 
-    def __init__(self, scales: Sequence[str], rungs: Mapping[str, Rung], seeds: int = 2, doubt: float = 1.0, screens: int = 0) -> None:
+    def __init__(self, scales: Sequence[str], rungs: Mapping[str, Rung], seeds: int = 2, doubt: float = 1.0, screens: int = 0, free_below: float = 0.0) -> None:
         self.scales = list(scales)
         self.rungs = rungs
         self.seeds = seeds
         self.doubt = doubt
+        self.free_below = free_below
         self.screens = max(0, min(screens, len(self.scales) - 2))
 
     def steps(self, tree: nx.DiGraph, budgets: Mapping[str, float], wanted: Wanted | None = None, again: bool = False) -> list[Step]:
@@ -143,7 +145,7 @@ class Climb:
 
     def promising(self, tree: nx.DiGraph, node: str, scale: str) -> bool:
         """Whether what is known of it by now speaks for the rung above `scale`; True where there is no reference to hold it against."""
-        if math.isinf(self.doubt):
+        if self.rungs[scale].size < self.free_below:
             return True
         at = self.scales.index(scale)
         gaps = [(self.rungs[s].size, gap) for s in self.scales[: at + 1] if (gap := self.gap(tree, node, s))]

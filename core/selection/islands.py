@@ -31,7 +31,7 @@ class IslandsSelector(Simple):
         elites = self._elites(tree)
         if mode is Mode.SCRATCH or not elites:
             return Parents(Mode.SCRATCH, ())
-        home = sorted(elites)[len(tree) % len(elites)]
+        home = sorted(elites)[_sessions(tree) % len(elites)]
         first = self._drawn(rng, tree, elites[home])
         if mode is Mode.MUTATION:
             return Parents(mode, (first,))
@@ -70,6 +70,11 @@ def islands(tree: nx.DiGraph) -> dict[str, int]:
         found[node] = found[first] if first else roots % ISLANDS
         roots += first is None
     return found
+
+
+def _sessions(tree: nx.DiGraph) -> int:
+    """Design sessions that have left a design, of however many each."""
+    return len({data["design"].session_id or node for node, data in tree.nodes(data=True)})
 
 
 def cell(tree: nx.DiGraph, node: str) -> str:

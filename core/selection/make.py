@@ -20,15 +20,14 @@ Rungs = Mapping[str, Rung] | None
 
 
 def rungs_of(scales: Sequence[Scale], priors: Mapping[str, Prior], corpus: str) -> dict[str, Rung]:
-    """Size, cost and noise of a run's scales, cheapest first, from what is written down of them: what was measured meanwhile the tree tells itself. Cost: minutes as scales.yaml has
-    them, or parameters × tokens where it has none."""
+    """Size, cost and noise of a run's scales, cheapest first, from what is written down of them: what was measured meanwhile the tree tells itself. Cost: parameters × tokens; the minutes
+    of scales.yaml are of different machines."""
     names = [s.name for s in scales]
-    timed = all(s.minutes > 0 for s in scales)
     found = {}
     for s in scales:
         size = 12.0 * s.n_layers * s.d_model**2 + s.vocab_size * s.d_model          # of the reference: attention and a feed-forward of four times the width, and the embedding
         single, _, _ = lent(s.name, priors, names, corpus)
-        found[s.name] = Rung(size, s.minutes if timed else size * s.tokens, single.sd, single.df)
+        found[s.name] = Rung(size, size * s.tokens, single.sd, single.df)
     return found
 
 

@@ -4,8 +4,9 @@ A preference is a probit likelihood (Chu & Ghahramani 2005, "Preference learning
 for each person: 0 where their word tells nothing. An approval is read as "better than the mean of all designs", a refusal as "worse". A forecast with probability p that a design beats a
 reference is read as Φ⁻¹(p) = c · (f_reference − f_design) + noise of variance 1, with one c ≥ 0 for each forecaster: "how likely" is not taken at its word, only as far as it went with results.
 
-c is learned from what was measured of the same designs: its maximum a posteriori under a half-normal prior (`EXPECTED`, in units of the spread of designs), found on a grid. A person whose
-preferences go against the results gets c = 0, whoever has said nothing that was measured the small c of the prior.
+c is learned from what was measured of the same designs: its posterior mean under a half-normal prior (`EXPECTED`, in units of the spread of designs), on a grid. It shrinks with every word
+that goes against the results, and is 0 once it is below the grid's first step; whoever has said nothing that was measured has the small c of the prior. A forecast about a cheaper scale is
+read as one about the largest: what a forecaster's scale is worth there is in their c.
 
 Each word about h = a·f becomes a Gaussian site by Laplace's method (Newton's steps on the mode): f given the points has mean m and covariance C over the designs that were spoken
 of, and h's negative log likelihood gradient and curvature W; the mode solves f = m − C Aᵀ ∇, and cov = C − C Aᵀ (W⁻¹ + A C Aᵀ)⁻¹ A C.
@@ -23,7 +24,7 @@ from scipy.special import log_ndtr, ndtri
 
 EXPECTED = 0.5       # of c · spread, before anything was measured: a hint, no more
 GRID = np.concatenate([[0.0], np.geomspace(0.05, 5.0, 24)])      # of c · spread
-MOST = 400           # the newest words that are read
+MOST = {"preference": 200, "verdict": 100, "forecast": 200}        # the newest words of each kind that are read: no kind crowds out another
 SURE = (0.02, 0.98)  # a forecast says no more than that
 NEWTON = 20
 
@@ -40,11 +41,11 @@ class Said:
 
 def said(tree: nx.DiGraph) -> list[Said]:
     """What the tree knows persons and forecasters to have said of its designs, oldest first in each kind."""
-    found = [Said(who, better, worse) for who, better, worse in tree.graph.get("preferences", ())]
     verdicts = {(who, node): approved for who, node, approved in tree.graph.get("verdicts", ())}         # the last one of each counts
-    found += [Said(who, node, None) if approved else Said(who, None, node) for (who, node), approved in verdicts.items()]
-    found += [Said(f"forecasts of {who}", node, other, float(ndtri(np.clip(p, *SURE)))) for who, node, other, _, p in tree.graph.get("forecasts", ())]
-    return [s for s in found if all(n is None or n in tree for n in (s.better, s.worse))][-MOST:]
+    found = {"preference": [Said(who, better, worse) for who, better, worse in tree.graph.get("preferences", ())],
+             "verdict": [Said(who, node, None) if approved else Said(who, None, node) for (who, node), approved in verdicts.items()],
+             "forecast": [Said(f"forecasts of {who}", node, other, float(ndtri(np.clip(p, *SURE)))) for who, node, other, _, p in tree.graph.get("forecasts", ())]}
+    return [s for kind, words in found.items() for s in [w for w in words if all(n is None or n in tree for n in (w.better, w.worse))][-MOST[kind]:]]
 
 
 def slopes(words: Sequence[Said], mean: Mapping[str, float], spread: float) -> dict[str, float]:

@@ -48,16 +48,18 @@ def most_telling(decisions: Sequence[Decision], design_ids: Sequence[str], cards
 
 
 def spoken(decisions: Sequence[Decision], design_ids: Collection[str]) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, bool]]]:
-    """([(who, better, worse)], [(who, design, approved)]) of persons' decisions, oldest first: each two neighbours of an order are one preference; a judgement that was taken back is none."""
+    """([(who, better, worse)], [(who, design, approved)]) of persons' decisions, oldest first: each two neighbours of a person's last order of a session are one preference; each person's
+    last judgement of a design counts; one that was taken back is none."""
     found: list[tuple[str, str, str]] = []
-    verdicts: dict[str, tuple[str, str, bool]] = {}
+    orders: dict[tuple[str, str | None], list[tuple[str, str, str]]] = {}
+    verdicts: dict[tuple[str, str], tuple[str, str, bool]] = {}
     for d in decisions:
         if d.verb is Verb.PREFER:
             found += [(d.author, d.data["better"], other) for other in d.data["worse"]]
         elif d.verb is Verb.RERANK and "by" not in d.data:
-            found += [(d.author, *pair) for pair in pairwise(d.data["order"])]
+            orders[d.author, d.session_id] = [(d.author, *pair) for pair in pairwise(d.data["order"])]
         elif d.verb is Verb.RESET and d.design_id:
-            verdicts.pop(d.design_id, None)
+            verdicts = {key: verdict for key, verdict in verdicts.items() if key[1] != d.design_id}
         elif d.verb in (Verb.APPROVE, Verb.REFUSE) and d.design_id in design_ids:
-            verdicts[d.design_id] = d.author, d.design_id, d.verb is Verb.APPROVE
-    return [p for p in found if p[1] in design_ids and p[2] in design_ids], list(verdicts.values())
+            verdicts[d.author, d.design_id] = d.author, d.design_id, d.verb is Verb.APPROVE
+    return [p for p in (*found, *(p for order in orders.values() for p in order)) if p[1] in design_ids and p[2] in design_ids], list(verdicts.values())

@@ -5,8 +5,8 @@ still measured). Boosted: a branch's designs are parents `factor` times as often
 of its parents'. Pinned: never crowded out of the pool of parents, and verified at the next scale of its climb that has budget.
 
 A selector that draws by weights reads `boost` (of the branch) and `pinned` from the designs it is shown, and says so by `weighs = True`: then the odds are exact. One that
-learns from designs out of play too says `sees_all = True`: they stay in the tree that it is shown, and `tree.graph["closed"]` names them. Any other is confined, now and then, to what is wanted: with N designs that can be parents and extra weights w − 1, the share of the draws that are confined is
-Σ(w − 1) / (N + Σ(w − 1)), which makes the odds exact where the selector draws evenly, and nearly so elsewhere.
+learns from designs out of play too says `sees_all = True`: they stay in the tree that it is shown, and `tree.graph["closed"]` names them. For any other the first parent is, now and then, one that is wanted, and what it drew itself comes second in a crossover: with N designs that
+can be parents and extra weights w − 1, the share of such draws is Σ(w − 1) / (N + Σ(w − 1)), which makes the odds exact where the selector draws evenly, and nearly so elsewhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from random import Random
 import networkx as nx
 
 from core.selection.base import REFERENCE, Selector
-from core.selection.reading import RUNS, waits
+from core.selection.reading import RUNS, failed, running, waits
 from core.types import Act, Design, Explanation, Gates, Parents, Verb, derive_seed
 
 
@@ -34,7 +34,9 @@ class Wishes:
         return Act.VERIFY if self._climbing(tree, budgets) else self.inner.next_act(self._shown(tree, _measurable(tree)), budgets, gates)
 
     def parents(self, tree: nx.DiGraph) -> Parents:
-        return self.inner.parents(self._breeding(tree))
+        shown, first = self._breeding(tree)
+        found = self.inner.parents(shown)
+        return replace(found, ids=(first, *(i for i in found.ids if i != first))[: len(found.ids)]) if first and found.ids else found
 
     def choose(self, tree: nx.DiGraph, budgets: Mapping[str, float]) -> tuple[str, str]:
         return self._climbing(tree, budgets) or self.inner.choose(self._shown(tree, _measurable(tree)), budgets)
@@ -51,11 +53,13 @@ class Wishes:
         if not isinstance(what, Parents) and what == self._climbing(tree, budgets):
             return Explanation(f"{what[0]} at {what[1]}: " + ("the reference goes before what is pinned." if what[0] == REFERENCE else f"pinned {_by(tree.nodes[what[0]]['design'], Verb.PIN)}, it climbs whatever its score."))
         view = _eligible(tree) if isinstance(what, Parents) else _measurable(tree)
-        shown = self._breeding(tree) if isinstance(what, Parents) else self._shown(tree, view)
+        shown, first = self._breeding(tree) if isinstance(what, Parents) else (self._shown(tree, view), None)
         found = self.inner.explain(shown, what, budgets) if hasattr(self.inner, "explain") else Explanation()
         named = what.ids if isinstance(what, Parents) else what[:1]
         touched = [(n, view.nodes[n]["design"]) for n in named if n in view] if isinstance(what, Parents) else []
         said = [f"{n} is boosted {_by(d, Verb.BOOST)} ×{d.boost:g}." for n, d in touched if d.boost != 1] + [f"{n} is pinned {_by(d, Verb.PIN)}." for n, d in touched if d.pinned]
+        if first in named:
+            said.append(f"{first} comes first in this draw because it is wanted.")
         if left := len(tree) - len(view):
             said.append(f"{_designs(left)} in pruned branches {'is' if left == 1 else 'are'} left alone.")
         candidates = tuple(replace(c, why=" · ".join([c.why, *_marks(view, c.id)])) for c in found.candidates)
@@ -65,10 +69,12 @@ class Wishes:
     def words(tree: nx.DiGraph) -> list[str]:
         return words(tree)
 
-    def _breeding(self, tree: nx.DiGraph) -> nx.DiGraph:
-        """What the inner selector is shown to draw parents from."""
-        view = _eligible(tree)
-        return self._shown(tree, view if getattr(self.inner, "weighs", False) else self._confined(view))
+    def _breeding(self, tree: nx.DiGraph) -> tuple[nx.DiGraph, str | None]:
+        """(what the inner selector is shown to draw parents from, who is the first parent whatever it draws)"""
+        view, first = _eligible(tree), None
+        if not getattr(self.inner, "weighs", False):
+            view, first = self._wanted(view)
+        return self._shown(tree, view), first
 
     def _shown(self, tree: nx.DiGraph, view: nx.DiGraph) -> nx.DiGraph:
         """The view, or for a selector that sees all the tree with what is not in the view named."""
@@ -85,13 +91,13 @@ class Wishes:
             design: Design = data["design"]
             if not design.pinned or node in out or design.status not in RUNS:
                 continue
-            scale = next((s for s in self.scales if waits(tree, node, s) and budgets.get(s, 0) >= 1), None)
-            if scale is not None:
+            scale = next((s for s in self.scales if running(tree, node, s) or s in failed(tree, node) or (waits(tree, node, s) and budgets.get(s, 0) >= 1)), None)
+            if scale is not None and waits(tree, node, scale):        # not past a scale where it runs or failed
                 return (REFERENCE if waits(tree, REFERENCE, scale) else node), scale
         return None
 
-    def _confined(self, view: nx.DiGraph) -> nx.DiGraph:
-        """The view itself, or now and then the part of it that is wanted more."""
+    def _wanted(self, view: nx.DiGraph) -> tuple[nx.DiGraph, str | None]:
+        """(the view, now and then without what is wanted less; now and then one that is wanted more)"""
         pool = [n for n, data in view.nodes(data=True) if data["design"].status in RUNS]
         tried = sum(len(data.get("tried", ())) for _, data in view.nodes(data=True))
         rng = Random(derive_seed(self.seed, "wishes", view.number_of_nodes(), tried))
@@ -100,9 +106,8 @@ class Wishes:
         extra = {n: max(0.0, d.boost - 1) + d.pinned for n, d in designs.items()}
         total = sum(extra.values())
         if total and rng.random() < total / (len(pool) + total):
-            first = rng.choices(list(extra), list(extra.values()))[0]
-            return view.subgraph([first, *(n for n in pool if n != first and extra[n])]).copy()
-        return view.subgraph(set(view) - set(unwanted)).copy()
+            return view, rng.choices(list(extra), list(extra.values()))[0]
+        return view.subgraph(set(view) - set(unwanted)).copy(), None
 
 
 def pruned(tree: nx.DiGraph) -> set[str]:

@@ -37,6 +37,12 @@ class Proposals(_Table):
             row = c.execute(query).first()
         return _proposal(row) if row else None
 
+    def newest_revisions(self, design_ids: Sequence[str]) -> dict[str, int]:
+        """Design → its newest revision's number; designs without a proposal are left out."""
+        query = select(ProposalRow.design_id, func.max(ProposalRow.revision)).where(ProposalRow.design_id.in_(design_ids)).group_by(ProposalRow.design_id)
+        with self._db.read() as c:
+            return {design: revision for design, revision in c.execute(query)}
+
     def all_newest(self) -> list[Proposal]:
         """Of every design, oldest first."""
         last = select(func.max(ProposalRow.id)).group_by(ProposalRow.design_id)

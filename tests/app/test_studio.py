@@ -82,7 +82,7 @@ def test_of_two_who_judge_or_rank_a_session_at_once_the_second_is_told(open_page
     work()
     first, second = [d.id for d in desk.ranking(session.id)]
     test = open_page("studio", session=session.id)
-    assert said(test).count("to go on: no calls, ") == 2
+    assert said(test).count("its code: no calls, ") == 2
     assert "no calls · one of " in said(test)
     desk.author = "ada"
     desk.rerank(session.id, [second, first])

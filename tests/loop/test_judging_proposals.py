@@ -11,6 +11,7 @@ import pytest
 from core.calibration import records
 from core.desk import Desk
 from core.errors import Conflict, NotFound, UsageError
+from core.gates import ASK
 from core.guidance import Lessons
 from core.inbox import Waits
 from core.selection.preferences import most_telling, preferred
@@ -376,3 +377,28 @@ def test_the_next_match_is_of_those_that_met_least_and_ends():
     assert most_telling(said, ids) == ()
     assert max(preferred(said, ids), key=preferred(said, ids).__getitem__) == "a"
     assert most_telling([], ids, cards=3) == ("a", "b", "c")
+
+
+def test_a_gate_lets_nothing_through_that_was_sent_back_or_refused(desk: Desk, work):
+    desk.evolve(1, {"nano": 1}, seed=0, gates={"implement": ASK})
+    work()
+    gated = next(g for g in desk.gated() if g.design)
+    desk.send_back(gated.design, "smaller states")
+    with pytest.raises(Conflict, match="sent it back, and it is not revised yet"):
+        desk.let(gated)
+    desk.refuse(gated.design, "no")
+    with pytest.raises(Conflict, match="refused it"):
+        desk.let(gated)
+    desk.approve(gated.design)
+    desk.let(gated)
+
+
+def test_an_approval_ends_a_revision_that_was_asked_for(desk: Desk, work):
+    session = desk.start_session(["gpt2"], n_proposals=1, seed=1)
+    work()
+    design = f"{session.id}-1"
+    desk.send_back(design, "smaller states")
+    desk.approve(design)
+    work()
+    assert desk.store.proposals.newest(design).revision == 1
+    assert desk.store.designs.get(design).status is Status.APPROVED

@@ -11,7 +11,9 @@ from landscape import RUNGS, SCALES, Landscape
 
 from core.errors import UsageError
 from core.selection.base import Parts
+from core.selection.bayes import BayesSelector
 from core.selection.climb import Climb, Need
+from core.selection.islands import IslandsSelector, islands
 from core.selection.make import SELECTORS, make_selector
 from core.types import Act, Gates, Kind, Mode, Parents
 
@@ -143,7 +145,7 @@ def test_a_gain_that_fades_with_size_is_not_followed():
 def test_the_lowest_rung_may_screen_with_one_seed_and_what_goes_on_is_confirmed_on_every_rung_below():
     found, budgets = Landscape(0), {"small": 9, "middle": 9, "large": 2}
     found.add("d", found.drawn(), ())
-    climb = Climb(SCALES, RUNGS, doubt=math.inf, screens=1)
+    climb = Climb(SCALES, RUNGS, free_below=math.inf, screens=1)
 
     def next_steps() -> set[tuple[str, str, Need]]:
         return {(s.design.id, s.scale, s.need) for s in climb.steps(found.tree, budgets) if s.need is not Need.KNOWN}
@@ -299,3 +301,30 @@ def test_a_tree_of_unmeasured_designs_is_no_trouble():
     assert selector.best(found.tree) is None
     assert set(selector.parents(found.tree).ids) <= set(found.genes)
     assert selector.next_act(found.tree, {"design": 0, "small": 0}, Gates()) is None
+
+
+@pytest.mark.parametrize("each", [1, 2, 4])
+def test_every_island_breeds_however_many_designs_a_session_makes(each: int):
+    found = Landscape(0)
+    for i in range(8):
+        found.add(f"root{i}", found.drawn(), ())
+    selector, bred = IslandsSelector(0, SCALES, RUNGS), set()
+    for session in range(60):
+        drawn = selector.parents(found.tree)
+        bred |= {islands(found.tree)[i] for i in drawn.ids[:1]}
+        for k in range(each):
+            name = found.add(f"s{session}-{k}", found.drawn(), drawn.ids[:1])
+            found.tree.nodes[name]["design"] = replace(found.tree.nodes[name]["design"], session_id=f"s{session}")
+    assert bred == {0, 1, 2, 3}
+
+
+def test_from_the_gated_size_on_bayes_follows_no_gain_that_fades():
+    found, large = Landscape(0), {name: replace(rung, size=rung.size * 1e9) for name, rung in RUNGS.items()}
+    found.add("d", found.drawn(), ())
+    for node, scores in (("gpt2", (3.0, 3.0)), ("d", (3.5, 3.5))):
+        found.tree.nodes[node]["seeds"]["small"] = scores
+        found.tree.nodes[node]["tried"].add("small")
+    climbs = {rungs is large: any(s.need is Need.CLIMB and s.design.id == "d" for s in BayesSelector(0, SCALES, rungs).climb.steps(found.tree, {"middle": 9}))
+              or ("gpt2", "middle") in {(s.design.id, s.scale) for s in BayesSelector(0, SCALES, rungs).climb.steps(found.tree, {"middle": 9}) if s.need is Need.REFERENCE}
+              for rungs in (RUNGS, large)}
+    assert climbs == {False: True, True: False}

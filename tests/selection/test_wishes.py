@@ -169,3 +169,21 @@ def test_a_wish_names_who_wished_it_and_says_you_to_that_person_alone():
     graph = wished(b={"pruned": True, "wished": {"prune": "ada"}}, a={"boost": 3.0, "wished": {"boost": "bob"}})
     assert words(graph, "ada") == ["a is boosted by bob ×3: 3 designs in its branch", "b is pruned by you: 1 design left alone"]
     assert "b is pruned by ada: 1 design left alone" in words(graph, "bob")
+
+
+def test_a_boost_changes_who_is_a_parent_and_not_the_mode():
+    def modes(boost: float) -> Counter[Mode]:
+        graph = tree(*((name, (), {"scores": {"nano": 3.0}}) for name in ("gpt2", "b", "c", "e")), ("d", (), {"boost": boost, "scores": {"nano": 3.0}}))
+        return Counter(make_selector("bayes", seed, SCALES).parents(graph).mode for seed in range(120))
+
+    assert modes(50.0) == modes(1.0)
+
+
+@pytest.mark.parametrize("state", [{"failed": {"nano"}, "tried": {"nano"}}, {"running": {"nano": 1}}])
+def test_a_pinned_design_is_not_sent_past_a_scale_where_it_failed_or_runs(state: dict):
+    graph = tree(("gpt2", (), {"scores": {"nano": 3.0, "micro": 2.9}}), ("d", (), {"pinned": True}))
+    graph.nodes["d"].update(state)
+    for name in SELECTORS:
+        selector = make_selector(name, 0, SCALES)
+        if selector.next_act(graph, RICH | {"design": 0}, Gates()) is Act.VERIFY:
+            assert selector.choose(graph, RICH | {"design": 0}) != ("d", "micro"), name
