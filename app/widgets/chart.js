@@ -33,6 +33,7 @@ function dressed(host, layout) {
 export default function ({ data, parentElement }) {
   const host = parentElement.querySelector(".md-chart");
   host.wanted = data;
+  host.setAttribute("role", "figure");
   host.setAttribute("aria-label", data.words);
   host.style.height = `${data.figure.layout.height ?? 340}px`;
   const turn = host.turn = (host.turn ?? 0) + 1;

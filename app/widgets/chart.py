@@ -24,7 +24,7 @@ CSS = """
 @st.cache_resource(show_spinner=False)
 def _renderer():
     script = (FOLDER / "plotly.js").read_text() + (FOLDER / "chart.js").read_text()
-    return st.components.v2.component("chart", html='<div class="md-chart" role="figure"></div>', css=CSS, js=script, isolate_styles=False)
+    return st.components.v2.component("chart", html='<div class="md-chart"></div>', css=CSS, js=script, isolate_styles=False)
 
 
 def chart(figure: go.Figure, key: str, words: str, config: Mapping[str, Any] | None = None) -> None:

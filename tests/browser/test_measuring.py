@@ -47,29 +47,31 @@ def click_cell(page: Page, row: int, column: int, *modifiers: str) -> None:
 
 def test_a_chart_follows_the_theme_the_width_and_what_is_shown(app, measured: Desk, page: Page):
     page.goto(f"{app.url}/compare?scale=nano&part=Pareto+front")
-    chart = page.get_by_role("img", name="Bits per byte against")
-    expect(chart.locator(".point").first).to_be_visible()
+    chart = page.get_by_role("figure", name="Bits per byte against")
+    expect(chart.locator(".point").first).to_be_visible(timeout=30_000)
     title = chart.locator(".ytitle")
     before = title.evaluate("e => getComputedStyle(e).fill")
     page.emulate_media(color_scheme="dark")
     page.reload()
-    expect(chart.locator(".point").first).to_be_visible()
+    expect(chart.locator(".point").first).to_be_visible(timeout=30_000)
     assert title.evaluate("e => getComputedStyle(e).fill") != before
     page.set_viewport_size({"width": 390, "height": 900})
     page.wait_for_function("() => { const c = document.querySelector('.md-chart .main-svg'); return c && c.getBoundingClientRect().right <= innerWidth; }")
-    chart.locator(".point").first.hover()
+    settled(page)
+    box = chart.locator(".point").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)      # plotly's own layer takes the pointer
     expect(chart.locator(".hoverlayer text").first).to_be_visible()
 
 
 def test_a_chart_below_the_fold_is_drawn_when_it_comes_into_sight_or_the_page_has_rested(app, measured: Desk, page: Page):
     page.route("**/plotly-basic*", lambda route: route.abort())
     page.goto(f"{app.url}/compare?scale=nano&part=Pareto+front")
-    expect(page.get_by_text("This chart could not be drawn")).to_be_visible()
+    expect(page.get_by_text("This chart could not be drawn")).to_be_visible(timeout=30_000)
     page.unroute("**/plotly-basic*")
     page.set_viewport_size({"width": 1440, "height": 400})
     page.goto(f"{app.url}/compare?scale=nano")
-    chart = page.get_by_role("img", name="Bits per byte of each design")
-    expect(chart.locator(".point").first).to_be_attached()
+    chart = page.get_by_role("figure", name="Bits per byte of each design")
+    expect(chart.locator(".point").first).to_be_attached(timeout=30_000)
     assert chart.locator(".point").count() == 3
 
 
