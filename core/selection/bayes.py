@@ -65,7 +65,8 @@ class BayesSelector:
         self.scales = list(scales)
         self.rungs = ladder(scales, rungs)
         self.parts = parts or Parts()
-        self.climb = Climb(self.scales, self.rungs, screens=SCREENS if self.rungs[self.scales[0]].size < SCREENED else 0, free_below=GATED)
+        small = any(self.rungs[s].size < SCREENED for s in self.scales[:1])
+        self.climb = Climb(self.scales, self.rungs, screens=SCREENS if small else 0, free_below=GATED)
         self._likeness = Likeness()
         self._known: tuple[tuple, Belief] | None = None
         self._judged: tuple[tuple, list[Worth]] | None = None
