@@ -88,6 +88,11 @@ THEIRS = re.compile(r"stToolbar|stMainMenu|stSidebar|stHeader|glide|gdg-|stDataF
 OFF = ("scrollable-region-focusable",)   # browsers make scrolled regions focusable by themselves since 2024
 
 
+def violations(page: Page) -> set[str]:
+    return {f"{v['id']}: {node['html'][:160]} {node.get('target')}" for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical") and v["id"] not in OFF
+            for node in v["nodes"] if not THEIRS.search(node["html"] + str(node.get("target")))}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_violation_of_ours(app, browser: Browser, evil: str, scheme: str):
     page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
@@ -95,9 +100,12 @@ def test_axe_finds_no_serious_violation_of_ours(app, browser: Browser, evil: str
     for name in PAGES:
         page.goto(address(app, name, evil))
         settled(page)
-        for violation in Axe().run(page).response["violations"]:
-            if violation["impact"] in ("serious", "critical") and violation["id"] not in OFF:
-                found += [f"{name}: {violation['id']}: {node['html'][:160]} {node.get('target')}" for node in violation["nodes"] if not THEIRS.search(node["html"] + str(node.get("target")))]
+        seen = violations(page)
+        for _ in range(3):               # what is drawn anew is faded meanwhile, and pale for that moment alone: what is wrong stays wrong
+            if seen:
+                settled(page)
+                seen &= violations(page)
+        found += [f"{name}: {one}" for one in seen]
     page.close()
     assert not found, "\n".join(found[:40])
 
