@@ -95,7 +95,7 @@ class Deciding:
 
     # ------------------------------------------------------------------------------------------ judging a proposal
 
-    def approve(self, design_id: str, reason: str = "", seen: int | Seen | None = None, implement: bool = False) -> Decision:
+    def approve(self, design_id: str, reason: str = "", seen: Seen | None = None, implement: bool = False) -> Decision:
         """With `implement`, its code is written next: in a run, the gate that it waits at is opened for it."""
         with self.store.together():
             made = self._judge(Verb.APPROVE, design_id, reason, seen)
@@ -103,10 +103,10 @@ class Deciding:
                 self._write_next(design_id)
         return made
 
-    def refuse(self, design_id: str, reason: str, seen: int | Seen | None = None) -> Decision:
+    def refuse(self, design_id: str, reason: str, seen: Seen | None = None) -> Decision:
         return self._judge(Verb.REFUSE, design_id, words(reason, "a refusal needs a reason: the agents learn from it"), seen)
 
-    def reset(self, design_id: str, reason: str = "", seen: int | Seen | None = None) -> Decision:
+    def reset(self, design_id: str, reason: str = "", seen: Seen | None = None) -> Decision:
         """Take an approval or a refusal back."""
         return self._judge(Verb.RESET, design_id, reason, seen)
 
@@ -114,7 +114,7 @@ class Deciding:
         self.store.designs.get(design_id)
         return self.store.decisions.add(Verb.COMMENT, self.author, design_id=design_id, reason=words(text, "the comment is empty"))
 
-    def send_back(self, design_id: str, reason: str, seen: int | Seen | None = None) -> Decision:
+    def send_back(self, design_id: str, reason: str, seen: Seen | None = None) -> Decision:
         """Its designer revises it with these words, and it is reviewed again; an approval or refusal no longer counts."""
         reason = words(reason, "what is wrong with it is not said")
         design = self.store.designs.get(design_id)
@@ -128,8 +128,8 @@ class Deciding:
             self.queue.put(JobKind.REVISE, f"revise:{design_id}", {"design": design_id, "decision": made.id}, priority=5)
         return made
 
-    def judge_all(self, verb: Verb, seen: Mapping[str, int | Seen | None], reason: str = "", implement: bool = False) -> Judged:
-        """Approve or refuse several, each for itself: what somebody else decided meanwhile stays theirs, and is told. `seen`: design → last decision that was seen."""
+    def judge_all(self, verb: Verb, seen: Mapping[str, Seen | None], reason: str = "", implement: bool = False) -> Judged:
+        """Approve or refuse several, each for itself: what somebody else decided meanwhile stays theirs, and is told. `seen`: design → what was seen of it."""
         done, failed = [], {}
         for design_id, last in seen.items():
             try:
@@ -138,18 +138,10 @@ class Deciding:
                 failed[design_id] = str(error)
         return Judged(tuple(done), failed)
 
-    def last_word(self, design_id: str) -> int:
-        """The newest decision on a design that another person should know of; 0 for none. What a page shows and later gives as `seen`."""
-        return self.last_words([design_id])[design_id]
-
-    def last_words(self, design_ids: Sequence[str]) -> dict[str, int]:
-        """`last_word` of each."""
-        return dict.fromkeys(design_ids, 0) | self.store.decisions.last_of(design_ids, WEIGHTY)
-
     def looked_at(self, design_ids: Sequence[str]) -> dict[str, Seen]:
         """What there is to be seen of each now: a page shows it, and gives it back as `seen`."""
-        revisions = self.store.proposals.newest_revisions(design_ids)
-        return {i: Seen(last, revisions.get(i, 0)) for i, last in self.last_words(design_ids).items()}
+        last, revisions = self.store.decisions.last_of(design_ids, WEIGHTY), self.store.proposals.newest_revisions(design_ids)
+        return {i: Seen(last.get(i, 0), revisions.get(i, 0)) for i in design_ids}
 
     def said_of_session(self, session_id: str) -> list[Decision]:
         """By persons, on its order, its gate and its proposals, oldest first, those too that were taken back. The number of the last is what a page shows, and gives as `seen`."""
@@ -276,7 +268,7 @@ class Deciding:
 
     # ------------------------------------------------------------------------------------------ inside
 
-    def _judge(self, verb: Verb, design_id: str, reason: str, seen: int | Seen | None, data: Json | None = None) -> Decision:
+    def _judge(self, verb: Verb, design_id: str, reason: str, seen: Seen | None, data: Json | None = None) -> Decision:
         design = self.store.designs.get(design_id)
         if design.kind is Kind.REFERENCE:
             raise UsageError(f"{design_id} is a reference", "references are not judged; comment on it instead")
@@ -289,7 +281,7 @@ class Deciding:
             return made
 
     @contextmanager
-    def _unchanged(self, session_id: str, seen: int | Seen | None) -> Iterator[None]:
+    def _unchanged(self, session_id: str, seen: Seen | None) -> Iterator[None]:
         """One transaction, in which nobody else judges the session's order, its gate or its proposals. Raises Conflict where somebody did after `seen`."""
         with self.store.together() as c:
             self.store.database.serialise(c, f"judge-session:{session_id}")
@@ -298,12 +290,12 @@ class Deciding:
             self._unless_meanwhile(self.said_of_session(session_id), seen)
             yield
 
-    def _unless_meanwhile(self, said: Sequence[Decision], seen: int | Seen | None) -> None:
-        if seen is not None and said and (last := said[-1]).id > (seen.decision if isinstance(seen, Seen) else seen):
+    def _unless_meanwhile(self, said: Sequence[Decision], seen: Seen | None) -> None:
+        if seen is not None and said and (last := said[-1]).id > seen.decision:
             raise Conflict(f"{last.author} {self.told(last)} meanwhile" + (f": {last.reason}" if last.reason else ""), "your words are still there: look at it as it is now, then decide")
 
-    def _unless_revised(self, design_id: str, seen: int | Seen | None) -> None:
-        newest = self.store.proposals.newest(design_id) if isinstance(seen, Seen) and seen.revision else None
+    def _unless_revised(self, design_id: str, seen: Seen | None) -> None:
+        newest = self.store.proposals.newest(design_id) if seen and seen.revision else None
         if newest and newest.revision > seen.revision:
             raise Conflict(f"{newest.author} revised {design_id} meanwhile: revision {newest.revision} stands", "your words are still there: look at it as it is now, then decide")
 

@@ -70,6 +70,7 @@ from core.types import (
     NewUnit,
     Proposal,
     Scale,
+    Seen,
     Session,
     Status,
     UnitTree,
@@ -197,7 +198,6 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, R
             made = self.store.proposals.add(design_id, self.author, True, words(title, "a proposal needs a title"), body, units, kept)
             citing.record(self.paper_library, made, ())
             how = how_edited(newest, made) if newest else ""
-            how = how or ("what its new units are" if newest and kept != newest.new_units else "")
             twin = Kin(self.store).copy_of(design_id, design.parents, units, made.body, kept)
             if how or twin:
                 self.store.decisions.add(Verb.EDIT, self.author, design_id=design_id, reason=how, data={"revision": made.revision} | ({"copy_of": twin} if twin else {}))
@@ -209,7 +209,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, R
         edits = [d.data for d in self.store.decisions.of(design_id) if d.verb is Verb.EDIT]
         return next((e.get("copy_of", "") for e in reversed(edits) if newest and e["revision"] == newest.revision), "")
 
-    def rerank(self, session_id: str, order: Sequence[str], reason: str = "", seen: int | None = None) -> Decision:
+    def rerank(self, session_id: str, order: Sequence[str], reason: str = "", seen: Seen | None = None) -> Decision:
         """Put the session's proposals in this order, best first. A person's order wins over ratings."""
         known = {d.id for d in self.store.designs.of_session(session_id)}
         if set(order) != known or len(order) != len(known):
@@ -221,7 +221,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, R
         """The session's proposals, best first: a person's order, else approvals, then ratings; refused ones last."""
         return ranking(self.store.designs.of_session(session_id), self.store.decisions.of(session_id=session_id))
 
-    def release(self, session_id: str, seen: int | None = None) -> Job:
+    def release(self, session_id: str, seen: Seen | None = None) -> Job:
         """Open the session's gate: implement the best `n_implement` of what is not refused."""
         with self._unchanged(session_id, seen):
             session = self.store.sessions.get(session_id)

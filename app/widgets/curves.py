@@ -52,7 +52,7 @@ def curve_figure(curves: Sequence[tuple[str, Sequence[CurvePoint], bool]], band:
                 x=[p.tokens for p in watched], y=[p.held_out for p in watched], name=safe(f"{name}, held out"), mode="markers", legendgroup=name, showlegend=False,
                 marker={"color": colour, "size": 6 if muted else 8, "symbol": "circle-open" if muted else "circle", "line": {"width": 1.5 if muted else 0}},
                 hovertemplate="%{y:.3f} bits/byte held out, at %{x:,} tokens<extra>" + safe(name) + "</extra>"))
-    fig.update_layout(height=340, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, uirevision="curves",
+    fig.update_layout(height=340, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
                       xaxis_title="tokens", yaxis_title="bits per byte", hovermode="closest")
     late = [y for points in [*(p for _, p, _ in curves), *band] for y in _late(points)]
     if late:

@@ -1,4 +1,4 @@
-// Plotly's basic bundle, which the app serves itself: fetched once a page, by whichever widget asks first. A quarter of the whole of plotly, and read by the browser in a third of the time.
+// Plotly's basic bundle, which the app serves itself: fetched once a page, by whichever widget asks first. A quarter of the whole of plotly.
 const SOURCE = "app/static/plotly-basic-4.1.1.min.js";
 
 function plotly() {

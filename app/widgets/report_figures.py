@@ -48,7 +48,7 @@ def intervals(rows: Sequence[str], series: Sequence[Series], x_title: str, chanc
                                  marker={"symbol": "line-ns", "size": 18, "color": GREY, "line": {"width": 2, "color": GREY}}))
     several = len(series) > 1 or bool(known)
     fig.update_layout(height=(58 if several else 44) + n * (22 + 8 * max(0, len(series) - 1)) + 34, margin={"l": 8, "r": 12, "t": 8, "b": 8}, xaxis_title=x_title,
-                      showlegend=several, legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}, hovermode="closest", uirevision="intervals")
+                      showlegend=several, legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}, hovermode="closest")
     fig.update_yaxes(tickmode="array", tickvals=list(range(n)), ticktext=[safe(_short(r)) for r in rows], range=[n - 0.5, -0.5], automargin=True, showgrid=False, zeroline=False)
     fig.update_xaxes(zeroline=False, automargin=True)
     if bars:

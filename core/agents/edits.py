@@ -23,4 +23,6 @@ def how_edited(old: Proposal, new: Proposal) -> str:
     lines = [line for line in difflib.unified_diff(old.body.splitlines(), new.body.splitlines(), lineterm="", n=0) if line[:1] in "+-" and line[:3] not in ("+++", "---") and line[1:].strip()]
     if lines:
         parts.append("text:\n" + "\n".join(lines[:SHOWN]) + ("\n…" if len(lines) > SHOWN else ""))
+    if old.new_units != new.new_units:
+        parts.append("new units: " + (", ".join(u.name for u in new.new_units) or "none"))
     return "; ".join(parts)

@@ -65,8 +65,8 @@ class BayesSelector:
         self.scales = list(scales)
         self.rungs = ladder(scales, rungs)
         self.parts = parts or Parts()
-        small = any(self.rungs[s].size < SCREENED for s in self.scales[:1])
-        self.climb = Climb(self.scales, self.rungs, screens=SCREENS if small else 0, free_below=GATED)
+        small = [s for s in self.scales[:SCREENS] if self.rungs[s].size < SCREENED]
+        self.climb = Climb(self.scales, self.rungs, screens=len(small), free_below=GATED)
         self._likeness = Likeness()
         self._known: tuple[tuple, Belief] | None = None
         self._judged: tuple[tuple, list[Worth]] | None = None

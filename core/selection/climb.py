@@ -8,8 +8,7 @@
     again     a further seed beyond that, for selectors that ask for it
 
 With `screens` > 0, climbs from so many of the lowest rungs need one seed, unless they lead to the largest rung; a climb from above needs `seeds` seeds on every rung below it: many are screened, and only those
-that go on are confirmed. From rungs of fewer than `free_below` parameters the
-reference, though it is measured all the same, says nothing against a climb.
+that go on are confirmed. From rungs of fewer than `free_below` parameters the reference, though it is measured all the same, says nothing against a climb.
 
 The reference goes before everybody: nothing is measured at a rung where it was not, nothing climbs from a rung where it has fewer than `seeds` seeds. Where a rung's budget is
 spent, or no further seed can be had, what is known there must do. So many units of a rung as the climbs above it will need for further seeds are held back from new designs and further seeds, though never more than half.

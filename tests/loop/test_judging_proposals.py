@@ -15,7 +15,7 @@ from core.gates import ASK
 from core.guidance import Lessons
 from core.inbox import Waits
 from core.selection.preferences import most_telling, preferred
-from core.types import CallState, Decision, Design, JobKind, JobState, Kind, Mode, NewUnit, Review, Status, Verb
+from core.types import CallState, Decision, Design, JobKind, JobState, Kind, Mode, NewUnit, Review, Seen, Status, Verb
 
 desk, proposed, template = inbox_setting.desk, inbox_setting.proposed, inbox_setting.template
 
@@ -108,35 +108,35 @@ def test_sending_back_is_a_decision_that_can_be_taken_back(desk: Desk, proposed)
 @pytest.mark.parametrize("verb", ["rerank", "release"])
 def test_who_ranks_or_releases_what_another_changed_meanwhile_is_told(desk: Desk, proposed, meanwhile, verb: str):
     session = proposed[0].partition("-")[0]
-    seen = max((d.id for d in desk.said_of_session(session)), default=0)
+    seen = Seen(max((d.id for d in desk.said_of_session(session)), default=0))
     other = Desk(desk.store, desk.queue, desk.scales, desk.units, "ada", desk.config)
     meanwhile(other, session, proposed)
     before = len(desk.store.decisions.all())
 
-    def act(last: int) -> object:
+    def act(last: Seen) -> object:
         return desk.release(session, seen=last) if verb == "release" else desk.rerank(session, proposed, seen=last)
 
     with pytest.raises(Conflict, match=r"ada .* meanwhile"):
         act(seen)
     assert len(desk.store.decisions.all()) == before
-    act(desk.said_of_session(session)[-1].id)            # having seen it
+    act(Seen(desk.said_of_session(session)[-1].id))      # having seen it
     assert len(desk.store.decisions.all()) == before + 1
 
 
 def test_the_second_to_decide_is_told_who_decided_what_and_nothing_is_stored(desk: Desk, proposed):
     first = proposed[0]
-    seen = desk.last_word(first)
+    seen = desk.looked_at([first])[first]
     other = Desk(desk.store, desk.queue, desk.scales, desk.units, "ada", desk.config)
     other.refuse(first, "it leaks the future", seen=seen)
     with pytest.raises(Conflict, match=r"ada refused .* meanwhile: it leaks the future"):
         desk.approve(first, seen=seen)
     assert status(desk, first) is Status.REFUSED
-    desk.approve(first, seen=desk.last_word(first))      # having seen it
+    desk.approve(first, seen=desk.looked_at([first])[first])      # having seen it
     assert status(desk, first) is Status.APPROVED
 
 
 def test_of_two_at_once_exactly_one_wins(desk: Desk, proposed):
-    first, seen, outcomes = proposed[0], desk.last_word(proposed[0]), []
+    first, seen, outcomes = proposed[0], desk.looked_at(proposed)[proposed[0]], []
     together = threading.Barrier(2)
 
     def decide(name: str) -> None:
@@ -159,7 +159,7 @@ def test_of_two_at_once_exactly_one_wins(desk: Desk, proposed):
 
 def test_several_are_judged_each_for_itself(desk: Desk, proposed):
     first, second, third = proposed
-    seen = {d: desk.last_word(d) for d in proposed}
+    seen = desk.looked_at(proposed)
     Desk(desk.store, desk.queue, desk.scales, desk.units, "ada", desk.config).approve(second)
     found = desk.judge_all(Verb.REFUSE, seen, "too alike")
     assert {d.design_id for d in found.done} == {first, third}
@@ -173,7 +173,7 @@ def test_several_are_judged_each_for_itself(desk: Desk, proposed):
 def test_a_proposal_that_is_sent_back_comes_back_revised_and_reviewed(desk: Desk, proposed, work):
     first, session = proposed[0], proposed[0].partition("-")[0]
     desk.approve(first)
-    desk.send_back(first, "no attention: it is too slow", seen=desk.last_word(first))
+    desk.send_back(first, "no attention: it is too slow", seen=desk.looked_at([first])[first])
     assert status(desk, first) is Status.PROPOSED
     box = desk.inbox()
     assert box.with_agents == (first,)
