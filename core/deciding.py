@@ -28,6 +28,7 @@ from core.types import Decision, Design, Job, JobKind, JobState, Json, Kind, See
 if TYPE_CHECKING:
     from core.agents.spec import AgentSpec
     from core.config import Config
+    from core.confirming import Unconfirmed
     from core.statistics.noise import Noise
     from core.store.gates import Book
     from core.store.suspicion import Suspect
@@ -74,7 +75,7 @@ class TakenBack:
 
 
 class Deciding:
-    """What it needs of the desk: store, queue, config, scales, author, agents, noise, suspicious."""
+    """What it needs of the desk: store, queue, config, scales, author, agents, noise, suspicious, gated, unconfirmed."""
 
     store: Store
     queue: Queue
@@ -88,6 +89,7 @@ class Deciding:
         def suspicious(self) -> list[Suspect]: ...
         def implement(self, design_id: str, scale: str = "nano") -> Job: ...
         def gated(self) -> list[Gated]: ...
+        def unconfirmed(self) -> list[Unconfirmed]: ...
         def let(self, gated: Gated, reason: str = "") -> Decision: ...
         def wake_run_of(self, design_id: str) -> None: ...
         def wake_run(self, run_id: str) -> None: ...
@@ -214,7 +216,7 @@ class Deciding:
         made = {s.verification_id: s for s in self.suspicious()}
         rows = {v.id: v for v in self.store.verifications.all()} if made else {}
         suspicious = [(i, s.design_id, s.words, rows[i].finished_at or rows[i].created_at) for i, s in made.items() if i in rows]
-        return inbox(self.store, self.queue, self.gated(), suspicious, passed_over)
+        return inbox(self.store, self.queue, self.gated(), suspicious, self.unconfirmed(), passed_over)
 
     def defer(self, item: str, mark: str = "", on: bool = True, design_id: str | None = None) -> Decision:
         """Out of the inbox until something about it changes (`mark`); with `on` false, back in."""

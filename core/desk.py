@@ -17,6 +17,7 @@ from core.asked import implied_mode, within, words
 from core.budgets import DesignBudget, Ends
 from core.calibration import Record as Record
 from core.config import Config
+from core.confirming import SURE
 from core.deciding import WEIGHTY as WEIGHTY
 from core.deciding import Deciding
 from core.deciding import Judged as Judged
@@ -42,7 +43,7 @@ from core.measures import AtScale, Measures
 from core.own import add_own, known_units, twin
 from core.planning import Planning
 from core.reading import Reading
-from core.running import SURE, Gated, Rule, Running, RunState, RunView, Stall
+from core.running import Gated, Rule, Running, RunState, RunView, Stall
 from core.selection.ranking import ranking
 from core.shaping import Shaping
 from core.staffing import Staffing

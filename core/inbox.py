@@ -1,7 +1,7 @@
 """What waits for a person: pure reads of store and queue. Each item has a key that stays, and a mark that changes when something about it does: a deferral holds for its mark.
 
 What waits: proposals to judge, reviews in dispute, agents that fell silent or were put aside, code that failed its check, budgets that run out, sessions and steps at a gate,
-scores too good to believe, jobs that failed.
+scores too good to believe, gains to confirm, jobs that failed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from statistics import fmean
 
+from core.confirming import Unconfirmed, lacking
 from core.gates import IMPLEMENT, Gated
 from core.jobs import Queue
 from core.store import Store
@@ -37,6 +38,7 @@ class Waits(StrEnum):
     BUDGET = "budget running out"
     CHECK = "code that failed"
     AUDIT = "score too good"
+    CONFIRM = "gain to confirm"
     JOB = "job that failed"
 
 
@@ -71,8 +73,9 @@ class Inbox:
         return {kind: n for kind in Waits if (n := sum(item.kind is kind for item in self.items))}
 
 
-def inbox(store: Store, queue: Queue, gated: Sequence[Gated] = (), suspicious: Sequence[tuple[int, str, str, datetime]] = (), passed_over: bool = False) -> Inbox:
-    """`gated`: what stands at the runs' gates; `suspicious`: (verification, design, why, when); `passed_over`: also proposals that a closed session left unjudged."""
+def inbox(store: Store, queue: Queue, gated: Sequence[Gated] = (), suspicious: Sequence[tuple[int, str, str, datetime]] = (),
+          unconfirmed: Sequence[Unconfirmed] = (), passed_over: bool = False) -> Inbox:
+    """`gated`: what stands at the runs' gates; `suspicious`: (verification, design, why, when); `unconfirmed`: what runs ended with; `passed_over`: also proposals that a closed session left unjudged."""
     live = queue.all(limit=1000, states=LIVE)
     open_ = store.sessions.open()
     sent = {d.design_id: d for d in store.decisions.by_verb(Verb.SEND_BACK) if d.design_id}
@@ -95,6 +98,7 @@ def inbox(store: Store, queue: Queue, gated: Sequence[Gated] = (), suspicious: S
         *_silent(store, queue, open_, live),
         *_failed_code(store, [f for f in store.waiting.failed_code() if f.design_id not in opinions or opinions[f.design_id].created_at < f.at], busy),
         *(_too_good(*s) for s in suspicious),
+        *(_unconfirmed(u) for u in unconfirmed),
         *(_failed_job(j) for j in failed)]
     order = list(Waits)
     found.sort(key=lambda item: (order.index(item.kind), not item.data.get("odd"), item.since))
@@ -205,6 +209,13 @@ def _failed_code(store: Store, failed: Sequence[FailedCode], busy: set[str | Non
 
 def _too_good(verification: int, design: str, why: str, since: datetime) -> Item:
     return Item(f"audit:{verification}", Waits.AUDIT, f"Verification {verification} of {design}", why, since, why, design=design, verification=verification)
+
+
+def _unconfirmed(u: Unconfirmed) -> Item:
+    c, seeds = u.found, lacking(u.found)
+    why = f"{c.words} Both have too few seeds for that, and the best of many looks better than it is."
+    return Item(f"confirm:{u.run}", Waits.CONFIRM, f"{c.design_id} at {c.scale}, the best of run {u.run}", why, u.ended, f"{c.design_id}@{c.scale}.{len(c.own)}.{len(c.base)}",
+                design=c.design_id, run=u.run, data={"scale": c.scale, "reference": c.reference, "seeds": seeds})
 
 
 def _failed_jobs(queue: Queue) -> list[Job]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.errors import UsageError
+from core.confirming import SURE, Compare, best_of_each, is_unsure
 from core.evidence import REFERENCE, Comparison, percent
 from core.gates import Gated
 from core.measures import Measures
@@ -15,7 +15,6 @@ from core.store import Store
 from core.types import Decision, Design, Json, Status, Verb, Verification
 
 MOST = 40            # rows of one table
-SURE = 3             # seeds of the best and of the reference before a gain is believed
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ class Morning:
     @property
     def unsure(self) -> Comparison | None:
         """The best at the largest scale, where it looks better than the reference and fewer than SURE seeds are of both."""
-        first = self.best[0] if self.best else None
-        return first if first and first.difference < 0 and len(set(first.own) & set(first.base)) < SURE else None
+        return self.best[0] if self.best and is_unsure(self.best[0]) else None
 
     def markdown(self) -> str:
         s, run = self.run.settings, self.run
@@ -82,25 +80,16 @@ class Morning:
         return "\n\n".join(parts) + "\n"
 
 
-def morning(store: Store, run: RunView, measured: Measures, scales: Sequence[str], compare: Callable[[str, str], Comparison], waiting: Sequence[Gated], stalls: Sequence[Stall],
+def morning(store: Store, run: RunView, measured: Measures, scales: Sequence[str], compare: Compare, waiting: Sequence[Gated], stalls: Sequence[Stall],
             progress: Progress, since: datetime | None = None) -> Morning:
-    """`compare(design, scale)` raises UsageError where the reference was not measured; `scales` cheapest first."""
+    """`scales` cheapest first."""
     sessions = {s.id for s in run.sessions}
     own = [d for d in store.designs.all() if d.session_id in sessions]
     ids = {d.id for d in own}
     made = tuple(d for d in own if since is None or d.created_at >= since)
     begun = {(e.facts["design"], e.facts["scale"], e.facts["seed"]) for e in store.gates.read(run.id).entries.values() if e.began and "scale" in e.facts}
     ended = tuple(v for v in store.verifications.all() if v.finished_at and (v.design_id, v.scale, v.seed) in begun and not v.own_rate and v.finished_at >= (since or run.begun))
-    best: list[Comparison] = []
-    bare: list[tuple[str, str, float]] = []
-    for scale in reversed(scales):
-        first = min((d for d in own if scale in d.scores), key=lambda d: d.scores[scale], default=None)
-        if first is None:
-            continue
-        try:
-            best.append(compare(first.id, scale))
-        except UsageError:
-            bare.append((scale, first.id, first.scores[scale]))
+    best, bare = best_of_each(own, scales, compare)
     refused = tuple(d for d in store.decisions.all() if d.verb is Verb.REFUSE and d.design_id in ids and (since is None or d.created_at >= since))
     return Morning(run, since, made, ended, tuple(best), tuple(bare), refused, tuple(_failures(store, run.id, made, ended)), tuple(waiting), tuple(stalls), progress, measured)
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from core.asked import implied_mode
 from core.beginning import Beginning
+from core.confirming import Compare, Unconfirmed, best_of_each, is_unsure, lacking
 from core.errors import Conflict, NotFound, UsageError
 from core.gab.scales import get_scale
 from core.gates import VERIFY, Gated, Rule, checked_rule, checked_step
 from core.jobs import Queue
 from core.jobs.hands import AGAIN, Held, call, in_hand, run_of, subjects
 from core.measures import Measures, measures
-from core.morning import SURE, Morning, morning
+from core.morning import Morning, morning
 from core.pacing import pending_choice, still_asked
 from core.run_view import Progress, RunState, RunView, Stall, Why, forecast, stalls, standing, view, whys
 from core.selection.wishes import words
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Gated", "Morning", "Progress", "Rule", "RunState", "RunView", "Running", "Stall", "Why"]
 
 LIVE = (JobState.QUEUED, JobState.RUNNING)
+LATELY, RUNS = timedelta(days=14), 5        # ended runs whose best may still wait to be confirmed
 
 
 class Running(Beginning):
@@ -52,7 +54,7 @@ class Running(Beginning):
     if TYPE_CHECKING:
         def crew(self, agents: str, designer: str = "", reviewer: str = "") -> Json: ...
         def estimate(self, design_ids: Sequence[str], scale: str) -> Estimate: ...
-        def compare(self, design_id: str, scale: str) -> Comparison: ...
+        def compare(self, design_id: str, scale: str, *, corpus: str | None = None) -> Comparison: ...
         def calibration(self) -> list[Record]: ...
         def agents(self) -> dict[str, AgentSpec]: ...
         def save_agent(self, name: str, files: Mapping[str, str]) -> AgentSpec: ...
@@ -253,7 +255,7 @@ class Running(Beginning):
 
     def morning(self, run_id: str, since: datetime | None = None) -> Morning:
         """What it did, of the whole run or since a moment."""
-        return morning(self.store, self.run(run_id), self.measures(run_id), list(self.scales), lambda design, scale: self.compare(design, scale), self.gated(run_id), self.stalls(run_id),
+        return morning(self.store, self.run(run_id), self.measures(run_id), list(self.scales), self._compared(run_id), self.gated(run_id), self.stalls(run_id),
                        self.forecast(run_id), since)
 
     def confirm(self, run_id: str) -> list[Job]:
@@ -261,9 +263,22 @@ class Running(Beginning):
         found, corpus = self.morning(run_id).unsure, self.run_settings(run_id).get("corpus")
         if found is None:
             raise UsageError(f"nothing of run {run_id} needs confirming", "its best has its seeds, or is no better than the reference")
-        lacking = {design: [seed for seed in range(SURE) if seed not in have] for design, have in ((found.design_id, found.own), (found.reference, found.base))}
         with self.store.together():
-            return [job for design, seeds in lacking.items() for job in self.verify([design], found.scale, seeds, corpus)]
+            return [job for design, seeds in lacking(found).items() for job in self.verify([design], found.scale, seeds, corpus)]
+
+    def unconfirmed(self) -> list[Unconfirmed]:
+        """Runs that ended lately with a gain on too few seeds, the newest first; those left out whose best is being measured further."""
+        ended = {run_of(j.subject): j.finished_at for j in reversed(self.queue.all(states=[JobState.DONE]))
+                 if j.kind is JobKind.EVOLVE and j.finished_at and datetime.now(UTC) - j.finished_at < LATELY}
+        measuring = {(j.payload["design"], j.payload["scale"]) for j in self.queue.all(limit=1000, states=LIVE) if j.kind is JobKind.VERIFY}
+        found = []
+        for run_id in list(reversed(ended))[:RUNS]:
+            if not self._is_over(run_id):
+                continue
+            own = self.store.designs.of_sessions(self.store.sessions.ids_of(run_id))
+            best, _ = best_of_each(own, [s for s in self.scales if any(s in d.scores for d in own)][-1:], self._compared(run_id))
+            found += [Unconfirmed(run_id, c, ended[run_id]) for c in best if is_unsure(c) and not measuring & {(c.design_id, c.scale), (c.reference, c.scale)}]
+        return found
 
     def measures(self, run_id: str) -> Measures:
         """How its search went."""
@@ -321,6 +336,11 @@ class Running(Beginning):
     def _is_over(self, run_id: str) -> bool:
         last = standing(self._jobs(run_id))
         return last.state is JobState.DONE and last.result.get("outcome") == "done"
+
+    def _compared(self, run_id: str) -> Compare:
+        """On the run's corpus."""
+        corpus = self.run_settings(run_id).get("corpus")
+        return lambda design, scale: self.compare(design, scale, corpus=corpus)
 
     def _book(self, run_id: str) -> Book:
         return self.store.gates.read(run_id, defaults(self.run_settings(run_id)["gate"]))

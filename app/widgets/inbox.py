@@ -15,9 +15,9 @@ from core.types import Decision, JobKind
 
 AT, ITEM, PANEL, LAST = "inbox-at", "inbox-item", "inbox-panel", "inbox-last"
 COLOURS = {Waits.DISPUTE: "orange", Waits.PROPOSAL: "blue", Waits.SESSION: "violet", Waits.GATE: "violet", Waits.PAUSED: "orange", Waits.STUCK: "orange", Waits.BUDGET: "orange",
-           Waits.CHECK: "red", Waits.AUDIT: "red", Waits.JOB: "red"}
+           Waits.CHECK: "red", Waits.AUDIT: "red", Waits.CONFIRM: "green", Waits.JOB: "red"}
 ICONS = {Waits.DISPUTE: "gavel", Waits.PROPOSAL: "rate_review", Waits.SESSION: "forum", Waits.GATE: "front_hand", Waits.PAUSED: "pause_circle", Waits.STUCK: "hourglass_top",
-         Waits.BUDGET: "savings", Waits.CHECK: "rule", Waits.AUDIT: "troubleshoot", Waits.JOB: "error"}
+         Waits.BUDGET: "savings", Waits.CHECK: "rule", Waits.AUDIT: "troubleshoot", Waits.CONFIRM: "verified", Waits.JOB: "error"}
 KEYS = {"a": "inbox-approve", "s": "inbox-back", "r": "inbox-refuse", "e": "inbox-edit", "c": "inbox-comment", "d": "inbox-defer", "n": "inbox-next", "j": "inbox-next",
         "p": "inbox-previous", "k": "inbox-previous", "u": "inbox-undo-it", "Escape": "inbox-close", "x": "inbox-tick",
         "0": "inbox-forecast@0", **{str(n): f"inbox-forecast@{n}" for n in range(1, 10)}}

@@ -1,4 +1,5 @@
-"""What waits besides proposals: a session or a step at its gate, agents that were put aside or fell silent, budgets, code that failed, scores too good, jobs that failed."""
+"""What waits besides proposals: a session or a step at its gate, agents that were put aside or fell silent, budgets, code that failed, scores too good,
+gains to confirm, jobs that failed."""
 
 from __future__ import annotations
 
@@ -147,6 +148,18 @@ def _audit(desk: Desk, item: Item, after: After) -> None:
         _defer(desk, item, after)
 
 
+def _confirm(desk: Desk, item: Item, after: After) -> None:
+    scale, seeds = item.data["scale"], item.data["seeds"]
+    seconds = sum(p.seconds * len(seeds[p.design_id]) for p in desk.estimate(list(seeds), scale).parts)
+    n, left = sum(map(len, seeds.values())), desk.store.ledger.account(scale).left
+    with st.container(key="inbox-actions", horizontal=True, gap="small"):
+        _main(item, f"Confirm · {n} training{'s' * (n > 1)}, about {shell.took(seconds)}, {left - n:g} left at {shell.plain(scale)}", "verified", "confirm", lambda: desk.confirm(item.run),
+              f"{item.design} is measured further", after, "; ".join(f"{design}: seeds {', '.join(map(str, some))}" for design, some in seeds.items()))
+        shell.link("compare", "Compare", ":material/leaderboard:", scale=scale, designs=item.design, reference=item.data["reference"])
+        shell.link("evolve", "The run", ":material/account_tree:", run=item.run)
+        _defer(desk, item, after, "Leave it")
+
+
 def _job(desk: Desk, item: Item, after: After) -> None:
     with st.container(key="inbox-actions", horizontal=True, gap="small"):
         _main(item, "Try again", "restart_alt", "retry", lambda: desk.retry(item.job), f"{item.title}: tried again", after, "it goes on from what is stored")
@@ -159,4 +172,5 @@ def _job(desk: Desk, item: Item, after: After) -> None:
 
 
 DRAWN: dict[Waits, Callable[[Desk, Item, After], None]] = {
-    Waits.SESSION: _session, Waits.GATE: _gate, Waits.PAUSED: _paused, Waits.STUCK: _silent, Waits.BUDGET: _budget, Waits.CHECK: _check, Waits.AUDIT: _audit, Waits.JOB: _job}
+    Waits.SESSION: _session, Waits.GATE: _gate, Waits.PAUSED: _paused, Waits.STUCK: _silent, Waits.BUDGET: _budget, Waits.CHECK: _check, Waits.AUDIT: _audit,
+    Waits.CONFIRM: _confirm, Waits.JOB: _job}

@@ -19,7 +19,7 @@ WORD_WEIGHTS = "2.0, 1.0"                # section, text
 SNIPPET = 28                             # words
 MOST_WORDS = 16                          # of one question
 COMMON = 5000                            # passages that a word may stand in and still be asked for by itself
-WEIGHED = 8000                           # passages of one question that are ranked; of words that more have, the papers' cards tell better than any passage
+WEIGHED = 3000                           # passages of one question that are ranked; of words that more have, the papers' cards tell better than any passage
 
 # Words that nearly every sentence has: asked for, they find everything.
 STOP = frozenset(re.findall(r"\w+", "a an and are as at be by can do does for from has have how in into is it its of on or our that the their these they this to via was we what which while with without"))
@@ -79,37 +79,48 @@ def write_words(c: Connection, sqlite: bool, rows: Sequence[tuple[int, str, str]
 
 
 def cards(c: Connection, sqlite: bool, words: Sequence[str], where: str, values: dict[str, object], limit: int, prefix: bool) -> list[Found]:
-    """Any of the words; those with more and rarer ones first."""
+    """Any of the words; those with more and rarer ones first. On SQLite without snippets: `card_snippets` cuts those of the few that are shown."""
     if sqlite:
-        sql = f"""SELECT paper_cards.rowid AS id, snippet(paper_cards, 2, :mark, :unmark, '…', {SNIPPET}) AS snippet FROM paper_cards JOIN papers ON papers.seq = paper_cards.rowid
-                  WHERE paper_cards MATCH :query {where} ORDER BY bm25(paper_cards, {CARD_WEIGHTS}) LIMIT :limit"""
-        return _found(c, sql, {**values, "query": " OR ".join(_quoted(words, prefix)), "limit": limit, "mark": MARK, "unmark": UNMARK})
+        joined = "JOIN papers ON papers.seq = paper_cards.rowid" if where else ""
+        sql = f"""SELECT paper_cards.rowid AS id, '' AS snippet FROM paper_cards {joined} WHERE paper_cards MATCH :query {where}
+                  ORDER BY bm25(paper_cards, {CARD_WEIGHTS}) LIMIT :limit"""
+        return _found(c, sql, {**values, "query": " OR ".join(_quoted(words, prefix)), "limit": limit})
     return _postgres(c, "paper_cards", "paper_cards.body", "JOIN papers ON papers.seq = paper_cards.rowid", words, where, values, limit, prefix, " | ")
 
 
 def passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, values: dict[str, object], limit: int, prefix: bool, every: bool) -> list[Found]:
     """Passages with every word, or with any."""
-    joined = "JOIN paper_passages p ON p.id = paper_words.rowid JOIN papers ON papers.id = p.paper_id"
+    joined = "JOIN paper_passages p ON p.id = {} JOIN papers ON papers.id = p.paper_id"
     if not sqlite:
-        return _postgres(c, "paper_words", "p.text", joined, words, where, values, limit, prefix, " & " if every else " | ")
-    query = (" AND " if every else " OR ").join(_quoted(words, prefix))
-    # The ranking alone first: the texts of all that fit would be read otherwise.
-    joined = joined if where else ""
-    sql = f"""SELECT id, '' AS snippet FROM (SELECT paper_words.rowid AS id, bm25(paper_words, {WORD_WEIGHTS}) AS score FROM paper_words {joined} WHERE paper_words MATCH :query {where} LIMIT :weighed)
-              ORDER BY score LIMIT :limit"""
-    return _found(c, sql, {**values, "query": query, "limit": limit, "weighed": WEIGHED})
+        return _postgres(c, "paper_words", "p.text", joined.format("paper_words.rowid"), words, where, values, limit, prefix, " & " if every else " | ")
+    values = {**values, "query": (" AND " if every else " OR ").join(_quoted(words, prefix)), "weighed": WEIGHED, "limit": limit}
+    ranked = f"SELECT paper_words.rowid AS id, bm25(paper_words, {WORD_WEIGHTS}) AS score FROM paper_words WHERE paper_words MATCH :query"
+    if not where:
+        return _found(c, f"SELECT id, '' AS snippet FROM ({ranked} LIMIT :weighed) ORDER BY score LIMIT :limit", values)
+    # A filter that leaves much is asked of the best only: looking up the paper of each passage that fits costs more than ranking it. One that leaves little is a small set.
+    best = f"""SELECT best.id, '' AS snippet FROM (SELECT id, score FROM ({ranked} LIMIT :weighed) ORDER BY score LIMIT :many) AS best {joined.format("best.id")}
+               WHERE 1 = 1 {where} ORDER BY best.score LIMIT :limit"""
+    found = _found(c, best, {**values, "many": 10 * limit})
+    if len(found) == limit:
+        return found
+    of_those = f"+paper_words.rowid IN (SELECT p.id FROM papers JOIN paper_passages p ON p.paper_id = papers.id WHERE 1 = 1 {where})"
+    return _found(c, f"SELECT id, '' AS snippet FROM ({ranked} AND {of_those} LIMIT :weighed) ORDER BY score LIMIT :limit", values)
 
 
 def snippets(c: Connection, sqlite: bool, words: Sequence[str], ids: Sequence[int], prefix: bool) -> dict[int, str]:
     """Of these passages only: a snippet costs more than finding it."""
-    if not sqlite or not ids:
-        return {}
-    found = {}
-    for id in ids:
-        row = c.execute(text(f"SELECT snippet(paper_words, 1, :mark, :unmark, '…', {SNIPPET}) FROM paper_words WHERE paper_words MATCH :query AND rowid = :id"),
-                        {"mark": MARK, "unmark": UNMARK, "query": " OR ".join(_quoted(words, prefix)), "id": id}).scalar()
-        found[id] = row or ""
-    return found
+    return _cut(c, "paper_words", 1, words, ids, prefix) if sqlite else {}
+
+
+def card_snippets(c: Connection, sqlite: bool, words: Sequence[str], rowids: Sequence[int], prefix: bool) -> dict[int, str]:
+    """Of these cards, from the sentence on what they are about."""
+    return _cut(c, "paper_cards", 2, words, rowids, prefix) if sqlite else {}
+
+
+def _cut(c: Connection, table: str, column: int, words: Sequence[str], ids: Sequence[int], prefix: bool) -> dict[int, str]:
+    query = " OR ".join(_quoted(words, prefix))
+    sql = text(f"SELECT snippet({table}, {column}, :mark, :unmark, '…', {SNIPPET}) FROM {table} WHERE {table} MATCH :query AND rowid = :id")
+    return {id: c.execute(sql, {"mark": MARK, "unmark": UNMARK, "query": query, "id": id}).scalar() or "" for id in ids}
 
 
 def rarest(c: Connection, sqlite: bool, words: Sequence[str]) -> list[str]:

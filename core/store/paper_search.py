@@ -65,8 +65,9 @@ def search(database: Database, papers: Papers, query: str, filters: Filters = EV
             one.by.append("meaning")
         best = sorted(scored.items(), key=lambda pair: (-pair[1].score, pair[0]))[: limit + 1]
         cut = index.snippets(c, sqlite, words, [one.id for _, one in best if one.id], prefix)
+        cards = index.card_snippets(c, sqlite, words, [seq for seq, one in best if "card" in one.by and not cut.get(one.id)], prefix)
     found_papers = papers.of_seq([seq for seq, _ in best])
-    hits = [_hit(found_papers[seq], one, cut.get(one.id, "")) for seq, one in best if seq in found_papers]
+    hits = [_hit(found_papers[seq], one, cut.get(one.id) or cards.get(seq, "")) for seq, one in best if seq in found_papers]
     if named:
         own = [h for h in hits if h.paper.id == named] or [Hit(papers.get(named), 1.0, 0, "", "", ("card",))]
         hits = own + [h for h in hits if h.paper.id != named]

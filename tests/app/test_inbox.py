@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inbox_setting
 import pytest
+from fakes import FakeEngine, FakeSystem
 from screens import HOSTILE, said
 from streamlit.testing.v1 import AppTest
 
@@ -11,10 +12,10 @@ from app.sign_in import Visitor
 from app.widgets.diff import compared
 from app.widgets.inbox_record import calibration_figure
 from core.calibration import Forecast, Record
-from core.desk import Desk
+from core.desk import Desk, Waits
 from core.errors import Conflict
 from core.gates import ASK
-from core.types import Kind, Mode, Status, Verb
+from core.types import JobKind, JobState, Kind, Mode, Status, Verb
 from core.users import Role
 
 desk, proposed, template = inbox_setting.desk, inbox_setting.proposed, inbox_setting.template
@@ -306,3 +307,25 @@ def test_the_calibration_plot_has_a_mark_a_bin_and_escapes_names():
     assert len(fig.data) == 2                                # the diagonal, and who has scores
     assert fig.data[1].customdata == (2, 2)
     assert "<b>" not in fig.to_json().replace("\\u003c", "<")
+
+
+def test_a_gain_that_a_run_ended_with_is_confirmed_at_a_told_cost(open_page, desk: Desk, proposed):
+    for item in desk.inbox().items:
+        desk.defer(item.key, item.mark)
+    reference = desk.store.implementations.newest("gpt2")
+    system = FakeSystem(desk.config, FakeEngine())
+    system.fake.scores = {(reference.code, seed): 3.0 for seed in range(3)}       # whatever comes is better
+    desk.evolve(2, {"nano": 2}, n_proposals=1, selector="greedy")
+    while system.worker(desk.store, "w").run_one() is not None:
+        pass
+    item = next(i for i in desk.inbox().items if i.kind is Waits.CONFIRM)
+    test = open_page("inbox", item=item.key)
+    assert f"{item.design} at nano, the best of run" in words(test)
+    button = next(b for b in test.button if plain(b.key) == "inbox-approve")
+    n = sum(map(len, item.data["seeds"].values()))
+    assert button.label.startswith(f"Confirm · {n} trainings, about ")
+    assert f"{desk.store.ledger.account('nano').left - n:g} left at nano" in button.label
+    press(test, "inbox-approve")
+    asked = {(j.payload["design"], j.payload["seed"]) for j in desk.queue.all() if j.kind is JobKind.VERIFY and j.state is JobState.QUEUED}
+    assert asked == {(design, seed) for design, seeds in item.data["seeds"].items() for seed in seeds}
+    assert all(i.kind is not Waits.CONFIRM for i in desk.inbox().items)

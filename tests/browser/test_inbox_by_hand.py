@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 from serving import settled
 
 from core.config import Config
@@ -82,6 +82,63 @@ def test_a_morning_by_keys_alone(app, desk: Desk, proposed, page: Page):
     assert now[second] in ("approved", "implemented", "failed")   # the worker writes its code
     page.goto(f"{app.url}/?design=gpt2")
     expect(page.get_by_role("heading", name="GPT-2")).to_be_visible()   # a link is never led astray
+
+
+def test_a_double_press_decides_once_and_nothing_unseen(app, desk: Desk, proposed, page: Page):
+    first, second = [d for d, s in statuses(desk).items() if d in proposed and s == "proposed"][:2]
+    page.goto(f"{app.url}/inbox?item=proposal:{first}")
+    shown(page, first)
+    page.locator("[class*='st-key-inbox-defer--'] button, [class*='st-key-inbox-approve--'] button").last.wait_for()
+    page.keyboard.press("r")
+    page.get_by_label("Why?").fill("twice")
+    page.get_by_role("button", name="Refuse", exact=True).last.dblclick()
+    expect(page.get_by_text(f"{first} refused").first).to_be_visible()
+    settled(page)
+    assert [d.design_id for d in desk.store.decisions.recent(20) if d.reason == "twice"] == [first]
+    assert statuses(desk)[second] == "proposed"
+
+
+class Line:
+    """The connection between a page and its server, which can be lost and come back."""
+
+    def __init__(self, page: Page) -> None:
+        self.lost = False
+        self._ends: list[WebSocketRoute] = []
+        page.route_web_socket(re.compile("_stcore/stream"), self._opened)
+
+    def _opened(self, end: WebSocketRoute) -> None:
+        if self.lost:
+            end.close()
+            return
+        self._ends = [end, end.connect_to_server()]
+
+    def cut(self) -> None:
+        self.lost = True
+        for end in self._ends:
+            end.close()
+
+
+def test_a_lost_connection_loses_no_word(app, desk: Desk, proposed, page: Page):
+    design = next(d for d, s in statuses(desk).items() if d in proposed and s == "proposed")
+    line = Line(page)
+    page.goto(f"{app.url}/inbox?item=proposal:{design}")
+    shown(page, design)
+    page.keyboard.press("c")
+    page.get_by_label("Comment", exact=True).fill("said before it broke")
+    line.cut()
+    page.wait_for_function("() => document.querySelector('[data-testid=\"stApp\"]').getAttribute('data-test-connection-state') !== 'CONNECTED'")
+    page.keyboard.press("Enter")                                  # into the void
+    page.wait_for_timeout(1500)
+    assert all(d.verb is not Verb.COMMENT for d in desk.store.decisions.of(design))
+    line.lost = False
+    page.wait_for_function("() => document.querySelector('[data-testid=\"stApp\"]').getAttribute('data-test-connection-state') === 'CONNECTED'", timeout=60_000)
+    settled(page)
+    field = page.get_by_label("Comment", exact=True)
+    if not any(d.verb is Verb.COMMENT for d in desk.store.decisions.of(design)):
+        expect(field).to_have_value("said before it broke")
+        field.press("Enter")
+    expect(page.get_by_text(f"commented on {design}").first).to_be_visible()
+    assert [d.reason for d in desk.store.decisions.of(design) if d.verb is Verb.COMMENT] == ["said before it broke"]
 
 
 def test_two_people_decide_the_same_and_the_second_loses_no_word(app, desk: Desk, proposed, browser: Browser):

@@ -19,7 +19,7 @@ from fakes import FakeEngine, FakeSystem
 from core.budgets import DesignBudget, Ends, affordable, narrowing, parse_design, parse_target, parse_verify
 from core.cli import main
 from core.config import Config
-from core.desk import Desk
+from core.desk import Desk, Waits
 from core.errors import NotFound, UsageError
 from core.jobs import Worker
 from core.report.site import write_site
@@ -350,8 +350,12 @@ def test_the_best_of_a_run_is_confirmed_with_further_seeds_of_it_and_of_the_refe
     unsure = desk.morning(run).unsure
     assert unsure
     assert f"python -m core run confirm {run}" in desk.morning(run).markdown()
+    item = next(i for i in desk.inbox().items if i.kind is Waits.CONFIRM)
+    assert (item.key, item.design, item.run) == (f"confirm:{run}", unsure.design_id, run)
+    assert unsure.words in item.why
     lacking = {(unsure.design_id, seed) for seed in range(3) if seed not in unsure.own} | {("gpt2", seed) for seed in range(3) if seed not in unsure.base}
     assert {(job.payload["design"], job.payload["seed"]) for job in desk.confirm(run)} == lacking
+    assert all(i.kind is not Waits.CONFIRM for i in desk.inbox().items), "it is being measured"
     work()
     monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
     while desk.morning(run).unsure:          # with more seeds another one may be the best
@@ -362,6 +366,7 @@ def test_the_best_of_a_run_is_confirmed_with_further_seeds_of_it_and_of_the_refe
     assert main(["run", "confirm", run]) == 2
     assert "needs confirming" in capsys.readouterr().err
     assert "run confirm" not in desk.morning(run).markdown()
+    assert all(i.kind is not Waits.CONFIRM for i in desk.inbox().items)
 
 
 def test_budgets_ladders_and_ends_are_given_on_the_command_line(desk: Desk, monkeypatch, capsys):
