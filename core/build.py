@@ -30,19 +30,20 @@ from core.agents.speaker import Asking, Setting
 from core.agents.spec import AgentSpec, get_spec
 from core.budgets import Ends
 from core.config import Config
+from core.convening import Team
 from core.desk import Desk
 from core.engine import Measuring
 from core.errors import ConfigError, JobError, ProviderPaused
 from core.gab.references import load_references
 from core.gab.scales import get_scale
+from core.instruments import Engine, Progress
 from core.jobs import JobContext, Worker
 from core.jobs.hands import Hands
 from core.jobs.patience import Later, Patience
-from core.lab import Engine, Lab, Progress, Run
+from core.lab import Lab, Run
 from core.llm.caller import Caller
 from core.machine import this_machine, wait_politely
 from core.probing import probed
-from core.proposing import Team
 from core.replay import Replayed, read_export
 from core.selection.base import REFERENCE, Selector
 from core.selection.make import DEFAULT, make_selector, rungs_of

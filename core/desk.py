@@ -5,11 +5,8 @@ The desk writes decisions and jobs; workers act on them. It loads no torch, so a
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from functools import cached_property
 
 from core import citing
 from core.agents.edits import how_edited
@@ -23,8 +20,7 @@ from core.deciding import Deciding
 from core.deciding import Judged as Judged
 from core.deciding import TakenBack as TakenBack
 from core.directing import Directing
-from core.errors import Conflict, NotFound, UsageError
-from core.estimates import Estimate, estimate
+from core.errors import Conflict, UsageError
 from core.foreseen import Foreseen as Foreseen
 from core.gab.declared import with_declared
 from core.gab.references import ReferenceDesign, load_references
@@ -38,9 +34,7 @@ from core.judging import Judging
 from core.kin import Kin, brought
 from core.llm.purse import bury_lost
 from core.llm.scrub import Scrubber
-from core.machine import this_machine
 from core.measures import AtScale, Measures
-from core.own import add_own, known_units, twin
 from core.planning import Planning
 from core.reading import Reading
 from core.running import Gated, Rule, Running, RunState, RunView, Stall
@@ -55,47 +49,37 @@ from core.surroundings import Surroundings
 from core.types import (
     DESIGN_BUDGET,
     MONEY,
-    OWN_RATE,
     SIDES,
     TOKENS,
-    CheckReport,
-    Costs,
     Decision,
     Design,
-    Implementation,
     Job,
     JobKind,
     Json,
-    Kind,
     Mode,
     NewUnit,
     Proposal,
     Scale,
     Seen,
     Session,
-    Status,
     UnitTree,
     Verb,
     Verification,
-    VerifyOptions,
     derive_seed,
-    sha256_text,
     verify_subject,
 )
 from core.users import Admitting
-from core.verification.probes.suites import Suite, get_suite, load_suites
 from core.verification.training.shelf import Shelved as Shelved
-from core.verification.training.shelf import corpus_name, shelf
+from core.working import Working
 
 __all__ = ["SURE", "AtScale", "DesignBudget", "Desk", "Ends", "Gated", "Measures", "Record", "Rule", "RunState", "RunView", "Stall"]      # what the verbs hand over, for pages
 
 # What a new data directory may spend before anybody sets a budget: an afternoon on a laptop.
-LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says so
 FIRST_BUDGETS = {DESIGN_BUDGET: 50, "nano": 50, "micro": 10, MONEY: 10, TOKENS: 20_000_000}
 HIDDEN_NOTE = "In its place stands [key]: it is neither stored nor told to the agents."
 
 
-class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, Reading, Surroundings, Admitting):
+class Desk(Judging, Planning, Working, Directing, Staffing, Running, Shaping, Deciding, Reading, Surroundings, Admitting):
     def __init__(self, store: Store, queue: Queue, scales: dict[str, Scale], units: UnitLibrary, author: str, config: Config) -> None:
         self.store = store
         self.queue = queue
@@ -232,134 +216,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, R
             self.store.decisions.add(Verb.RELEASE, self.author, session_id=session_id)
             return self._run(session)
 
-    # ------------------------------------------------------------------------------------------ working
-
-    def implement(self, design_id: str, scale: str = "nano") -> Job:
-        design = self.store.designs.get(design_id)
-        get_scale(self.scales, scale)
-        if design.status is Status.REFUSED:
-            raise UsageError(f"{design_id} is refused", f"approve it first: python -m core approve {design_id}")
-        return self.queue.put(JobKind.IMPLEMENT, f"implement:{design_id}", {"design": design_id, "scale": scale})
-
-    def try_code(self, code: str, scale: str = "nano") -> Job:
-        """Check a person's gab.py that is no design yet; the job's result holds the report."""
-        get_scale(self.scales, scale)
-        words(code, "there is no code")
-        within("the size of the code in bytes", len(code.encode()), 1, LARGEST_CODE)
-        return self.queue.put(JobKind.TRY, f"try:{sha256_text(code)[:16]}@{scale}", {"code": code, "scale": scale})
-
-    def trace_code(self, code: str, scale: str = "nano", batch: int = 2, length: int = 64) -> Job:
-        """One forward pass of a person's gab.py, module by module; the job's result holds the trace and what was printed."""
-        get_scale(self.scales, scale)
-        words(code, "there is no code")
-        within("the size of the code in bytes", len(code.encode()), 1, LARGEST_CODE)
-        within("the batch", batch, 1, 64)
-        within("the length", length, 1, 8192)
-        subject = f"trace:{sha256_text(code)[:16]}@{scale}/{batch}x{length}"
-        return self.queue.put(JobKind.TRY, subject, {"code": code, "scale": scale, "trace": [batch, length]})
-
-    def save_code(self, design_id: str, job_id: int, base_revision: int) -> Implementation:
-        """A person's own revision of a design's code, with the check that it went through; passed or not."""
-        design = self.store.designs.get(design_id)
-        if design.kind is Kind.REFERENCE:
-            raise UsageError(f"{design_id} is a reference", "save the code as a design of your own, on the Library page")
-        job = self.queue.get(job_id)
-        report = self.tried(job)
-        if report is None:
-            raise UsageError(f"job {job_id} is no check that is done", "check the code first")
-        newest = self.store.implementations.newest(design_id)
-        if newest is not None and newest.revision != base_revision:
-            raise Conflict(f"{newest.author} saved revision {newest.revision} while you edited revision {base_revision}", "your code is still in the form: compare, then save again")
-        code = job.payload["code"]
-        with self.store.together():
-            made = self.store.implementations.add(design_id, self.author, code, known_units(self.units, code))
-            self.store.checks.add(made.id, report)
-        return made
-
-    def tried(self, job: Job) -> CheckReport | None:
-        """What the check of a person's gab.py found; None while it runs."""
-        return CheckReport.from_dict(job.result["report"]) if job.kind is JobKind.TRY and "report" in job.result else None
-
-    def add_own(self, job_id: int, title: str, summary: str = "", design_id: str = "") -> Design:
-        """Save a gab.py that passed its check as a root of the tree. Its costs at every scale are counted next."""
-        job = self.queue.get(job_id)
-        report = self.tried(job)
-        if report is None or not report.passed:
-            raise UsageError(f"job {job_id} is no check that passed", "check the code first, and mend what it finds")
-        with self.store.together():
-            made = add_own(self.store, self.units, job.payload["code"], report, words(title, "a design needs a title"), summary, design_id, self.author)
-            self.queue.put(JobKind.COSTS, f"costs:{made}", {"design": made})
-        return self.store.designs.get(made)
-
-    def twin(self, code: str) -> str | None:
-        """The design whose newest code is the same but for names, comments and order of keywords."""
-        return twin(self.store, code)
-
-    def check(self, design_id: str, scale: str = "nano") -> Job:
-        self._implemented(design_id)
-        get_scale(self.scales, scale)
-        return self.queue.put(JobKind.CHECK, f"check:{design_id}@{scale}", {"design": design_id, "scale": scale})
-
-    def count_costs(self, design_id: str) -> Job:
-        """Parameters, FLOPs and memory of the newest code at every scale."""
-        self._implemented(design_id)
-        return self.queue.put(JobKind.COSTS, f"costs:{design_id}", {"design": design_id})
-
-    def costs(self, design_id: str) -> dict[str, Costs]:
-        """Of the newest code, by scale, as far as they are counted."""
-        made = self.store.implementations.newest(design_id)
-        return self.store.costs.of(made.code_hash, self.scales) if made else {}
-
-    def verify(
-        self, design_ids: Sequence[str], scale: str, seeds: Sequence[int] = (0,), corpus: str | None = None, fresh: bool = False,
-        options: VerifyOptions | None = None,
-    ) -> list[Job]:
-        """Queue design × seed at a scale. Each takes one unit of the scale's budget, reserved now, spent when it is done.
-
-        What is stored already is not made again, nor charged, unless `fresh`. Requests for one training that differ in their options are jobs of one line: charged once, and
-        done one after another, each adding the tasks that are lacking.
-        """
-        settings = get_scale(self.scales, scale).settings
-        options = options or VerifyOptions()
-        corpus = corpus_name(corpus, self.config)
-        for design_id in design_ids:
-            self._implemented(design_id)
-        jobs = []
-        for design_id in design_ids:
-            for seed in seeds:
-                within("the seed", seed, 0, 2**31 - 1)
-                label = " ".join(([OWN_RATE] if options.sweep else []) + ([secrets.token_hex(4)] if fresh else []))
-                line = self._line(design_id, scale, seed, corpus, label, settings)
-                payload = {"design": design_id, "scale": scale, "seed": seed, "corpus": corpus, "label": label, "options": asdict(options), "line": line}
-                with self.store.together():
-                    self.store.ledger.reserve(scale, line)
-                    jobs.append(self.queue.put(JobKind.VERIFY, line + _asked(options), payload))
-        return jobs
-
-    def corpora(self) -> list[Shelved]:
-        """Every corpus with a name, and what else was prepared; for which scales each is ready."""
-        return shelf(self.config, self.scales)
-
-    def prepare_corpus(self, corpus: str | None, scale: str = "nano") -> Job:
-        """Make a corpus ready for a scale: read (or fetch), split, tokenized. A verification does so too, when it is the first."""
-        rung, name = get_scale(self.scales, scale), corpus_name(corpus, self.config)
-        payload = {"corpus": name, "scale": scale, "vocab_size": rung.vocab_size, "tokenizer": rung.tokenizer}
-        return self.queue.put(JobKind.DATA, f"data:{name or 'python_docs'}@{scale}", payload)
-
-    @cached_property
-    def suites(self) -> dict[str, Suite]:
-        """The probes' suites by name."""
-        return load_suites(self.config.library_dir / "probes.yaml")
-
-    def probe(self, design_ids: Sequence[str], suite: str = "quick", seed: int = 0, tasks: Sequence[str] = (), fresh: bool = False) -> list[Job]:
-        """Queue a suite of probes (or some of its tasks) for each design. What is stored for its code is not run again, unless `fresh`."""
-        get_suite(self.suites, suite).only(tasks)
-        within("the seed", seed, 0, 2**31 - 1)
-        for design_id in design_ids:
-            self._implemented(design_id)
-        label = f"!{secrets.token_hex(4)}" if fresh else ""
-        return [self.queue.put(JobKind.PROBE, f"probe:{design_id}@{suite}#{seed}" + (f"|{','.join(tasks)}" if tasks else "") + label,
-                               {"design": design_id, "suite": suite, "seed": seed, "tasks": list(tasks), "fresh": fresh}) for design_id in design_ids]
+    # ------------------------------------------------------------------------------------------ what runs, and what may be spent
 
     def cancel(self, job_id: int) -> Job:
         """What it had reserved is free again, at once or when its worker has stopped."""
@@ -395,25 +252,7 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, R
             if name not in existing and (name in (DESIGN_BUDGET, MONEY, TOKENS) or name in self.scales):
                 self.store.ledger.grant(name, amount, self.author, "a first budget")
 
-    # ------------------------------------------------------------------------------------------ foreseeing
-
-    def estimate(self, design_ids: Sequence[str], scale: str, n_seeds: int = 1, price_an_hour: float = 0.0, options: VerifyOptions | None = None) -> Estimate:
-        """Seconds, peak memory, FLOPs and (with a price) money for all of `design_ids` × `n_seeds`."""
-        return estimate(self.store, self.scales, design_ids, get_scale(self.scales, scale), n_seeds, this_machine(self.config), price_an_hour, options)
-
-    def time(self, design_id: str, scale: str, corpus: str | None = None) -> Job:
-        """A short timed run of the design at the scale, from which `estimate` then tells."""
-        self._implemented(design_id)
-        get_scale(self.scales, scale)
-        return self.queue.put(JobKind.TIME, f"time:{design_id}@{scale}", {"design": design_id, "scale": scale, "corpus": corpus_name(corpus, self.config)})
-
     # ------------------------------------------------------------------------------------------ inside
-
-    def _line(self, design_id: str, scale: str, seed: int, corpus: str | None, label: str, settings: str) -> str:
-        """The training's name; the older one where a job under that is still to be done."""
-        older = verify_subject(design_id, scale, seed, corpus, label)
-        made = self.store.implementations.newest(design_id)
-        return older if made is None or self.store.ledger.reserved(scale, older) else verify_subject(design_id, scale, seed, corpus, label, made.id, settings)
 
     def _run(self, session: Session) -> Job:
         """Hand the session to a worker; one that an evolve run opened is the run's to go on with."""
@@ -430,19 +269,6 @@ class Desk(Judging, Planning, Directing, Staffing, Running, Shaping, Deciding, R
         newest = self.store.proposals.newest(design_id) or self.store.implementations.newest(design_id)
         if newest is None or newest.units is None:
             raise UsageError(f"{design_id} has no units to change", "choose a parent that is composed of units")
-
-    def _implemented(self, design_id: str) -> None:
-        design = self.store.designs.get(design_id)
-        if self.store.implementations.newest(design_id) is None:
-            raise NotFound(f"{design_id} has no code yet", f"python -m core implement {design_id}")
-        if design.status is Status.FAILED:
-            raise UsageError(f"{design_id} failed its check", f"see: python -m core show {design_id}")
-
-
-def _asked(options: VerifyOptions) -> str:
-    """Tells a job's subject from that of another request for the same training; nothing for what everybody asks. A sweep is in the label already."""
-    told = replace(options, tasks=tuple(sorted(options.tasks)), trackers=tuple(sorted(options.trackers)), sweep=False)
-    return "" if told == VerifyOptions() else f"?{sha256_text(json.dumps(asdict(told), sort_keys=True))[:8]}"
 
 
 def _of_line(row: Verification, payload: Json) -> bool:

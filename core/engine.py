@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.config import Config
 from core.errors import NotFound
 from core.gab.scales import load_scales
-from core.lab import Measured, Progress, Scored, Task
+from core.instruments import Measured, Progress, Scored, Task
 from core.types import CurvePoint, Json, ProbeResult, Scale, Timing, VerifyOptions, sha256_text
 
 if TYPE_CHECKING:

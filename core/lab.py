@@ -7,135 +7,52 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import networkx as nx
 
 from core.budgets import Ends, affordable
+from core.convening import Team
 from core.errors import (
     DesignError,
-    Diverged,
     LeaseLost,
-    ModelDiscoveryError,
     NotFound,
     SandboxError,
-    StoppedEarly,
-    StoreError,
     VerificationError,
 )
 from core.gates import AUTO
+from core.instruments import Engine, Progress
 from core.jobs.hands import Hands
 from core.machine import Machine
 from core.pacing import Pacing
-from core.proposing import Proposing, Team
+from core.proposing import Proposing
 from core.selection.base import Selector
 from core.sharing import next_session
 from core.showing import Showing
-from core.statistics.stopping import hopeless
 from core.store import Store
-from core.store.curves import CurveWriter
 from core.types import (
     DESIGN_BUDGET,
     MONEY,
     TOKENS,
     Act,
     CheckReport,
-    Costs,
-    CurvePoint,
-    Documents,
     Gates,
     Implementation,
     Json,
-    Kind,
-    Metrics,
     Parents,
-    ProbeResult,
     Scale,
     Session,
-    Timing,
     Verification,
-    VerifyOptions,
     derive_seed,
-    sha256_text,
-    verify_subject,
 )
-from core.vetting import Vetting
+from core.verifying import Verifying
 
 if TYPE_CHECKING:
-    from core.verification.probes.suites import Probe
-
-
-class Progress(Protocol):
-    """The seam to whoever runs a step (a job's context): words for a person, and the place to stop."""
-
-    def progress(self, fraction: float, note: str) -> None: ...
-
-    def check_cancel(self) -> None: ...
-
-    def guard(self) -> AbstractContextManager[None]:
-        """One transaction of the store's verbs inside; refused with LeaseLost when another has taken the step over."""
-        ...
-
-
-class Measured(Protocol):
-    metrics: Metrics
-    provenance: Json
-    documents: Documents
-    items: Mapping[str, Sequence[int]]
-
-
-@dataclass(frozen=True)
-class Task:
-    """One verification as the engine is given it."""
-
-    id: int                          # the verification's
-    code: str
-    scale: Scale
-    seed: int
-    corpus: Corpus
-    given: str | None                # the corpus as it was asked for
-    options: VerifyOptions
-
-
-class Corpus(Protocol):
-    name: str
-    hash: str
-
-
-class TestOutcome(Protocol):
-    bits_per_byte: float
-    bits_per_byte_se: float
-    documents: Documents
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A corpus as a verification names it; its files are found by the provenance."""
-
-    name: str
-    hash: str
-
-
-Scored = tuple[Mapping[str, Mapping[str, float]], Mapping[str, Sequence[int]]]
-
-
-@dataclass(frozen=True)
-class Engine:
-    """The heavy work, handed in by `core/build.py`: nothing here imports torch until it is called."""
-
-    check: Callable[[str, Scale], CheckReport]                       # (code, scale)
-    corpus: Callable[[str | None, Scale, Progress], Corpus]          # (name or path, scale, progress): vocabulary and tokenizer are the scale's
-    costs: Callable[[str, Sequence[Scale], Progress], Iterable[tuple[Scale, Costs]]]
-    verify: Callable[[Task, Callable[[CurvePoint], None], Progress, Callable[[str, Json], None]], Measured]
-    tasks: Callable[[Task, Json, Progress], Scored]                  # further tasks from saved weights; provenance in, (scores, items) out
-    audit: Callable[[Task, Json, Progress], tuple[bool, str]]        # the deep causality audit of saved weights: (passed, evidence)
-    test_score: Callable[[Task, Json, Progress], TestOutcome]        # of saved weights on the locked test split
-    time: Callable[[str, Scale, Corpus, Progress], Timing]           # a short timed run
-    probe: Callable[[str, Sequence[Probe], int, Callable[[ProbeResult, Json], None], Progress], None]  # (code, probes, seed, on result and provenance, progress)
+    pass
 
 
 @dataclass(frozen=True)
@@ -171,7 +88,7 @@ class Reservation:
         self.kept = True
 
 
-class Lab(Pacing, Vetting, Proposing):
+class Lab(Pacing, Verifying, Proposing):
     def __init__(self, store: Store, engine: Engine, team: Team, scales: dict[str, Scale], progress: Progress,
                  selector: Selector | None = None, run: Run | None = None, machine: Machine | None = None, hands: Hands | None = None) -> None:
         self.store = store
@@ -322,105 +239,3 @@ class Lab(Pacing, Vetting, Proposing):
         for scale, costs in self.engine.costs(implementation.code, missing, self.progress) if missing else ():
             with self.progress.guard():
                 self.store.costs.add([(implementation.code_hash, scale, costs)])
-
-    # ------------------------------------------------------------------------------------------ ALG 3: verifications
-
-    def seed(self, design_id: str, scale: str) -> int:
-        """The smallest seed neither measured nor under way: all designs meet the same seeds, so that comparisons are paired."""
-        made = self.store.implementations.newest(design_id)
-        done = {v.seed for v in self.store.verifications.of(design_id)
-                if v.scale == scale and not v.own_rate and self._counts(v) and (made is None or v.implementation_id == made.id)}
-        done |= {held.seed for held in self.others() if (held.design, held.scale) == (design_id, scale)}
-        return next(seed for seed in range(len(done) + 1) if seed not in done)
-
-    def subject(self, design_id: str, scale: str, seed: int) -> str:
-        older, made = verify_subject(design_id, scale, seed), self.store.implementations.newest(design_id)
-        begun = self.current is not None and self.store.ledger.reserved(f"{self.current.id}/{scale}", older)      # under the name that it had then
-        return older if made is None or begun else verify_subject(design_id, scale, seed, implementation_id=made.id, settings=self.scales[scale].settings)
-
-    def verified(self, design_id: str, scale: str, seed: int, corpus: str | None = None, label: str = "", options: VerifyOptions | None = None) -> Verification:
-        """Train and measure the design's newest implementation; a stored result is returned, with tasks added that it lacks."""
-        implementation = self.store.implementations.newest(design_id)
-        if implementation is None:
-            raise NotFound(f"{design_id} has no code yet", f"python -m core implement {design_id}")
-        rung = self.scales[scale]
-        if corpus is None and self.current:
-            corpus = self.current.corpus
-        prepared = self.engine.corpus(corpus, rung, self.progress)
-        row = self.store.verifications.start(design_id, implementation.id, scale, seed, prepared.name, prepared.hash, label, rung.settings)
-        options = options or VerifyOptions()
-        task = Task(row.id, implementation.code, rung, seed, prepared, corpus, options)
-        if row.finished_at is not None:
-            return self.vetted(self._with_tasks(row, task))
-
-        def tell(kind: str, data: Json) -> None:
-            self.store.events.append(f"verification:{row.id}", kind, "worker", data)
-
-        tell("started", {"design": design_id, "scale": scale, "seed": seed})
-        with CurveWriter(self.store.curves, row.id) as curve:
-            try:
-                outcome = self.engine.verify(task, self._followed(curve.add, task, tell), self.progress, tell)
-            except (Diverged, StoppedEarly, DesignError) as error:  # the design's own end, to be kept as its result
-                curve.flush()
-                with self.progress.guard():
-                    return self.store.verifications.fail(row.id, str(error), {"code": sha256_text(implementation.code)})
-            except ModelDiscoveryError as error:
-                if not isinstance(error, (LeaseLost, StoreError)):  # those go on elsewhere, or by themselves
-                    curve.flush()
-                    with self.progress.guard():
-                        self.store.verifications.cut_off(row.id, str(error))
-                raise
-            except Exception as error:  # a fault of this program: tried again, and until then no row may look as if it ran
-                with self.progress.guard():
-                    self.store.verifications.cut_off(row.id, f"it crashed: {type(error).__name__}: {error}")
-                raise
-        with self.progress.guard():
-            self.store.measurements.add_documents(row.id, "valid", outcome.documents)
-            self.store.measurements.add_tasks(row.id, outcome.metrics.tasks, outcome.items)
-            row = self.store.verifications.finish(row.id, outcome.metrics, outcome.provenance)
-        return self.vetted(row)
-
-    def _task(self, row: Verification) -> Task:
-        """For work on the saved weights of a verification that is done."""
-        code = self.store.implementations.get(row.implementation_id).code
-        then = row.provenance.get("scale")
-        if then is None and not (row.scale in self.scales and self._as_now(row)):
-            raise NotFound(f"with what settings of {row.scale} verification {row.id} was made is not known", "verify the design again")
-        rung = self.scales[row.scale] if row.scale in self.scales and self._as_now(row) else Scale(**then)
-        return Task(row.id, code, rung, row.seed, Recorded(row.corpus, row.corpus_hash), None, VerifyOptions())
-
-    def _with_tasks(self, row: Verification, task: Task) -> Verification:
-        known = row.metrics.tasks if row.metrics else {}
-        lacking = tuple(name for name in task.options.tasks if not any(k == name or k.startswith(f"{name}/") for k in known))
-        if row.metrics is None or not lacking:
-            return row
-        scores, items = self.engine.tasks(replace(task, options=replace(task.options, tasks=lacking)), row.provenance, self.progress)
-        with self.progress.guard():
-            self.store.measurements.add_tasks(row.id, scores, items)
-        return self.store.verifications.get(row.id)
-
-    def _followed(self, add: Callable[[CurvePoint], None], task: Task, tell: Callable[[str, Json], None]) -> Callable[[CurvePoint], None]:
-        """`add`, and where it was asked for, the end of a run that is hopeless beside the references' curves."""
-        if not task.options.early_stop:
-            return add
-        references = self._reference_curves(task)
-        own: list[CurvePoint] = []
-
-        def follow(point: CurvePoint) -> None:
-            add(point)
-            if point.held_out is None:
-                return
-            own.append(point)
-            why = hopeless(own, references, task.scale.steps)
-            if why:
-                tell("stopped_early", {"step": point.step, "why": why})
-                raise StoppedEarly(f"stopped early at step {point.step} of {task.scale.steps}: {why}", "verify it again without early stopping to know its score")
-
-        return follow
-
-    def _reference_curves(self, task: Task) -> list[list[CurvePoint]]:
-        """Of the references measured at this scale on this corpus."""
-        references = {d.id for d in self.store.designs.all() if d.kind is Kind.REFERENCE}
-        rows = [v for v in self.store.verifications.counted(task.scale.name)
-                if v.design_id in references and v.corpus_hash == task.corpus.hash and v.own_rate is task.options.sweep]
-        return [[p for p in self.store.curves.of(v.id) if p.held_out is not None] for v in rows]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from core.errors import NotFound
-from core.lab import Progress
+from core.instruments import Progress
 from core.store import Store
 from core.types import Json, ProbeResult, sha256_text
 from core.verification.probes.suites import Probe, Suite

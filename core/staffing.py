@@ -13,11 +13,12 @@ from core.agents.base import Brief
 from core.agents.editing import remove_spec, remove_team, write_spec, write_team
 from core.agents.spec import AgentSpec, TeamSpec, get_spec, get_team, load_specs
 from core.agents.trial import Tried, trial
+from core.briefing import Briefing
 from core.config import KEYS
+from core.convening import Team
 from core.errors import ConfigError, ModelDiscoveryError, UsageError
 from core.llm.catalogue import Catalogue, Entry, load_catalogue
 from core.llm.price import PriceTable, load_prices
-from core.proposing import Proposing, Team
 from core.store.specs import SpecRevision
 from core.toolbox import NAMES
 from core.types import Json, Mode, Session, Spent
@@ -258,7 +259,7 @@ class Staffing:
         return "free" if entry.free else f"${price.input:g} in, ${price.output:g} out" if price else "unknown"
 
 
-class _Briefs(Proposing):
+class _Briefs(Briefing):
     """The lab's briefs, without a lab."""
 
     def __init__(self, store: Store, scales: dict[str, Scale], units: UnitLibrary, noise: Any) -> None:

@@ -14,7 +14,7 @@ from core.store.suspicion import Suspect
 from core.types import Kind, Scale, TestScore, Timing, Verification
 
 if TYPE_CHECKING:
-    from core.lab import Engine, Progress, Task
+    from core.instruments import Engine, Progress, Task
 
 
 class Vetting:

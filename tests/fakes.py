@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.build import BuildSystem
 from core.config import Config
-from core.lab import Engine, Progress, Scored, Task
+from core.instruments import Engine, Progress, Scored, Task
 from core.types import CheckReport, CheckResult, Costs, CurvePoint, Documents, Fit, Json, Metrics, ProbeResult, Scale, Timing, derive_seed
 from core.verification.probes.suites import Probe
 
