@@ -25,6 +25,7 @@ from core.store.paper_nouns import Filters  # noqa: E402
 
 COMMON = ["model", "attention", "state memory", "training data results", "the model of attention"]
 WORDS = 120      # of a passage
+FEW = 250        # one paper of so many is of another tier
 
 
 def fill(store: Store, papers: int, passages: int) -> None:
@@ -42,8 +43,8 @@ def fill(store: Store, papers: int, passages: int) -> None:
             for n in range(start, min(papers, start + 500)):
                 words = vocabulary[rng.choice(len(vocabulary), size=passages * WORDS + 40, p=weights)]
                 title, gist = " ".join(words[:10]), " ".join(words[10:40])
-                c.execute("INSERT INTO papers(id, title, title_key, year, tiers, designs, facts, created_at) VALUES (?, ?, ?, ?, ' primary ', '  ', ?, '2026-01-01 00:00:00')",
-                          (f"p{n}", title, title.replace(" ", ""), 1990 + n % 35, f'{{"title": "{title}", "idea": "{gist}", "year": {1990 + n % 35}}}'))
+                c.execute("INSERT INTO papers(id, title, title_key, year, tiers, designs, facts, created_at) VALUES (?, ?, ?, ?, ?, '  ', ?, '2026-01-01 00:00:00')",
+                          (f"p{n}", title, title.replace(" ", ""), 1990 + n % 35, " further " if n % FEW == 0 else " primary ", f'{{"title": "{title}", "idea": "{gist}", "year": {1990 + n % 35}}}'))
                 seq = c.execute("SELECT last_insert_rowid()").fetchone()[0]
                 c.execute("INSERT INTO paper_cards(rowid, title, people, gist, body) VALUES (?, ?, '', ?, '')", (seq, title, gist))
                 rows = [(next_id + k, f"p{n}", k + 1, "Method", " ".join(words[40 + k * WORDS : 40 + (k + 1) * WORDS])) for k in range(passages)]
@@ -62,7 +63,7 @@ def main() -> None:
         library = PaperLibrary(store, ROOT / "library").ready()
         queries = [*yaml.safe_load((ROOT / "tests/papers/queries.yaml").read_text()), *COMMON]
         print(f"{library.store.papers.count():,} papers, {papers * passages:,} passages, {Path(store.database.path).stat().st_size / 2**20:,.0f} MB")
-        for name, filters, prefix in (("as asked", Filters(), False), ("half typed", Filters(), True), ("years 2000 to 2010", Filters(2000, 2010), False)):
+        for name, filters, prefix in (("as asked", Filters(), False), ("half typed", Filters(), True), ("years 2000 to 2010", Filters(2000, 2010), False), ("a tier of few papers", Filters(tier="further"), False)):
             wall, used = [], []
             for query in queries:
                 library.search(query, filters, 10, prefix)      # once for the file cache: a library that is in use

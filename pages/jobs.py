@@ -49,9 +49,8 @@ def one_job(desk: Desk, jobs: list[Job]) -> None:
         if job.state in shell.LIVE and st.button("Stop", icon=":material/stop:", **may("cancel", disabled=job.cancel_requested)) and shell.act(
                 lambda: desk.cancel(job.id), "stopping"):
             st.rerun()
-        if job.state in (JobState.FAILED, JobState.CANCELLED) and st.button("Try again", icon=":material/refresh:", **may("retry", "it goes on from what is stored")) and shell.act(
-                lambda: desk.retry(job.id), "queued again"):
-            st.rerun()
+        if job.state in (JobState.FAILED, JobState.CANCELLED):
+            offer_another_try(desk, job)
     if job.error:
         st.error(shell.plain(job.error), icon=":material/error:")
     with st.expander("Events", expanded=bool(job.error)):
@@ -61,6 +60,18 @@ def one_job(desk: Desk, jobs: list[Job]) -> None:
                 st.code(event.data["traceback"], language=None)
     with st.expander("Settings and result"):
         st.json({"payload": job.payload, "result": job.result})
+
+
+def offer_another_try(desk: Desk, job: Job) -> None:
+    """Where it was tried again already, the way to that."""
+    newest = desk.queue.newest(job.subject)
+    if newest.id != job.id:
+        shell.link("jobs", f"Tried again: job {newest.id}, {newest.state}", ":material/arrow_forward:", job=str(newest.id))
+        return
+    made: list[Job] = []
+    if st.button("Try again", icon=":material/refresh:", **may("retry", "it goes on from what is stored")) and shell.act(lambda: made.append(desk.retry(job.id)), "queued again"):
+        st.query_params["job"] = str(made[0].id)
+        st.rerun()
 
 
 def took(job: Job) -> str:

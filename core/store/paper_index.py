@@ -6,7 +6,9 @@ BM25 as FTS5 has it (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75), with a we
 
 from __future__ import annotations
 
+import math
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +21,8 @@ WORD_WEIGHTS = "2.0, 1.0"                # section, text
 SNIPPET = 28                             # words
 MOST_WORDS = 16                          # of one question
 COMMON = 5000                            # passages that a word may stand in and still be asked for by itself
-WEIGHED = 3000                           # passages of one question that are ranked; of words that more have, the papers' cards tell better than any passage
+FEW = 60                 # papers that a filter may leave to be looked through one by one
+WEIGHED = 2000                           # passages of one question that are ranked; of words that more have, the papers' cards tell better than any passage
 
 # Words that nearly every sentence has: asked for, they find everything.
 STOP = frozenset(re.findall(r"\w+", "a an and are as at be by can do does for from has have how in into is it its of on or our that the their these they this to via was we what which while with without"))
@@ -97,14 +100,34 @@ def passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, valu
     ranked = f"SELECT paper_words.rowid AS id, bm25(paper_words, {WORD_WEIGHTS}) AS score FROM paper_words WHERE paper_words MATCH :query"
     if not where:
         return _found(c, f"SELECT id, '' AS snippet FROM ({ranked} LIMIT :weighed) ORDER BY score LIMIT :limit", values)
-    # A filter that leaves much is asked of the best only: looking up the paper of each passage that fits costs more than ranking it. One that leaves little is a small set.
-    best = f"""SELECT best.id, '' AS snippet FROM (SELECT id, score FROM ({ranked} LIMIT :weighed) ORDER BY score LIMIT :many) AS best {joined.format("best.id")}
-               WHERE 1 = 1 {where} ORDER BY best.score LIMIT :limit"""
-    found = _found(c, best, {**values, "many": 10 * limit})
-    if len(found) == limit:
-        return found
-    of_those = f"+paper_words.rowid IN (SELECT p.id FROM papers JOIN paper_passages p ON p.paper_id = papers.id WHERE 1 = 1 {where})"
-    return _found(c, f"SELECT id, '' AS snippet FROM ({ranked} AND {of_those} LIMIT :weighed) ORDER BY score LIMIT :limit", values)
+    # A filter is asked of the best only: looking up the paper of each passage that fits costs more than ranking it. One that leaves few papers comes to `passages_within`.
+    best = f"""SELECT best.id, '' AS snippet FROM ({ranked} LIMIT :weighed) AS best {joined.format("best.id")} WHERE 1 = 1 {where} ORDER BY best.score LIMIT :limit"""
+    return _found(c, best, values)
+
+
+def few_papers(c: Connection, where: str, values: dict[str, object]) -> list[str] | None:
+    """The papers with passages that a filter leaves; None where they are more than FEW."""
+    sql = f"SELECT papers.id FROM papers WHERE EXISTS (SELECT 1 FROM paper_passages p WHERE p.paper_id = papers.id) {where} LIMIT :most"
+    found = [row.id for row in c.execute(text(sql), {**values, "most": FEW + 1})]
+    return found if len(found) <= FEW else None
+
+
+def passages_within(c: Connection, words: Sequence[str], papers: Sequence[str], limit: int, prefix: bool) -> list[Found]:
+    """Of few papers, in SQLite: the passages with most of the words, a rare word for more than a common one. Each paper's passages are looked at alone, whatever the library holds."""
+    ends = {f"{name}{n}": value for n, id in enumerate(papers) for name, value in zip(("of", "first", "last"), (id, *_ends(c, id)), strict=True)}
+    one = "SELECT paper_words.rowid AS id FROM paper_words JOIN paper_passages p ON p.id = paper_words.rowid WHERE paper_words MATCH :query AND paper_words.rowid BETWEEN :first{0} AND :last{0} AND p.paper_id = :of{0}"
+    sql = text(" UNION ALL ".join(one.format(n) for n in range(len(papers))))
+    scores: dict[int, float] = defaultdict(float)
+    for query, word in zip(_quoted(words, prefix), words, strict=True) if papers else ():
+        weight = math.log(2 + COMMON / max(1, _count(c, word)))
+        for row in c.execute(sql, {**ends, "query": query}):
+            scores[row.id] += weight
+    return [Found(id, "") for id in sorted(scores, key=lambda id: (-scores[id], id))[:limit]]
+
+
+def _ends(c: Connection, paper: str) -> tuple[int, int]:
+    row = c.execute(text("SELECT min(id) AS first, max(id) AS last FROM paper_passages WHERE paper_id = :paper"), {"paper": paper}).one()
+    return row.first, row.last
 
 
 def snippets(c: Connection, sqlite: bool, words: Sequence[str], ids: Sequence[int], prefix: bool) -> dict[int, str]:
@@ -123,12 +146,22 @@ def _cut(c: Connection, table: str, column: int, words: Sequence[str], ids: Sequ
     return {id: c.execute(sql, {"mark": MARK, "unmark": UNMARK, "query": query, "id": id}).scalar() or "" for id in ids}
 
 
+def is_common(c: Connection, sqlite: bool, word: str) -> bool:
+    """A word as it stands, with enough passages of its own: that more may come is no reason to gather all that begins like it, which takes SQLite twice as long."""
+    return sqlite and _count(c, word) > COMMON
+
+
 def rarest(c: Connection, sqlite: bool, words: Sequence[str]) -> list[str]:
     """The words that few passages have; all where none is rare. So that a question of common words does not weigh half of the library."""
     if not sqlite or len(words) < 2:
         return list(words)
-    counts = {word: c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": _quoted([word], False)[0], "most": COMMON + 1}).scalar() or 0 for word in words}
+    counts = {word: _count(c, word) for word in words}
     return [w for w in words if 0 < counts[w] <= COMMON] or sorted((w for w in words if counts[w]), key=lambda w: counts[w])[:1]
+
+
+def _count(c: Connection, word: str) -> int:
+    """Passages that have it, up to a few more than COMMON."""
+    return c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": _quoted([word], False)[0], "most": COMMON + 1}).scalar() or 0
 
 
 def _quoted(words: Sequence[str], prefix: bool) -> list[str]:

@@ -41,6 +41,7 @@ def search(database: Database, papers: Papers, query: str, filters: Filters = EV
     where, values = _where(filters)
     sqlite, scored = database.is_sqlite, dict[int, _Scored]()
     with database.read() as c:
+        prefix = prefix and not index.is_common(c, sqlite, words[-1])
         for rank, found in enumerate(index.cards(c, sqlite, words, where, dict(values), DEPTH, prefix)):
             one = scored.setdefault(found.rowid, _Scored())
             one.score += WEIGHTS["card"] / (K + rank + 1)
@@ -79,7 +80,9 @@ def _hit(paper: Paper, one: _Scored, cut: str) -> Hit:
 
 
 def _passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, values: dict[str, object], prefix: bool) -> list[index.Found]:
-    """Those with every word first; where they are few, those with the rare ones."""
+    """Those with every word first; where they are few, those with the rare ones. Of a few papers, those with most of the words."""
+    if where and sqlite and (few := index.few_papers(c, where, values)) is not None:
+        return index.passages_within(c, words, few, DEPTH, prefix)
     found = index.passages(c, sqlite, words, where, dict(values), DEPTH, prefix, every=True)
     if len(found) >= ENOUGH or len(words) < 2:
         return found

@@ -30,7 +30,7 @@ def test_an_agent_is_rewritten_a_mistake_keeps_what_was_typed_and_the_shipped_on
     page.goto(f"{app.url}/agents?agent=reviewer")
     expect(page.get_by_text("as shipped")).to_be_visible()
     settled(page)
-    spec = page.get_by_label("reviewer.yaml: model, parameters, tools, limits")
+    spec = page.get_by_role("textbox", name="reviewer.yaml:")
     shipped = spec.input_value()
     spec.fill(f"{shipped}\nnonsense: 1\n")
     page.get_by_role("button", name="Save as my version").click()
@@ -87,10 +87,14 @@ def test_a_job_is_stopped_tried_again_and_its_link_leads_to_it(app, desk: Desk, 
         expect(again).to_be_visible(timeout=60_000)
         settled(page)
         again.click()
-        expect(page.get_by_role("button", name="Stop")).to_be_visible()
+        expect(page.get_by_role("button", name="Stop")).to_be_visible(timeout=20_000)      # of the new try: the page goes along
+    page.goto(f"{app.url}/jobs?job={job.id}")
+    expect(page.get_by_text("Tried again: job")).to_be_visible()
+    page.get_by_text("Tried again: job").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
     page.get_by_text("Settings and result").click()
     expect(page.get_by_text("payload").first).to_be_visible()
-    desk.cancel(job.id)
+    desk.cancel(desk.queue.newest(job.subject).id)
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE])
