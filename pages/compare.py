@@ -9,7 +9,7 @@ import streamlit as st
 from app import shell
 from app.widgets import compare_figures as figures
 from app.widgets import views
-from app.widgets.chart import ahead, chart
+from app.widgets.chart import chart
 from app.widgets.curves import curve_figure
 from app.widgets.diff import draw_diff
 from app.widgets.results import Line, compared, corpora, draw_table, lines_of, results
@@ -31,7 +31,6 @@ def main() -> None:
         st.info("Nothing was verified yet. Verify gpt2 and one other design at `nano`, about a minute each, and they are compared here.", icon=":material/leaderboard:")
         shell.link("verify", "Verify", ":material/science:", designs="gpt2,llama")
         return
-    ahead()
     scale, reference, chosen, part = choose(desk, designs, scales)
     done = desk.store.verifications.counted(scale)
     named = corpora(done)

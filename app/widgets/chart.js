@@ -32,11 +32,6 @@ function dressed(host, layout) {
 
 export default function ({ data, parentElement }) {
   const host = parentElement.querySelector(".md-chart");
-  if (!data) {
-    host.className = "";           // no chart: one that is still to come reads plotly sooner
-    plotly().catch(() => {});      // that one tries again, and tells
-    return;
-  }
   host.wanted = data;
   host.setAttribute("role", "figure");
   host.setAttribute("aria-label", data.words);

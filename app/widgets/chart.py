@@ -17,7 +17,6 @@ FOLDER = Path(__file__).parent
 KINDS = {"scatter", "bar", "pie"}
 # chart.js hears by the transition's end that the theme has changed.
 CSS = """
-.st-key-chart-ahead {display: none;}
 .md-chart {width: 100%; color: var(--st-text-color); font-family: var(--st-font); transition: color 1ms;}
 """
 
@@ -35,9 +34,3 @@ def chart(figure: go.Figure, key: str, words: str, config: Mapping[str, Any] | N
     shown = json.loads(figure.to_json())
     shown["layout"]["uirevision"] = f"{key} {' '.join(str(trace.name) for trace in figure.data)}"      # a zoom stays while the same things are drawn
     _renderer()(data={"figure": shown, "config": dict(config or {"displayModeBar": False}), "words": words}, key=key)
-
-
-def ahead() -> None:
-    """On a page of charts whose figures take a while: the browser reads plotly meanwhile."""
-    with st.container(key="chart-ahead"):
-        _renderer()(data=None, key="chart-ahead-of")
