@@ -53,7 +53,7 @@ from core.statistics.noise import load_priors
 from core.store import Store
 from core.toolbox import Tools
 from core.types import CheckReport, Costs, Design, JobKind, JobState, Json, Kind, Mode, Outcome, Scale, Session, VerifyOptions
-from core.verification.probes.suites import get_suite
+from core.verification.probes.suites import get_suite, load_suites
 
 DESIGNERS: Mapping[str, Callable] = {"genetic": lambda spec, units, _: GeneticDesigner(spec, units), "model": ModelDesigner}
 REVIEWERS: Mapping[str, Callable] = {"rules": lambda spec, units, _: RuleReviewer(spec, units), "model": ModelReviewer}
@@ -182,7 +182,7 @@ class BuildSystem:
 
     def engine(self) -> Engine:
         measuring = Measuring(self.config, self._reference_code)
-        return Engine(check=self.check, corpus=measuring.corpus, costs=self._counted, verify=measuring.verify, tasks=measuring.tasks, probe=measuring.probe,
+        return Engine(check=self.check, corpus=measuring.corpus, costs=self._counted, verify=measuring.verify, tasks=measuring.tasks, probe=measuring.probe, suite=lambda name: get_suite(load_suites(self.config.library_dir / "probes.yaml"), name),
                       audit=measuring.audit, test_score=measuring.test_score, time=measuring.time)
 
     def costs(self, code: str, scales: Sequence[Scale], on_scale: Callable[[str], None] = lambda _: None) -> Iterator[tuple[Scale, Costs]]:

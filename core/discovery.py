@@ -44,6 +44,7 @@ def verify(lab: Lab) -> Outcome:
     if not lab.opened(picked):
         return Outcome.WAITING
     with lab.passing_over(picked.design, picked.scale), lab.reserve(picked.scale, picked.subject):
+        lab.proven(picked.design, picked.scale, picked.subject)
         lab.verified(picked.design, picked.scale, picked.seed)
     lab.selector.learn(lab.tree())
     return Outcome.DONE

@@ -243,6 +243,10 @@ class VerificationError(ModelDiscoveryError):
     pass
 
 
+class Unproven(VerificationError):
+    """A design's probes say that a training would be wasted on it."""
+
+
 class Diverged(VerificationError):
     pass
 

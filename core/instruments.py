@@ -21,7 +21,7 @@ from core.types import (
 )
 
 if TYPE_CHECKING:
-    from core.verification.probes.suites import Probe
+    from core.verification.probes.suites import Probe, Suite
 
 
 class Progress(Protocol):
@@ -89,5 +89,6 @@ class Engine:
     tasks: Callable[[Task, Json, Progress], Scored]                  # further tasks from saved weights; provenance in, (scores, items) out
     audit: Callable[[Task, Json, Progress], tuple[bool, str]]        # the deep causality audit of saved weights: (passed, evidence)
     test_score: Callable[[Task, Json, Progress], TestOutcome]        # of saved weights on the locked test split
+    suite: Callable[[str], Suite]                                    # of probes, by its name
     time: Callable[[str, Scale, Corpus, Progress], Timing]           # a short timed run
     probe: Callable[[str, Sequence[Probe], int, Callable[[ProbeResult, Json], None], Progress], None]  # (code, probes, seed, on result and provenance, progress)

@@ -22,6 +22,7 @@ from core.errors import (
     LeaseLost,
     NotFound,
     SandboxError,
+    Unproven,
     VerificationError,
 )
 from core.gates import AUTO
@@ -134,17 +135,23 @@ class Lab(Pacing, Verifying, Proposing):
         try:
             yield
             self._in_a_row = 0
+        except Unproven as error:
+            self._pass_over(design_id, scale, str(error), "")
         except (VerificationError, SandboxError) as error:
             self._in_a_row += 1
             if self._in_a_row > 1:
                 raise
-            self._cut.add((design_id, scale))
-            self.store.events.append(f"run:{self.run.id}", "passed_over", "worker", {"design": design_id, "scale": scale, "why": str(error), "host": platform.node()})
+            self._pass_over(design_id, scale, str(error), platform.node())
+
+    def _pass_over(self, design_id: str, scale: str, why: str, host: str) -> None:
+        """`host`: the machine that could not measure it; "" where that is the design's own fault."""
+        self._cut.add((design_id, scale))
+        self.store.events.append(f"run:{self.run.id}", "passed_over", "worker", {"design": design_id, "scale": scale, "why": why, "host": host})
 
     def _passed_over(self) -> set[tuple[str, str]]:
-        """By workers on this machine, so that a restart does not try the same once more; another machine may have the memory."""
+        """By workers on this machine, so that a restart does not try the same once more (another machine may have the memory); and by anybody, where the probes said so."""
         told = self.store.events.recent(f"run:{self.run.id}", "passed_over", 1000)
-        return {(e.data["design"], e.data["scale"]) for e in told if e.data.get("host") == platform.node()}
+        return {(e.data["design"], e.data["scale"]) for e in told if e.data.get("host") in ("", platform.node())}
 
     @cached_property
     def corpus_hash(self) -> str:

@@ -665,6 +665,7 @@ class Scale:
     watch_points: int = 8            # how often the watched documents are scored in training
     watch_tokens: int = 8192         # of them, each time
     tokenizer: str = ""              # an id on the Hub; "" trains one of vocab_size on the corpus
+    probes: str = ""                 # a suite of library/probes.yaml that a run asks of a new design before it trains it here; "" asks nothing
 
     @property
     def steps(self) -> int:

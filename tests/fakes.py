@@ -9,7 +9,7 @@ from core.build import BuildSystem
 from core.config import Config
 from core.instruments import Engine, Progress, Scored, Task
 from core.types import CheckReport, CheckResult, Costs, CurvePoint, Documents, Fit, Json, Metrics, ProbeResult, Scale, Timing, derive_seed
-from core.verification.probes.suites import Probe
+from core.verification.probes.suites import Probe, get_suite, load_suites
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class FakeEngine:
         self.fail_next: Exception | None = None
         self.fail_after: Exception | None = None          # at the time after that
         self.scores: dict[tuple[str, int], float] = {}    # (code, seed) → bits per byte, where a test wants its own
+        self.learned: dict[str, float] = {}               # code → what it learns of each probe, 0–1, where a test wants its own
         self.audits: list[int] = []                       # verifications that were audited
         self.audit_says: tuple[bool, str] | Exception = (True, "nothing changes")
 
@@ -91,7 +92,8 @@ class FakeEngine:
         for one in probes:
             progress.check_cancel()
             self.probed.append((one.task, one.level, seed))
-            score = one.chance + (1 - one.chance) * (derive_seed(code, one.task, one.level, seed) % 1000) / 1000
+            learned = self.learned.get(code, derive_seed(code, one.task, one.level, seed) % 1000 / 1000)
+            score = one.chance + (1 - one.chance) * learned
             on_result(ProbeResult(one.suite, one.task, one.level, seed, score, one.chance, 1e-3, {"0.001": score}, 10, 100, 1.0), {"hash": one.hash})
 
     def _pairs(self, task: Task) -> Scored:
@@ -107,5 +109,5 @@ class FakeSystem(BuildSystem):
         self.fake = engine
 
     def engine(self) -> Engine:
-        return Engine(check=self.fake.check, corpus=self.fake.corpus, costs=self.fake.costs, verify=self.fake.verify, tasks=self.fake.tasks, probe=self.fake.probe,
+        return Engine(check=self.fake.check, corpus=self.fake.corpus, costs=self.fake.costs, verify=self.fake.verify, tasks=self.fake.tasks, probe=self.fake.probe, suite=lambda name: get_suite(load_suites(self.config.library_dir / "probes.yaml"), name),
                       audit=self.fake.audit, test_score=self.fake.test_score, time=self.fake.time)

@@ -31,7 +31,7 @@ def draw_scales(desk: Desk) -> None:
         with st.expander("Add or change a scale", icon=":material/edit_note:"):
             st.markdown(f"The ladder is one file: `{desk.config.scales_file}`. Add an entry between the rungs it lies between (cheapest first), then start app and workers again. `SCALES_FILE` names another file.")
             st.code(EXAMPLE, language="yaml")
-            st.caption("`batch_tokens` holds whole contexts. Besides: warmup, weight_decay, optimizer (adamw, muon), schedule (cosine, wsd), precision, compile, tokenizer. What is wrong is told with file, "
+            st.caption("`batch_tokens` holds whole contexts. Besides: warmup, weight_decay, optimizer (adamw, muon), schedule (cosine, wsd), precision, compile, tokenizer, probes (a suite that a run asks first). What is wrong is told with file, "
                        "scale and key: `python -m core doctor`. Scores under one name and other settings are never compared.")
 
 
