@@ -16,6 +16,7 @@ from core.jobs.hands import call, run_of
 from core.sharing import ends_of
 from core.store import Store
 from core.types import DESIGN_BUDGET, MONEY, TOKENS, Act, Decision, Job, JobKind, JobState, Json, Scale, Verb
+from core.verification.probes.suites import Suite, get_suite
 from core.verification.training.shelf import corpus_name
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Beginning:
     author: str
 
     if TYPE_CHECKING:
+        @property
+        def suites(self) -> Mapping[str, Suite]: ...
         def crew(self, agents: str, designer: str = "", reviewer: str = "") -> Json: ...
         def agents(self) -> dict[str, AgentSpec]: ...
         def run_settings(self, run_id: str) -> Json: ...
@@ -49,7 +52,8 @@ class Beginning:
         further. `gates`: step → rule; `gate` "ask" is short for {"implement": ask}. `at_once`: how many of each act, where there are workers for them."""
         limit = self._design_budget(design_budget, money, tokens)
         for scale, amount in verify_budget.items():
-            get_scale(self.scales, scale)
+            if suite := get_scale(self.scales, scale).probes:
+                get_suite(self.suites, suite)
             within(f"the verify budget of {scale}", amount, 0, 100_000)
         within("the number of proposals", n_proposals, 1, 64)
         within("the number to implement", n_implement, 0, n_proposals)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,18 +21,23 @@ class Unconfirmed:
 
     run: str
     found: Comparison
+    seeds: Mapping[str, list[int]]       # design → those that lack
     ended: datetime
+
+    @property
+    def what(self) -> str:
+        return f"{self.found.design_id}@{self.found.scale}"
 
 
 def is_unsure(found: Comparison) -> bool:
     """It looks better than the reference, and fewer than SURE seeds are of both."""
-    return found.difference < 0 and len(set(found.own) & set(found.base)) < SURE
+    return found.difference < 0 and not found.suspicious and len(set(found.own) & set(found.base)) < SURE
 
 
-def lacking(found: Comparison) -> dict[str, list[int]]:
-    """Seeds yet to be trained, by design."""
+def lacking(found: Comparison, failed: Mapping[str, set[int]]) -> dict[str, list[int]]:
+    """Seeds yet to be trained, by design. `failed`: those that ended without a score, which a second time would end so too."""
     have = {found.design_id: found.own, found.reference: found.base}
-    return {design: seeds for design, own in have.items() if (seeds := [s for s in range(SURE) if s not in own])}
+    return {design: seeds for design, own in have.items() if (seeds := [s for s in range(SURE) if s not in own and s not in failed.get(design, ())])}
 
 
 def best_of_each(designs: Sequence[Design], scales: Sequence[str], compare: Compare) -> tuple[list[Comparison], list[tuple[str, str, float]]]:

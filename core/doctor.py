@@ -87,8 +87,12 @@ def _database(config: Config) -> list[Finding]:
 def _library(config: Config) -> list[Finding]:
     from core.gab.references import load_references
     from core.gab.scales import load_scales
+    from core.verification.probes.suites import get_suite, load_suites
 
     references, scales = load_references(config.library_dir), load_scales(config.scales_file)
+    for scale in scales.values():
+        if scale.probes:
+            get_suite(load_suites(config.library_dir / "probes.yaml"), scale.probes)
     return [Finding("library", "ok", f"{len(references)} references, scales {', '.join(scales)}")]
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from statistics import fmean
 
-from core.confirming import Unconfirmed, lacking
+from core.confirming import Unconfirmed
 from core.gates import IMPLEMENT, Gated
 from core.jobs import Queue
 from core.store import Store
@@ -212,10 +212,10 @@ def _too_good(verification: int, design: str, why: str, since: datetime) -> Item
 
 
 def _unconfirmed(u: Unconfirmed) -> Item:
-    c, seeds = u.found, lacking(u.found)
+    c = u.found
     why = f"{c.words} Both have too few seeds for that, and the best of many looks better than it is."
-    return Item(f"confirm:{u.run}", Waits.CONFIRM, f"{c.design_id} at {c.scale}, the best of run {u.run}", why, u.ended, f"{c.design_id}@{c.scale}.{len(c.own)}.{len(c.base)}",
-                design=c.design_id, run=u.run, data={"scale": c.scale, "reference": c.reference, "seeds": seeds})
+    return Item(f"confirm:{u.run}", Waits.CONFIRM, f"{c.design_id} at {c.scale}, the best of run {u.run}", why, u.ended, f"{u.what}.{len(c.own)}.{len(c.base)}",
+                design=c.design_id, run=u.run, data={"what": u.what, "scale": c.scale, "reference": c.reference, "seeds": dict(u.seeds)})
 
 
 def _failed_jobs(queue: Queue) -> list[Job]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import networkx as nx
 
@@ -51,9 +50,6 @@ from core.types import (
     derive_seed,
 )
 from core.verifying import Verifying
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -125,7 +121,7 @@ class Lab(Pacing, Verifying, Proposing):
     def tree(self) -> nx.DiGraph:
         """The design tree with scores on the run's corpus, and what else a selector reads (core/selection/base.py)."""
         graph = self.store.tree(self.corpus_hash)
-        self._showing.show(graph, self._counts, (*self._cut, *self.barred()))
+        self._showing.show(graph, self._counts, (*self._cut, *(self.unproven() if self.current else ()), *self.barred()))
         self.show_under_way(graph)
         return graph
 
@@ -135,23 +131,22 @@ class Lab(Pacing, Verifying, Proposing):
         try:
             yield
             self._in_a_row = 0
-        except Unproven as error:
-            self._pass_over(design_id, scale, str(error), "")
+        except Unproven as error:        # the design's own fault, on every machine
+            self._tell_passed_over(design_id, scale, str(error), "")
         except (VerificationError, SandboxError) as error:
             self._in_a_row += 1
             if self._in_a_row > 1:
                 raise
-            self._pass_over(design_id, scale, str(error), platform.node())
+            self._cut.add((design_id, scale))
+            self._tell_passed_over(design_id, scale, str(error), platform.node())
 
-    def _pass_over(self, design_id: str, scale: str, why: str, host: str) -> None:
-        """`host`: the machine that could not measure it; "" where that is the design's own fault."""
-        self._cut.add((design_id, scale))
+    def _tell_passed_over(self, design_id: str, scale: str, why: str, host: str) -> None:
         self.store.events.append(f"run:{self.run.id}", "passed_over", "worker", {"design": design_id, "scale": scale, "why": why, "host": host})
 
     def _passed_over(self) -> set[tuple[str, str]]:
-        """By workers on this machine, so that a restart does not try the same once more (another machine may have the memory); and by anybody, where the probes said so."""
+        """By workers on this machine, so that a restart does not try the same once more; another machine may have the memory."""
         told = self.store.events.recent(f"run:{self.run.id}", "passed_over", 1000)
-        return {(e.data["design"], e.data["scale"]) for e in told if e.data.get("host") in ("", platform.node())}
+        return {(e.data["design"], e.data["scale"]) for e in told if e.data.get("host") == platform.node()}
 
     @cached_property
     def corpus_hash(self) -> str:

@@ -80,11 +80,9 @@ class Morning:
         return "\n\n".join(parts) + "\n"
 
 
-def morning(store: Store, run: RunView, measured: Measures, scales: Sequence[str], compare: Compare, waiting: Sequence[Gated], stalls: Sequence[Stall],
+def morning(store: Store, run: RunView, measured: Measures, scales: Sequence[str], own: Sequence[Design], compare: Compare, waiting: Sequence[Gated], stalls: Sequence[Stall],
             progress: Progress, since: datetime | None = None) -> Morning:
     """`scales` cheapest first."""
-    sessions = {s.id for s in run.sessions}
-    own = [d for d in store.designs.all() if d.session_id in sessions]
     ids = {d.id for d in own}
     made = tuple(d for d in own if since is None or d.created_at >= since)
     begun = {(e.facts["design"], e.facts["scale"], e.facts["seed"]) for e in store.gates.read(run.id).entries.values() if e.began and "scale" in e.facts}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from core.run_view import Progress, RunState, RunView, Stall, Why, forecast, sta
 from core.selection.wishes import words
 from core.store import Store
 from core.store.gates import Book, Entry, defaults
-from core.types import DESIGN_BUDGET, Act, Decision, Job, JobKind, JobState, Json, Scale, Session, Status, Verb
+from core.types import DESIGN_BUDGET, Act, Decision, Design, Job, JobKind, JobState, Json, Scale, Session, Status, Verb
 
 if TYPE_CHECKING:
     from core.agents.spec import AgentSpec
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["Gated", "Morning", "Progress", "Rule", "RunState", "RunView", "Running", "Stall", "Why"]
 
 LIVE = (JobState.QUEUED, JobState.RUNNING)
-LATELY, RUNS = timedelta(days=14), 5        # ended runs whose best may still wait to be confirmed
+LATELY = timedelta(days=14)      # a run that ended before that asks no more for its best to be confirmed
+LOOKED = 20                      # jobs of runs that are looked through for such, the newest ones
 
 
 class Running(Beginning):
@@ -255,30 +257,40 @@ class Running(Beginning):
 
     def morning(self, run_id: str, since: datetime | None = None) -> Morning:
         """What it did, of the whole run or since a moment."""
-        return morning(self.store, self.run(run_id), self.measures(run_id), list(self.scales), self._compared(run_id), self.gated(run_id), self.stalls(run_id),
+        return morning(self.store, self.run(run_id), self.measures(run_id), list(self.scales), *self._made_by(run_id), self.gated(run_id), self.stalls(run_id),
                        self.forecast(run_id), since)
 
-    def confirm(self, run_id: str) -> list[Job]:
-        """Verify its best at the largest scale, and the reference, until both have SURE seeds. Raises UsageError where that is not needed, BudgetExceeded."""
-        found, corpus = self.morning(run_id).unsure, self.run_settings(run_id).get("corpus")
-        if found is None:
+    def confirm(self, run_id: str, seen: str = "") -> list[Job]:
+        """Verify its best at the largest scale, and the reference, until both have SURE seeds. `seen`: DESIGN@SCALE as a person saw it. Raises UsageError where that is not needed,
+        Conflict where another design is the best by now, BudgetExceeded."""
+        waits = self._unsure(run_id)
+        if waits is None:
             raise UsageError(f"nothing of run {run_id} needs confirming", "its best has its seeds, or is no better than the reference")
+        if seen and seen != waits.what:
+            raise Conflict(f"the best of run {run_id} is {waits.what} by now, not {seen}", "look at it as it is now, then decide")
+        corpus = self.run_settings(run_id).get("corpus")
         with self.store.together():
-            return [job for design, seeds in lacking(found).items() for job in self.verify([design], found.scale, seeds, corpus)]
+            return [job for design, seeds in waits.seeds.items() for job in self.verify([design], waits.found.scale, seeds, corpus)]
 
     def unconfirmed(self) -> list[Unconfirmed]:
-        """Runs that ended lately with a gain on too few seeds, the newest first; those left out whose best is being measured further."""
-        ended = {run_of(j.subject): j.finished_at for j in reversed(self.queue.all(states=[JobState.DONE]))
-                 if j.kind is JobKind.EVOLVE and j.finished_at and datetime.now(UTC) - j.finished_at < LATELY}
-        measuring = {(j.payload["design"], j.payload["scale"]) for j in self.queue.all(limit=1000, states=LIVE) if j.kind is JobKind.VERIFY}
-        found = []
-        for run_id in list(reversed(ended))[:RUNS]:
-            if not self._is_over(run_id):
-                continue
-            own = self.store.designs.of_sessions(self.store.sessions.ids_of(run_id))
-            best, _ = best_of_each(own, [s for s in self.scales if any(s in d.scores for d in own)][-1:], self._compared(run_id))
-            found += [Unconfirmed(run_id, c, ended[run_id]) for c in best if is_unsure(c) and not measuring & {(c.design_id, c.scale), (c.reference, c.scale)}]
-        return found
+        """Of the runs that ended lately, those with a gain on too few seeds, the newest first; without those whose best is being measured further."""
+        edge = datetime.now(UTC) - LATELY
+        runs = dict.fromkeys(map(run_of, self.queue.subjects(JobKind.EVOLVE)[:LOOKED]))
+        lately = [run_id for run_id in runs if self._is_over(run_id) and (standing(self._jobs(run_id)).finished_at or edge) > edge]
+        measuring = {f"{j.payload['design']}@{j.payload['scale']}" for j in self.queue.all(limit=1000, states=LIVE) if j.kind is JobKind.VERIFY}
+        found = [u for run_id in lately if (u := self._unsure(run_id)) and u.what not in measuring]
+        return sorted(found, key=lambda u: u.ended, reverse=True)
+
+    def _unsure(self, run_id: str) -> Unconfirmed | None:
+        """The run's best against the reference where that is a gain on too few seeds which can still be had, all of it on the run's own corpus."""
+        own, compare = self._made_by(run_id)
+        best, _ = best_of_each(own, list(self.scales), compare)
+        if not best or not is_unsure(best[0]):
+            return None
+        both = (best[0].design_id, best[0].reference)
+        failed = {d: {v.seed for v in self.store.verifications.of(d) if v.failure and v.scale == best[0].scale and v.settings == self.scales[v.scale].settings} for d in both}
+        seeds, last = lacking(best[0], failed), standing(self._jobs(run_id))
+        return Unconfirmed(run_id, best[0], seeds, last.finished_at or last.created_at) if seeds else None
 
     def measures(self, run_id: str) -> Measures:
         """How its search went."""
@@ -337,10 +349,14 @@ class Running(Beginning):
         last = standing(self._jobs(run_id))
         return last.state is JobState.DONE and last.result.get("outcome") == "done"
 
-    def _compared(self, run_id: str) -> Compare:
-        """On the run's corpus."""
-        corpus = self.run_settings(run_id).get("corpus")
-        return lambda design, scale: self.compare(design, scale, corpus=corpus)
+    def _made_by(self, run_id: str) -> tuple[list[Design], Compare]:
+        """Its designs, oldest first, with their scores on the corpus on which it measured most, and a comparison on that corpus."""
+        sessions = self.store.sessions.ids_of(run_id)
+        ids = [d.id for d in self.store.designs.of_sessions(sessions)]
+        counted = Counter(v.corpus_hash for design in ids for v in self.store.verifications.of(design) if v.metrics and not v.own_rate)
+        corpus = counted.most_common(1)[0][0] if counted else None
+        own = sorted(self.store.designs.of_sessions(sessions, corpus), key=lambda d: d.created_at)
+        return own, lambda design, scale: self.compare(design, scale, corpus=corpus)
 
     def _book(self, run_id: str) -> Book:
         return self.store.gates.read(run_id, defaults(self.run_settings(run_id)["gate"]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from core.errors import (
     DesignError,
@@ -33,10 +32,6 @@ from core.types import (
 )
 from core.verification.probes.scores import mean, relative
 from core.vetting import Vetting
-
-if TYPE_CHECKING:
-    pass
-
 
 # Of 1, the mean of the relative accuracies: who learned less is not worth a training of hours. In the tables of benchmarks/tabular (small probes of recall and parity) one design in eight
 # is below, and of the best tenth one in thirty or none; beyond that probes tell little of a score (rank correlation 0.11 and 0.19), so that nothing else is asked of them.
@@ -103,18 +98,30 @@ class Verifying(Vetting):
         return self.vetted(row)
 
     def proven(self, design_id: str, scale: str, subject: str) -> None:
-        """A new design's probes, before a run trains it first at a rung that asks for them. Raises Unproven where it learned next to nothing of them; a person who chose this very
-        verification, or let it through its gate, has the last word."""
-        suite = self.scales[scale].probes
-        if not suite or self.store.designs.get(design_id).kind is Kind.REFERENCE or any(v.scale == scale and self._counts(v) for v in self.store.verifications.of(design_id)):
+        """A new design's probes, before a run first trains it at a rung that asks for them. Raises Unproven where it learned next to nothing of them. A person who pinned it, chose
+        this very verification, or let it through its gate, has the last word; a probe that could not be asked says nothing."""
+        suite, design = self.scales[scale].probes, self.store.designs.get(design_id)
+        if not suite or design.kind is Kind.REFERENCE or design.pinned or self._trained_large(design_id):
             return
         entry = self.book().entries.get((f"{VERIFY}:{scale}", subject))
         if (entry and entry.word) or self._chosen(subject):
             return
-        found = probed(self.store, self.engine.probe, self.progress, design_id, self.engine.suite(suite), (), PROBE_SEED, False)
-        if (learned := mean(found)) < LEAST:
+        found = [r for r in probed(self.store, self.engine.probe, self.progress, design_id, self.engine.suite(suite), (), PROBE_SEED, False) if not r.failure]
+        if found and (learned := mean(found)) < LEAST:
             told = ", ".join(f"{r.task} {relative(r):.2f}" for r in found)
-            raise Unproven(f"it learned next to nothing of the probes ({learned:.2f} of 1, below {LEAST:g}: {told})", f"to train it all the same: python -m core verify {design_id} --scale {scale}")
+            corpus = f" --corpus {self.run.corpus}" if self.run.corpus else ""
+            raise Unproven(f"it learned next to nothing of the probes ({learned:.2f} of 1, below {LEAST:g}: {told})", f"to train it all the same: python -m core verify {design_id} --scale {scale}{corpus}")
+
+    def _trained_large(self, design_id: str) -> bool:
+        """Whether it has a score at a rung that asks for probes."""
+        return any(v.scale in self.scales and self.scales[v.scale].probes and v.metrics and self._counts(v) for v in self.store.verifications.of(design_id))
+
+    def unproven(self) -> set[tuple[str, str]]:
+        """(design, scale) that the probes of any worker of the run barred, with all scales behind; those left out that a person pinned or had trained since."""
+        names = list(self.scales)
+        told = {(e.data["design"], e.data["scale"]) for e in self.store.events.recent(f"run:{self.run.id}", "passed_over", 1000) if e.data.get("host") == ""}
+        free = {d.id for d in self.store.designs.some([design for design, _ in told]) if d.pinned or self._trained_large(d.id)}
+        return {(design, behind) for design, scale in told if scale in names and design not in free for behind in names[names.index(scale):]}
 
     def _chosen(self, subject: str) -> bool:
         """Whether a person chose it in the place of the selector."""

@@ -63,9 +63,9 @@ def one_job(desk: Desk, jobs: list[Job]) -> None:
 
 
 def offer_another_try(desk: Desk, job: Job) -> None:
-    """Where it was tried again already, the way to that."""
+    """Where the same was tried again already, the way to that."""
     newest = desk.queue.newest(job.subject)
-    if newest.id != job.id:
+    if newest.id != job.id and newest.payload == job.payload:
         shell.link("jobs", f"Tried again: job {newest.id}, {newest.state}", ":material/arrow_forward:", job=str(newest.id))
         return
     made: list[Job] = []

@@ -38,9 +38,9 @@ def draw_gone(desk: Desk, item: Item) -> None:
     st.info(f"{who}It no longer waits for anybody; a press that came too late did nothing.", icon=":material/group:")
 
 
-def _main(item: Item, label: str, icon: str, verb: str, do: Callable[[], object], words: str, after: After, help: str = "") -> None:
-    """`verb`: the desk's, by which it is known who may press it."""
-    if st.button(label, key=own("inbox-approve", item.key), type="primary", icon=f":material/{icon}:", **may(verb, f"key a{' · ' + help if help else ''}")):
+def _main(item: Item, label: str, icon: str, verb: str, do: Callable[[], object], words: str, after: After, help: str = "", what: str = "") -> None:
+    """`verb`: the desk's, by which it is known who may press it. `what` is decided on, where the item alone does not say."""
+    if st.button(label, key=own("inbox-approve", item.key + what), type="primary", icon=f":material/{icon}:", **may(verb, f"key a{' · ' + help if help else ''}")):
         decide(do, words, after)
 
 
@@ -149,12 +149,13 @@ def _audit(desk: Desk, item: Item, after: After) -> None:
 
 
 def _confirm(desk: Desk, item: Item, after: After) -> None:
-    scale, seeds = item.data["scale"], item.data["seeds"]
+    scale, seeds, what = item.data["scale"], item.data["seeds"], item.data["what"]
     seconds = sum(p.seconds * len(seeds[p.design_id]) for p in desk.estimate(list(seeds), scale).parts)
     n, left = sum(map(len, seeds.values())), desk.store.ledger.account(scale).left
+    budget = f"{left - n:g} left at {shell.plain(scale)}" if left >= n else f"{n - left:g} more than {shell.plain(scale)} has left"
     with st.container(key="inbox-actions", horizontal=True, gap="small"):
-        _main(item, f"Confirm · {n} training{'s' * (n > 1)}, about {shell.took(seconds)}, {left - n:g} left at {shell.plain(scale)}", "verified", "confirm", lambda: desk.confirm(item.run),
-              f"{item.design} is measured further", after, "; ".join(f"{design}: seeds {', '.join(map(str, some))}" for design, some in seeds.items()))
+        _main(item, f"Confirm · {n} training{'s' * (n > 1)}, about {shell.took(seconds)}, {budget}", "verified", "confirm", lambda: desk.confirm(item.run, what),
+              f"{item.design} is measured further", after, "; ".join(f"{design}: seeds {', '.join(map(str, some))}" for design, some in seeds.items()), what)
         shell.link("compare", "Compare", ":material/leaderboard:", scale=scale, designs=item.design, reference=item.data["reference"])
         shell.link("evolve", "The run", ":material/account_tree:", run=item.run)
         _defer(desk, item, after, "Leave it")

@@ -73,12 +73,12 @@ class Designs:
         with self._db.read() as c:
             return self._derive(c, corpus_hash, None)
 
-    def of_sessions(self, session_ids: Sequence[str]) -> list[Design]:
-        """Of them all, a session's together and in its order; a fixed number of queries."""
+    def of_sessions(self, session_ids: Sequence[str], corpus_hash: str | None = None) -> list[Design]:
+        """Of them all, a session's together and in its order; a fixed number of queries. `scores` as in `all`."""
         order = select(DesignRow.id).where(DesignRow.session_id.in_(session_ids)).order_by(DesignRow.session_id, DesignRow.position, DesignRow.seq)
         with self._db.read() as c:
             ids = c.execute(order).scalars().all() if session_ids else []
-            found = {d.id: d for d in self._derive(c, None, ids)}
+            found = {d.id: d for d in self._derive(c, corpus_hash, ids)}
         return [found[i] for i in ids]
 
     def ids_of_run(self, run_id: str) -> set[str]:

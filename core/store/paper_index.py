@@ -20,9 +20,10 @@ CARD_WEIGHTS = "8.0, 3.0, 4.0, 1.0"      # title, people (and tags, units, desig
 WORD_WEIGHTS = "2.0, 1.0"                # section, text
 SNIPPET = 28                             # words
 MOST_WORDS = 16                          # of one question
-COMMON = 5000                            # passages that a word may stand in and still be asked for by itself
-FEW = 60                 # papers that a filter may leave to be looked through one by one
-WEIGHED = 2000                           # passages of one question that are ranked; of words that more have, the papers' cards tell better than any passage
+COMMON = 2500            # passages that a word may stand in and still be asked for by itself
+WEIGHED = 2500           # passages of one question that are ranked; of words that more have, the papers' cards tell better than any passage
+ENOUGH = 12              # passages with every word: no need to look for those with some
+FEW = 200                # papers that a filter may leave to be looked through one by one
 
 # Words that nearly every sentence has: asked for, they find everything.
 STOP = frozenset(re.findall(r"\w+", "a an and are as at be by can do does for from has have how in into is it its of on or our that the their these they this to via was we what which while with without"))
@@ -100,9 +101,14 @@ def passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, valu
     ranked = f"SELECT paper_words.rowid AS id, bm25(paper_words, {WORD_WEIGHTS}) AS score FROM paper_words WHERE paper_words MATCH :query"
     if not where:
         return _found(c, f"SELECT id, '' AS snippet FROM ({ranked} LIMIT :weighed) ORDER BY score LIMIT :limit", values)
-    # A filter is asked of the best only: looking up the paper of each passage that fits costs more than ranking it. One that leaves few papers comes to `passages_within`.
+    # The papers of the best are looked up first: of each passage that fits it would cost more than ranking it. Where that leaves too few, the filter is asked of all that fit.
     best = f"""SELECT best.id, '' AS snippet FROM ({ranked} LIMIT :weighed) AS best {joined.format("best.id")} WHERE 1 = 1 {where} ORDER BY best.score LIMIT :limit"""
-    return _found(c, best, values)
+    found = _found(c, best, values)
+    if len(found) >= ENOUGH or _count(c, str(values["query"])) <= WEIGHED:       # the latter: none that fits was left out
+        return found
+    own = f"SELECT p.id FROM papers JOIN paper_passages p ON p.paper_id = papers.id WHERE 1 = 1 {where}"
+    within = f"{ranked} AND paper_words.rowid BETWEEN (SELECT min(id) FROM ({own})) AND (SELECT max(id) FROM ({own})) AND +paper_words.rowid IN ({own})"
+    return _found(c, f"SELECT id, '' AS snippet FROM ({within} LIMIT :weighed) ORDER BY score LIMIT :limit", values)
 
 
 def few_papers(c: Connection, where: str, values: dict[str, object]) -> list[str] | None:
@@ -112,17 +118,22 @@ def few_papers(c: Connection, where: str, values: dict[str, object]) -> list[str
     return found if len(found) <= FEW else None
 
 
-def passages_within(c: Connection, words: Sequence[str], papers: Sequence[str], limit: int, prefix: bool) -> list[Found]:
-    """Of few papers, in SQLite: the passages with most of the words, a rare word for more than a common one. Each paper's passages are looked at alone, whatever the library holds."""
+def passages_within(c: Connection, words: Sequence[str], papers: Sequence[str], prefix: bool) -> list[Found]:
+    """Of each of a few papers, in SQLite, the passage with most of the words, a rare word for more than a common one, then with most of them in all. The best paper first. Each paper's
+    passages are looked at alone, whatever else the library holds."""
     ends = {f"{name}{n}": value for n, id in enumerate(papers) for name, value in zip(("of", "first", "last"), (id, *_ends(c, id)), strict=True)}
-    one = "SELECT paper_words.rowid AS id FROM paper_words JOIN paper_passages p ON p.id = paper_words.rowid WHERE paper_words MATCH :query AND paper_words.rowid BETWEEN :first{0} AND :last{0} AND p.paper_id = :of{0}"
+    one = ("SELECT p.paper_id AS paper, p.id AS id, p.text AS body FROM paper_words JOIN paper_passages p ON p.id = paper_words.rowid"
+           " WHERE paper_words MATCH :query AND paper_words.rowid BETWEEN :first{0} AND :last{0} AND p.paper_id = :of{0}")
     sql = text(" UNION ALL ".join(one.format(n) for n in range(len(papers))))
-    scores: dict[int, float] = defaultdict(float)
+    scores: dict[tuple[str, int], float] = defaultdict(float)
     for query, word in zip(_quoted(words, prefix), words, strict=True) if papers else ():
-        weight = math.log(2 + COMMON / max(1, _count(c, word)))
+        weight = math.log(2 + COMMON / max(1, _count(c, query)))
         for row in c.execute(sql, {**ends, "query": query}):
-            scores[row.id] += weight
-    return [Found(id, "") for id in sorted(scores, key=lambda id: (-scores[id], id))[:limit]]
+            scores[row.paper, row.id] += weight * (1 + 0.01 * min(20, row.body.lower().count(word)))       # a word's second time counts little beside another word
+    best: dict[str, tuple[float, int]] = {}
+    for (paper, id), score in scores.items():
+        best[paper] = max(best.get(paper, (0.0, 0)), (score, -id))
+    return [Found(-id, "") for _, id in sorted(best.values(), reverse=True)]
 
 
 def _ends(c: Connection, paper: str) -> tuple[int, int]:
@@ -148,20 +159,20 @@ def _cut(c: Connection, table: str, column: int, words: Sequence[str], ids: Sequ
 
 def is_common(c: Connection, sqlite: bool, word: str) -> bool:
     """A word as it stands, with enough passages of its own: that more may come is no reason to gather all that begins like it, which takes SQLite twice as long."""
-    return sqlite and _count(c, word) > COMMON
+    return sqlite and _count(c, _quoted([word], False)[0]) > COMMON
 
 
 def rarest(c: Connection, sqlite: bool, words: Sequence[str]) -> list[str]:
     """The words that few passages have; all where none is rare. So that a question of common words does not weigh half of the library."""
     if not sqlite or len(words) < 2:
         return list(words)
-    counts = {word: _count(c, word) for word in words}
+    counts = {word: _count(c, query) for word, query in zip(words, _quoted(words, False), strict=True)}
     return [w for w in words if 0 < counts[w] <= COMMON] or sorted((w for w in words if counts[w]), key=lambda w: counts[w])[:1]
 
 
-def _count(c: Connection, word: str) -> int:
-    """Passages that have it, up to a few more than COMMON."""
-    return c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": _quoted([word], False)[0], "most": COMMON + 1}).scalar() or 0
+def _count(c: Connection, query: str) -> int:
+    """Passages that fit it, up to a few more than are told apart."""
+    return c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": query, "most": max(COMMON, WEIGHED) + 1}).scalar() or 0
 
 
 def _quoted(words: Sequence[str], prefix: bool) -> list[str]:

@@ -19,7 +19,6 @@ from core.store.papers import Papers
 K = 60.0
 WEIGHTS = {"card": 1.0, "text": 0.7, "meaning": 0.8}
 DEPTH = 60               # of each ranking, in cards or passages
-ENOUGH = 12              # passages with every word: no need to look for those with some
 
 
 @dataclass
@@ -82,9 +81,9 @@ def _hit(paper: Paper, one: _Scored, cut: str) -> Hit:
 def _passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, values: dict[str, object], prefix: bool) -> list[index.Found]:
     """Those with every word first; where they are few, those with the rare ones. Of a few papers, those with most of the words."""
     if where and sqlite and (few := index.few_papers(c, where, values)) is not None:
-        return index.passages_within(c, words, few, DEPTH, prefix)
+        return index.passages_within(c, words, few, prefix)[:DEPTH]
     found = index.passages(c, sqlite, words, where, dict(values), DEPTH, prefix, every=True)
-    if len(found) >= ENOUGH or len(words) < 2:
+    if len(found) >= index.ENOUGH or len(words) < 2:
         return found
     seen = {f.rowid for f in found}
     rare = index.rarest(c, sqlite, words)

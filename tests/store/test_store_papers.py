@@ -6,6 +6,7 @@ import pytest
 
 from core.errors import NotFound
 from core.store import Store
+from core.store import paper_index as index
 from core.store.paper_nouns import MARK, Facts, Filters
 from core.store.paper_search import search
 
@@ -70,3 +71,29 @@ def test_what_is_said_again_changes_nothing_and_what_is_new_is_joined(shelf: Sto
         shelf.papers.note("nobody", "a", "x")
     shelf.papers.note("poe2021-delta", "a", "first")
     assert [n.text for n in shelf.papers.notes("poe2021-delta")] == ["first"]
+
+
+def shelved(store: Store, name: str, year: int, texts: list[str]) -> None:
+    paper, _ = store.papers.add(Facts(title=f"On {name}", authors=("Ann Roe",), year=year), f"file:{name}", "primary", f"roe{year}-{name}")
+    store.papers.add_file(paper.id, f"hash-{name}", f"{name}.md", "", "markdown", "primary", [("Method", t) for t in texts])
+
+
+@pytest.mark.parametrize("few", [3, 200])
+def test_a_filter_finds_the_passages_of_papers_that_came_last(store: Store, monkeypatch: pytest.MonkeyPatch, few: int):
+    for name, value in (("WEIGHED", 20), ("COMMON", 20), ("FEW", few)):       # as in a library of thousands, where only so many are ranked
+        monkeypatch.setattr(index, name, value)
+    for n in range(30):
+        shelved(store, f"old{n}", 2020, ["Attention looks at every token."])
+    for n in range(13):
+        shelved(store, f"new{n}", 2024, ["Nothing of note.", "Attention looks at every token."])
+    hits = search(store.database, store.papers, "attention", Filters(since=2024), 20)
+    assert {(h.paper.id, h.passage) for h in hits} == {(f"roe2024-new{n}", 2) for n in range(13)}
+    assert all(f"{MARK}Attention" in h.snippet for h in hits)
+
+
+def test_of_a_few_papers_the_best_comes_first_and_by_its_best_passage(store: Store):
+    for n in range(6):
+        shelved(store, f"plain{n}", 2024, ["The state decays here.", "A gate is drawn there."])
+    shelved(store, "best", 2024, ["A gate is drawn there.", "A gate lets the state decay; the gate is learned, the state is kept."])
+    assert found(store, "gate state", Filters(since=2024))[0] == ("roe2024-best", 2)
+    assert found(store, "gate stat", Filters(since=2024), prefix=True)[0] == ("roe2024-best", 2)
