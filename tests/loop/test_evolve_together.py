@@ -20,7 +20,7 @@ from core.budgets import DesignBudget, Ends, affordable, narrowing, parse_design
 from core.cli import main
 from core.config import Config
 from core.desk import Desk, Waits
-from core.errors import NotFound, UsageError
+from core.errors import Conflict, NotFound, UsageError
 from core.jobs import Worker
 from core.report.site import write_site
 from core.types import Act, JobKind, JobState, Status
@@ -354,7 +354,9 @@ def test_the_best_of_a_run_is_confirmed_with_further_seeds_of_it_and_of_the_refe
     assert (item.key, item.design, item.run) == (f"confirm:{run}", unsure.design_id, run)
     assert unsure.words in item.why
     lacking = {(unsure.design_id, seed) for seed in range(3) if seed not in unsure.own} | {("gpt2", seed) for seed in range(3) if seed not in unsure.base}
-    assert {(job.payload["design"], job.payload["seed"]) for job in desk.confirm(run)} == lacking
+    with pytest.raises(Conflict, match="by now, not llama@nano"):
+        desk.confirm(run, "llama@nano")
+    assert {(job.payload["design"], job.payload["seed"]) for job in desk.confirm(run, item.data["what"])} == lacking
     assert all(i.kind is not Waits.CONFIRM for i in desk.inbox().items), "it is being measured"
     work()
     monkeypatch.setenv("DATA_DIR", str(Path(desk.store.database.path).parent))
@@ -367,6 +369,23 @@ def test_the_best_of_a_run_is_confirmed_with_further_seeds_of_it_and_of_the_refe
     assert "needs confirming" in capsys.readouterr().err
     assert "run confirm" not in desk.morning(run).markdown()
     assert all(i.kind is not Waits.CONFIRM for i in desk.inbox().items)
+
+
+def test_a_seed_that_diverged_is_not_asked_for_again_and_again(desk: Desk, work, engine: FakeEngine):
+    reference = desk.store.implementations.newest("gpt2")
+    engine.scores = {(reference.code, seed): 3.0 for seed in range(3)}
+    run = desk.evolve(1, {"nano": 2}, seed=0, n_proposals=1, selector="greedy").subject
+    work()
+    (waits,) = desk.unconfirmed()
+    assert waits.run == run
+    for design, seeds in waits.seeds.items():
+        made, done = desk.store.implementations.newest(design), desk.store.verifications.of(design)[0]
+        for seed in seeds:
+            row = desk.store.verifications.start(design, made.id, "nano", seed, done.corpus, done.corpus_hash, "", desk.scales["nano"].settings)
+            desk.store.verifications.fail(row.id, "diverged at step 3", {})
+    assert desk.unconfirmed() == []
+    with pytest.raises(UsageError, match="needs confirming"):
+        desk.confirm(run)
 
 
 def test_budgets_ladders_and_ends_are_given_on_the_command_line(desk: Desk, monkeypatch, capsys):

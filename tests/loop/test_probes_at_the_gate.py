@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from fakes import FakeEngine, FakeSystem
 
+from core.build import make_selector
 from core.desk import Desk
+from core.errors import UsageError
 from core.gates import ASK
-from core.types import Act, Kind
+from core.jobs import JobContext
+from core.lab import Run
+from core.types import Act, Kind, ProbeResult
 
 
 @pytest.fixture
@@ -108,3 +113,54 @@ def test_a_verification_that_is_let_through_its_gate_is_not_probed(probing, engi
     (new,) = made_by(desk, run)
     assert new in trained(desk)
     assert passed_over(desk, run) == {}
+
+
+def test_a_pin_is_a_persons_word_too(probing, engine: FakeEngine):
+    desk, work = probing
+    learns(engine, desk, 0.0)
+    run = desk.evolve(1, {"nano": 2}, seed=0, n_proposals=1, selector="greedy").subject
+    work()
+    (new,) = made_by(desk, run)
+    assert set(passed_over(desk, run)) == {new}
+    desk.set_budget(f"{run}/nano", 5)
+    desk.pin(new)
+    desk.resume_run(run)
+    work()
+    assert new in trained(desk)
+
+
+def test_probes_that_could_not_be_asked_say_nothing(probing, engine: FakeEngine):
+    desk, work = probing
+
+    def probe(code, probes, seed, on_result, progress):
+        for one in probes:
+            on_result(ProbeResult(one.suite, one.task, one.level, seed, 0.0, one.chance, 1e-3, {}, 10, 100, 1.0, "out of memory"), {"hash": one.hash})
+
+    engine.probe = probe
+    run = desk.evolve(1, {"nano": 3}, seed=0, n_proposals=1, selector="greedy").subject
+    work()
+    assert passed_over(desk, run) == {}
+    assert trained(desk) >= set(made_by(desk, run))
+
+
+def test_what_is_barred_at_a_rung_is_barred_at_those_behind_for_every_worker(probing, engine: FakeEngine):
+    desk, work = probing
+    learns(engine, desk, 0.0)
+    run = desk.evolve(1, {"nano": 2, "micro": 1}, seed=0, n_proposals=1, selector="greedy").subject
+    work()
+    (new,) = made_by(desk, run)
+    context = JobContext(desk.queue.all()[0], desk.store, desk.queue, threading.Event())
+    settings = Run(run, 0, "auto", ("nano", "micro"), 1, 1, None, "", desk.crew(""))
+    lab = FakeSystem(desk.config, engine).lab(desk, context, make_selector("greedy", 0, ["nano", "micro"]), settings)
+    assert lab.unproven() == {(new, scale) for scale in desk.scales}
+    desk.verify([new], "nano")
+    work()
+    assert lab.unproven() == set(), "a person had it trained"
+
+
+def test_a_suite_that_is_not_there_is_told_before_the_run_begins(probing, tmp_path):
+    desk, _ = probing
+    desk.scales["nano"] = replace(desk.scales["nano"], probes="quik")
+    with pytest.raises(UsageError, match="quik"):
+        desk.evolve(1, {"nano": 1})
+    assert desk.runs() == []
