@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -352,9 +351,7 @@ class Running(Beginning):
     def _made_by(self, run_id: str) -> tuple[list[Design], Compare]:
         """Its designs, oldest first, with their scores on the corpus on which it measured most, and a comparison on that corpus."""
         sessions = self.store.sessions.ids_of(run_id)
-        ids = [d.id for d in self.store.designs.of_sessions(sessions)]
-        counted = Counter(v.corpus_hash for design in ids for v in self.store.verifications.of(design) if v.metrics and not v.own_rate)
-        corpus = counted.most_common(1)[0][0] if counted else None
+        corpus = self.store.verifications.corpus_of(list(self.store.designs.ids_of_run(run_id)))
         own = sorted(self.store.designs.of_sessions(sessions, corpus), key=lambda d: d.created_at)
         return own, lambda design, scale: self.compare(design, scale, corpus=corpus)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Row, Select, insert, select, true, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, true, update
 
 from core.errors import Conflict, NotFound
 from core.store.current import Current, newest_code, with_settings
@@ -90,6 +90,12 @@ class Verifications:
         with self._db.read() as c:
             query = select(V).where(V.bits_per_byte.is_not(None), with_settings(self._current.settings(c))).order_by(V.id)
             return newest_code(_verifications(c, c.execute(query if scale is None else query.where(V.scale == scale)).all()))
+
+    def corpus_of(self, design_ids: Sequence[str]) -> str | None:
+        """The hash of the corpus on which most of these designs' scores were measured."""
+        query = select(V.corpus_hash).where(V.design_id.in_(design_ids), V.bits_per_byte.is_not(None)).group_by(V.corpus_hash).order_by(func.count().desc(), func.min(V.id)).limit(1)
+        with self._db.read() as c:
+            return c.execute(query).scalar()
 
     def suspects(self) -> dict[int, Suspect]:
         """Those too good to be counted without an audit, audited or not."""
