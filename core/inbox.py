@@ -213,8 +213,8 @@ def _too_good(verification: int, design: str, why: str, since: datetime) -> Item
 
 def _unconfirmed(u: Unconfirmed) -> Item:
     c = u.found
-    why = f"{c.words} Both have too few seeds for that, and the best of many looks better than it is."
-    return Item(f"confirm:{u.run}", Waits.CONFIRM, f"{c.design_id} at {c.scale}, the best of run {u.run}", why, u.ended, f"{u.what}.{len(c.own)}.{len(c.base)}",
+    why = f"{c.words[:1].upper()}{c.words[1:].rstrip('.')}. Too few seeds are of both, and the best of many looks better than it is."
+    return Item(f"confirm:{u.run}", Waits.CONFIRM, f"{c.design_id} at {c.scale}, the best of {u.run}", why, u.ended, f"{u.what}.{len(c.own)}.{len(c.base)}",
                 design=c.design_id, run=u.run, data={"what": u.what, "scale": c.scale, "reference": c.reference, "seeds": dict(u.seeds)})
 
 

@@ -320,7 +320,7 @@ def test_a_gain_that_a_run_ended_with_is_confirmed_at_a_told_cost(open_page, des
         pass
     item = next(i for i in desk.inbox().items if i.kind is Waits.CONFIRM)
     test = open_page("inbox", item=item.key)
-    assert f"{item.design} at nano, the best of run" in words(test)
+    assert f"{item.design} at nano, the best of run-" in words(test)
     button = next(b for b in test.button if plain(b.key) == "inbox-approve")
     n = sum(map(len, item.data["seeds"].values()))
     assert button.label.startswith(f"Confirm · {n} trainings, about ")
