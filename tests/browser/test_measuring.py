@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -111,6 +112,27 @@ def test_the_leaderboard_changes_its_reference_and_a_view_is_kept_and_opened(app
     page.get_by_text(f"view {width}").click()
     expect(page).to_have_url(re.compile("reference=llama"))
     expect(page.get_by_text("On the front, cheapest first")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_report_says_whether_it_is_better_and_is_taken_along(app, measured: Desk, page: Page, width: int):
+    row = next(v for v in measured.store.verifications.all("nano") if v.design_id == "llama")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{app.url}/report")
+    page.get_by_role("link", name=re.compile(f"^.*{row.id}: llama")).first.click()          # an empty page offers the newest
+    expect(page.get_by_text("Better than gpt2?")).to_be_visible(timeout=30_000)
+    expect(page).to_have_url(re.compile(f"verifications={row.id}"))
+    settled(page)
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="JSON").click()
+    told = json.loads(taken.value.path().read_text())
+    assert (told["verification"], told["score"]["bits_per_byte"]) == (row.id, 2.3)
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="HTML").click()
+    assert "llama" in taken.value.path().read_text()
+    page.goto(f"{app.url}/report?verifications={row.id}&reference=gla")
+    expect(page.get_by_text("Better than gla?")).to_be_visible(timeout=30_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_design_is_taken_along_as_markdown_and_as_a_site(app, measured: Desk, page: Page):
