@@ -40,7 +40,7 @@ __all__ = ["Gated", "Morning", "Progress", "Rule", "RunState", "RunView", "Runni
 
 LIVE = (JobState.QUEUED, JobState.RUNNING)
 LATELY = timedelta(days=14)      # a run that ended before that asks no more for its best to be confirmed
-LOOKED = 20                      # jobs of runs that are looked through for such, the newest ones
+LOOKED = 20                      # runs that are looked through for such, the newest ones
 
 
 class Running(Beginning):
@@ -274,10 +274,10 @@ class Running(Beginning):
     def unconfirmed(self) -> list[Unconfirmed]:
         """Of the runs that ended lately, those with a gain on too few seeds, the newest first; without those whose best is being measured further."""
         edge = datetime.now(UTC) - LATELY
-        runs = dict.fromkeys(map(run_of, self.queue.subjects(JobKind.EVOLVE)[:LOOKED]))
+        runs = list(dict.fromkeys(map(run_of, self.queue.subjects(JobKind.EVOLVE))))[:LOOKED]
         lately = [run_id for run_id in runs if self._is_over(run_id) and (standing(self._jobs(run_id)).finished_at or edge) > edge]
-        measuring = {f"{j.payload['design']}@{j.payload['scale']}" for j in self.queue.all(limit=1000, states=LIVE) if j.kind is JobKind.VERIFY}
-        found = [u for run_id in lately if (u := self._unsure(run_id)) and u.what not in measuring]
+        measuring = {(j.payload["design"], j.payload["scale"], j.payload["seed"]) for j in self.queue.all(limit=1000, states=LIVE) if j.kind is JobKind.VERIFY}
+        found = [u for run_id in lately if (u := self._unsure(run_id)) and not any((d, u.found.scale, s) in measuring for d, some in u.seeds.items() for s in some)]
         return sorted(found, key=lambda u: u.ended, reverse=True)
 
     def _unsure(self, run_id: str) -> Unconfirmed | None:
@@ -287,7 +287,8 @@ class Running(Beginning):
         if not best or not is_unsure(best[0]):
             return None
         both = (best[0].design_id, best[0].reference)
-        failed = {d: {v.seed for v in self.store.verifications.of(d) if v.failure and v.scale == best[0].scale and v.settings == self.scales[v.scale].settings} for d in both}
+        failed = {d: {v.seed for v in self.store.verifications.of(d) if v.failure and not v.provenance.get("cut_off") and not v.own_rate and v.scale == best[0].scale
+                      and v.settings == self.scales[v.scale].settings} for d in both}
         seeds, last = lacking(best[0], failed), standing(self._jobs(run_id))
         return Unconfirmed(run_id, best[0], seeds, last.finished_at or last.created_at) if seeds else None
 

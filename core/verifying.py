@@ -106,8 +106,9 @@ class Verifying(Vetting):
         entry = self.book().entries.get((f"{VERIFY}:{scale}", subject))
         if (entry and entry.word) or self._chosen(subject):
             return
-        found = [r for r in probed(self.store, self.engine.probe, self.progress, design_id, self.engine.suite(suite), (), PROBE_SEED, False) if not r.failure]
-        if found and (learned := mean(found)) < LEAST:
+        found = probed(self.store, self.engine.probe, self.progress, design_id, self.engine.suite(suite), (), PROBE_SEED, False)
+        learned = mean(found) + sum(bool(r.failure) for r in found) / len(found)       # at best: of a probe that could not be asked nothing is known
+        if learned < LEAST:
             told = ", ".join(f"{r.task} {relative(r):.2f}" for r in found)
             corpus = f" --corpus {self.run.corpus}" if self.run.corpus else ""
             raise Unproven(f"it learned next to nothing of the probes ({learned:.2f} of 1, below {LEAST:g}: {told})", f"to train it all the same: python -m core verify {design_id} --scale {scale}{corpus}")

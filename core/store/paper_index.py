@@ -23,6 +23,7 @@ MOST_WORDS = 16                          # of one question
 COMMON = 2500            # passages that a word may stand in and still be asked for by itself
 WEIGHED = 2500           # passages of one question that are ranked; of words that more have, the papers' cards tell better than any passage
 ENOUGH = 12              # passages with every word: no need to look for those with some
+GATHERED = 20_000        # passages with what begins like a half-typed word that are looked at
 FEW = 200                # papers that a filter may leave to be looked through one by one
 
 # Words that nearly every sentence has: asked for, they find everything.
@@ -124,11 +125,15 @@ def passages_within(c: Connection, words: Sequence[str], papers: Sequence[str], 
     ends = {f"{name}{n}": value for n, id in enumerate(papers) for name, value in zip(("of", "first", "last"), (id, *_ends(c, id)), strict=True)}
     one = ("SELECT p.paper_id AS paper, p.id AS id, p.text AS body FROM paper_words JOIN paper_passages p ON p.id = paper_words.rowid"
            " WHERE paper_words MATCH :query AND paper_words.rowid BETWEEN :first{0} AND :last{0} AND p.paper_id = :of{0}")
-    sql = text(" UNION ALL ".join(one.format(n) for n in range(len(papers))))
+    each = text(" UNION ALL ".join(one.format(n) for n in range(len(papers))))
+    # What begins like a half-typed word is gathered anew for each paper, which takes seconds: it is asked once, of the first that fit.
+    once = text(f"""SELECT p.paper_id AS paper, p.id AS id, p.text AS body FROM (SELECT rowid AS id FROM paper_words WHERE paper_words MATCH :query AND rowid BETWEEN :low AND :high LIMIT {GATHERED}) AS found
+                    JOIN paper_passages p ON p.id = found.id WHERE p.paper_id IN ({", ".join(f":of{n}" for n in range(len(papers)))})""")
+    bounds = {"low": min((v for k, v in ends.items() if k.startswith("first")), default=0), "high": max((v for k, v in ends.items() if k.startswith("last")), default=0)}
     scores: dict[tuple[str, int], float] = defaultdict(float)
-    for query, word in zip(_quoted(words, prefix), words, strict=True) if papers else ():
+    for (word, star), query in zip(_starred(words, prefix, "*"), _quoted(words, prefix), strict=True) if papers else ():
         weight = math.log(2 + COMMON / max(1, _count(c, query)))
-        for row in c.execute(sql, {**ends, "query": query}):
+        for row in c.execute(once if star else each, {**ends, **(bounds if star else {}), "query": query}):
             scores[row.paper, row.id] += weight * (1 + 0.01 * min(20, row.body.lower().count(word)))       # a word's second time counts little beside another word
     best: dict[str, tuple[float, int]] = {}
     for (paper, id), score in scores.items():
