@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.asked import implied_mode
 from core.beginning import Beginning
-from core.confirming import Compare, Unconfirmed, best_of_each, is_unsure, lacking
+from core.confirming import Confirming
 from core.errors import Conflict, NotFound, UsageError
 from core.gab.scales import get_scale
 from core.gates import VERIFY, Gated, Rule, checked_rule, checked_step
@@ -27,7 +27,7 @@ from core.run_view import Progress, RunState, RunView, Stall, Why, forecast, sta
 from core.selection.wishes import words
 from core.store import Store
 from core.store.gates import Book, Entry, defaults
-from core.types import DESIGN_BUDGET, Act, Decision, Design, Job, JobKind, JobState, Json, Scale, Session, Status, Verb
+from core.types import DESIGN_BUDGET, Act, Decision, Job, JobKind, JobState, Json, Scale, Session, Status, Verb
 
 if TYPE_CHECKING:
     from core.agents.spec import AgentSpec
@@ -39,11 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["Gated", "Morning", "Progress", "Rule", "RunState", "RunView", "Running", "Stall", "Why"]
 
 LIVE = (JobState.QUEUED, JobState.RUNNING)
-LATELY = timedelta(days=14)      # a run that ended before that asks no more for its best to be confirmed
-LOOKED = 20                      # runs that are looked through for such, the newest ones
 
 
-class Running(Beginning):
+class Running(Confirming, Beginning):
     """What it needs of the desk: store, queue, scales, config, author, crew, estimate, agents, save_agent, `_parent`, wake."""
 
     store: Store
@@ -259,39 +257,6 @@ class Running(Beginning):
         return morning(self.store, self.run(run_id), self.measures(run_id), list(self.scales), *self._made_by(run_id), self.gated(run_id), self.stalls(run_id),
                        self.forecast(run_id), since)
 
-    def confirm(self, run_id: str, seen: str = "") -> list[Job]:
-        """Verify its best at the largest scale, and the reference, until both have SURE seeds. `seen`: DESIGN@SCALE as a person saw it. Raises UsageError where that is not needed,
-        Conflict where another design is the best by now, BudgetExceeded."""
-        waits = self._unsure(run_id)
-        if waits is None:
-            raise UsageError(f"nothing of run {run_id} needs confirming", "its best has its seeds, or is no better than the reference")
-        if seen and seen != waits.what:
-            raise Conflict(f"the best of run {run_id} is {waits.what} by now, not {seen}", "look at it as it is now, then decide")
-        corpus = self.run_settings(run_id).get("corpus")
-        with self.store.together():
-            return [job for design, seeds in waits.seeds.items() for job in self.verify([design], waits.found.scale, seeds, corpus)]
-
-    def unconfirmed(self) -> list[Unconfirmed]:
-        """Of the runs that ended lately, those with a gain on too few seeds, the newest first; without those whose best is being measured further."""
-        edge = datetime.now(UTC) - LATELY
-        runs = list(dict.fromkeys(map(run_of, self.queue.subjects(JobKind.EVOLVE))))[:LOOKED]
-        lately = [run_id for run_id in runs if self._is_over(run_id) and (standing(self._jobs(run_id)).finished_at or edge) > edge]
-        measuring = {(j.payload["design"], j.payload["scale"], j.payload["seed"]) for j in self.queue.all(limit=1000, states=LIVE) if j.kind is JobKind.VERIFY}
-        found = [u for run_id in lately if (u := self._unsure(run_id)) and not any((d, u.found.scale, s) in measuring for d, some in u.seeds.items() for s in some)]
-        return sorted(found, key=lambda u: u.ended, reverse=True)
-
-    def _unsure(self, run_id: str) -> Unconfirmed | None:
-        """The run's best against the reference where that is a gain on too few seeds which can still be had, all of it on the run's own corpus."""
-        own, compare = self._made_by(run_id)
-        best, _ = best_of_each(own, list(self.scales), compare)
-        if not best or not is_unsure(best[0]):
-            return None
-        both = (best[0].design_id, best[0].reference)
-        failed = {d: {v.seed for v in self.store.verifications.of(d) if v.failure and not v.provenance.get("cut_off") and not v.own_rate and v.scale == best[0].scale
-                      and v.settings == self.scales[v.scale].settings} for d in both}
-        seeds, last = lacking(best[0], failed), standing(self._jobs(run_id))
-        return Unconfirmed(run_id, best[0], seeds, last.finished_at or last.created_at) if seeds else None
-
     def measures(self, run_id: str) -> Measures:
         """How its search went."""
         self.run_settings(run_id)
@@ -348,13 +313,6 @@ class Running(Beginning):
     def _is_over(self, run_id: str) -> bool:
         last = standing(self._jobs(run_id))
         return last.state is JobState.DONE and last.result.get("outcome") == "done"
-
-    def _made_by(self, run_id: str) -> tuple[list[Design], Compare]:
-        """Its designs, oldest first, with their scores on the corpus on which it measured most, and a comparison on that corpus."""
-        sessions = self.store.sessions.ids_of(run_id)
-        corpus = self.store.verifications.corpus_of(list(self.store.designs.ids_of_run(run_id)))
-        own = sorted(self.store.designs.of_sessions(sessions, corpus), key=lambda d: d.created_at)
-        return own, lambda design, scale: self.compare(design, scale, corpus=corpus)
 
     def _book(self, run_id: str) -> Book:
         return self.store.gates.read(run_id, defaults(self.run_settings(run_id)["gate"]))

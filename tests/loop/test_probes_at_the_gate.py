@@ -57,6 +57,16 @@ def learns(engine: FakeEngine, desk: Desk, much: float) -> None:
     engine.learned = Always()
 
 
+def turned_down(desk: Desk, work: Callable[[], None], engine: FakeEngine) -> tuple[str, str]:
+    """A run and its one new design, which learned nothing."""
+    learns(engine, desk, 0.0)
+    run = desk.evolve(1, {"nano": 2}, seed=0, n_proposals=1, selector="greedy").subject
+    work()
+    (new,) = made_by(desk, run)
+    assert set(passed_over(desk, run)) == {new}
+    return run, new
+
+
 def test_who_learns_nothing_is_passed_over_and_costs_no_training(probing, engine: FakeEngine):
     desk, work = probing
     learns(engine, desk, 0.29)
@@ -90,11 +100,7 @@ def test_who_learns_is_trained_and_its_probes_are_kept(probing, engine: FakeEngi
 
 def test_a_person_who_chose_the_verification_has_the_last_word(probing, engine: FakeEngine):
     desk, work = probing
-    learns(engine, desk, 0.0)
-    run = desk.evolve(1, {"nano": 2}, seed=0, n_proposals=1, selector="greedy").subject
-    work()
-    (new,) = made_by(desk, run)
-    assert set(passed_over(desk, run)) == {new}
+    run, new = turned_down(desk, work, engine)
     desk.set_budget(f"{run}/nano", 4)
     desk.choose_verification(run, new, "nano")
     work()
@@ -117,11 +123,7 @@ def test_a_verification_that_is_let_through_its_gate_is_not_probed(probing, engi
 
 def test_a_pin_is_a_persons_word_too(probing, engine: FakeEngine):
     desk, work = probing
-    learns(engine, desk, 0.0)
-    run = desk.evolve(1, {"nano": 2}, seed=0, n_proposals=1, selector="greedy").subject
-    work()
-    (new,) = made_by(desk, run)
-    assert set(passed_over(desk, run)) == {new}
+    run, new = turned_down(desk, work, engine)
     desk.set_budget(f"{run}/nano", 5)
     desk.pin(new)
     desk.resume_run(run)
