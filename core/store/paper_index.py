@@ -6,14 +6,15 @@ BM25 as FTS5 has it (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75), with a we
 
 from __future__ import annotations
 
-import math
+import json
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from sqlalchemy import Connection, text
 
+from core.store import paper_counts as counting
 from core.store.paper_nouns import MARK, UNMARK
 
 CARD_WEIGHTS = "8.0, 3.0, 4.0, 1.0"      # title, people (and tags, units, designs), gist, body
@@ -22,9 +23,12 @@ SNIPPET = 28                             # words
 MOST_WORDS = 16                          # of one question
 COMMON = 2500            # passages that a word may stand in and still be asked for by itself
 WEIGHED = 2500           # passages of one question that are ranked; of words that more have, the papers' cards tell better than any passage
+WIDE = 5000              # passages of a word from which BM25 is counted here among those that are ranked: FTS5 runs through all of a word's passages for each question
+LOOKED_AT = 1000         # passages that are ranked so
 ENOUGH = 12              # passages with every word: no need to look for those with some
-GATHERED = 20_000        # passages with what begins like a half-typed word that are looked at
 FEW = 200                # papers that a filter may leave to be looked through one by one
+
+EVERYTHING: Mapping[str, object] = MappingProxyType({})
 
 # Words that nearly every sentence has: asked for, they find everything.
 STOP = frozenset(re.findall(r"\w+", "a an and are as at be by can do does for from has have how in into is it its of on or our that the their these they this to via was we what which while with without"))
@@ -98,18 +102,36 @@ def passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, valu
     joined = "JOIN paper_passages p ON p.id = {} JOIN papers ON papers.id = p.paper_id"
     if not sqlite:
         return _postgres(c, "paper_words", "p.text", joined.format("paper_words.rowid"), words, where, values, limit, prefix, " & " if every else " | ")
-    values = {**values, "query": (" AND " if every else " OR ").join(_quoted(words, prefix)), "weighed": WEIGHED, "limit": limit}
-    ranked = f"SELECT paper_words.rowid AS id, bm25(paper_words, {WORD_WEIGHTS}) AS score FROM paper_words WHERE paper_words MATCH :query"
+    query = (" AND " if every else " OR ").join(_quoted(words, prefix))
+    counts = _counts(c, words, prefix)
+    counts = counts if max(counts.values()) >= WIDE else {}
+    best = _best(c, words, query, counts)
     if not where:
-        return _found(c, f"SELECT id, '' AS snippet FROM ({ranked} LIMIT :weighed) ORDER BY score LIMIT :limit", values)
+        return [Found(id, "") for id in best[:limit]]
     # The papers of the best are looked up first: of each passage that fits it would cost more than ranking it. Where that leaves too few, the filter is asked of all that fit.
-    best = f"""SELECT best.id, '' AS snippet FROM ({ranked} LIMIT :weighed) AS best {joined.format("best.id")} WHERE 1 = 1 {where} ORDER BY best.score LIMIT :limit"""
-    found = _found(c, best, values)
-    if len(found) >= ENOUGH or _count(c, str(values["query"])) <= WEIGHED:       # the latter: none that fits was left out
-        return found
-    own = f"SELECT p.id FROM papers JOIN paper_passages p ON p.paper_id = papers.id WHERE 1 = 1 {where}"
-    within = f"{ranked} AND paper_words.rowid BETWEEN (SELECT min(id) FROM ({own})) AND (SELECT max(id) FROM ({own})) AND +paper_words.rowid IN ({own})"
-    return _found(c, f"SELECT id, '' AS snippet FROM ({within} LIMIT :weighed) ORDER BY score LIMIT :limit", values)
+    found = _kept(c, best, where, values)[:limit]
+    if len(found) < ENOUGH and len(best) >= min(WEIGHED, LOOKED_AT if counts else WEIGHED):
+        own = f"SELECT p.id FROM papers JOIN paper_passages p ON p.paper_id = papers.id WHERE 1 = 1 {where}"
+        within = f"AND paper_words.rowid BETWEEN (SELECT min(id) FROM ({own})) AND (SELECT max(id) FROM ({own})) AND +paper_words.rowid IN ({own})"
+        found = _best(c, words, query, counts, within, values)[:limit]
+    return [Found(id, "") for id in found]
+
+
+def _best(c: Connection, words: Sequence[str], query: str, counts: dict[str, int], within: str = "", values: Mapping[str, object] = EVERYTHING) -> list[int]:
+    """The first passages that fit, best first: by FTS5's BM25, or by our own where it would count through half of the library for every word."""
+    asked = {**values, "query": query, "weighed": min(WEIGHED, LOOKED_AT) if counts else WEIGHED}
+    if counts:
+        rows = c.execute(text(f"SELECT paper_words.rowid, section, text FROM paper_words WHERE paper_words MATCH :query {within} LIMIT :weighed"), asked)
+        return [p.id for p in counting.ranked([counting.Passage(*row) for row in rows], _words(words, counts), found=True)]
+    ranked = f"SELECT paper_words.rowid AS id, bm25(paper_words, {WORD_WEIGHTS}) AS score FROM paper_words WHERE paper_words MATCH :query {within} LIMIT :weighed"
+    return [row.id for row in c.execute(text(f"SELECT id FROM ({ranked}) ORDER BY score"), asked)]
+
+
+def _kept(c: Connection, ids: Sequence[int], where: str, values: Mapping[str, object]) -> list[int]:
+    """Those whose papers a filter leaves, in their order."""
+    sql = f"SELECT p.id FROM paper_passages p JOIN papers ON papers.id = p.paper_id WHERE p.id IN (SELECT value FROM json_each(:ids)) {where}"
+    left = {row.id for row in c.execute(text(sql), {**values, "ids": json.dumps(ids)})}
+    return [id for id in ids if id in left]
 
 
 def few_papers(c: Connection, where: str, values: dict[str, object]) -> list[str] | None:
@@ -119,31 +141,20 @@ def few_papers(c: Connection, where: str, values: dict[str, object]) -> list[str
     return found if len(found) <= FEW else None
 
 
-def passages_within(c: Connection, words: Sequence[str], papers: Sequence[str], prefix: bool) -> list[Found]:
-    """Of each of a few papers, in SQLite, the passage with most of the words, a rare word for more than a common one, then with most of them in all. The best paper first. Each paper's
-    passages are looked at alone, whatever else the library holds."""
-    ends = {f"{name}{n}": value for n, id in enumerate(papers) for name, value in zip(("of", "first", "last"), (id, *_ends(c, id)), strict=True)}
-    one = ("SELECT p.paper_id AS paper, p.id AS id, p.text AS body FROM paper_words JOIN paper_passages p ON p.id = paper_words.rowid"
-           " WHERE paper_words MATCH :query AND paper_words.rowid BETWEEN :first{0} AND :last{0} AND p.paper_id = :of{0}")
-    each = text(" UNION ALL ".join(one.format(n) for n in range(len(papers))))
-    # What begins like a half-typed word is gathered anew for each paper, which takes seconds: it is asked once, of the first that fit.
-    once = text(f"""SELECT p.paper_id AS paper, p.id AS id, p.text AS body FROM (SELECT rowid AS id FROM paper_words WHERE paper_words MATCH :query AND rowid BETWEEN :low AND :high LIMIT {GATHERED}) AS found
-                    JOIN paper_passages p ON p.id = found.id WHERE p.paper_id IN ({", ".join(f":of{n}" for n in range(len(papers)))})""")
-    bounds = {"low": min((v for k, v in ends.items() if k.startswith("first")), default=0), "high": max((v for k, v in ends.items() if k.startswith("last")), default=0)}
-    scores: dict[tuple[str, int], float] = defaultdict(float)
-    for (word, star), query in zip(_starred(words, prefix, "*"), _quoted(words, prefix), strict=True) if papers else ():
-        weight = math.log(2 + COMMON / max(1, _count(c, query)))
-        for row in c.execute(once if star else each, {**ends, **(bounds if star else {}), "query": query}):
-            scores[row.paper, row.id] += weight * (1 + 0.01 * min(20, row.body.lower().count(word)))       # a word's second time counts little beside another word
-    best: dict[str, tuple[float, int]] = {}
-    for (paper, id), score in scores.items():
-        best[paper] = max(best.get(paper, (0.0, 0)), (score, -id))
-    return [Found(-id, "") for _, id in sorted(best.values(), reverse=True)]
+def passages_within(c: Connection, words: Sequence[str], papers: Sequence[str], prefix: bool, limit: int) -> list[Found]:
+    """Of each of a few papers, in SQLite, the passage that speaks most of the words, the best paper first. The papers are read: an index that holds ten thousand others takes longer."""
+    sql = text("SELECT id, section, text, paper_id AS paper FROM paper_passages WHERE paper_id IN (SELECT value FROM json_each(:papers)) ORDER BY id")
+    rows = [counting.Passage(*row) for row in c.execute(sql, {"papers": json.dumps(papers)})]
+    return [Found(p.id, "") for p in counting.best_of_papers(rows, _words(words, _counts(c, words, prefix)), limit)] if rows else []
 
 
-def _ends(c: Connection, paper: str) -> tuple[int, int]:
-    row = c.execute(text("SELECT min(id) AS first, max(id) AS last FROM paper_passages WHERE paper_id = :paper"), {"paper": paper}).one()
-    return row.first, row.last
+def _counts(c: Connection, words: Sequence[str], prefix: bool) -> dict[str, int]:
+    """Passages of each word, up to WIDE. A half-typed word is not counted: to gather what begins like it is what takes long."""
+    return {word: 1 if star else _count(c, query, WIDE) for (word, star), query in zip(_starred(words, prefix, "*"), _quoted(words, prefix), strict=True)}
+
+
+def _words(words: Sequence[str], counts: Mapping[str, int]) -> list[counting.Word]:
+    return counting.weighed({word: spellings(word) for word in words}, counts, WIDE)
 
 
 def snippets(c: Connection, sqlite: bool, words: Sequence[str], ids: Sequence[int], prefix: bool) -> dict[int, str]:
@@ -175,9 +186,9 @@ def rarest(c: Connection, sqlite: bool, words: Sequence[str]) -> list[str]:
     return [w for w in words if 0 < counts[w] <= COMMON] or sorted((w for w in words if counts[w]), key=lambda w: counts[w])[:1]
 
 
-def _count(c: Connection, query: str) -> int:
-    """Passages that fit it, up to a few more than are told apart."""
-    return c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": query, "most": max(COMMON, WEIGHED) + 1}).scalar() or 0
+def _count(c: Connection, query: str, most: int = 0) -> int:
+    """Passages that fit it, up to `most`, or to a few more than are common."""
+    return c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": query, "most": most or COMMON + 1}).scalar() or 0
 
 
 def _quoted(words: Sequence[str], prefix: bool) -> list[str]:

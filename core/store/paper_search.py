@@ -81,7 +81,7 @@ def _hit(paper: Paper, one: _Scored, cut: str) -> Hit:
 def _passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, values: dict[str, object], prefix: bool) -> list[index.Found]:
     """Those with every word first; where they are few, those with the rare ones. Of a few papers, those with most of the words."""
     if where and sqlite and (few := index.few_papers(c, where, values)) is not None:
-        return index.passages_within(c, words, few, prefix)[:DEPTH]
+        return index.passages_within(c, words, few, prefix, DEPTH)
     found = index.passages(c, sqlite, words, where, dict(values), DEPTH, prefix, every=True)
     if len(found) >= index.ENOUGH or len(words) < 2:
         return found

@@ -78,9 +78,9 @@ def shelved(store: Store, name: str, year: int, texts: list[str]) -> None:
     store.papers.add_file(paper.id, f"hash-{name}", f"{name}.md", "", "markdown", "primary", [("Method", t) for t in texts])
 
 
-@pytest.mark.parametrize("few", [3, 200])
-def test_a_filter_finds_the_passages_of_papers_that_came_last(store: Store, monkeypatch: pytest.MonkeyPatch, few: int):
-    for name, value in (("WEIGHED", 20), ("COMMON", 20), ("FEW", few)):       # as in a library of thousands, where only so many are ranked
+@pytest.mark.parametrize(("few", "wide"), [(3, 5000), (3, 20), (200, 5000)])
+def test_a_filter_finds_the_passages_of_papers_that_came_last(store: Store, monkeypatch: pytest.MonkeyPatch, few: int, wide: int):
+    for name, value in (("WEIGHED", 20), ("COMMON", 20), ("FEW", few), ("WIDE", wide)):       # as in a library of thousands, where only so many are ranked
         monkeypatch.setattr(index, name, value)
     for n in range(30):
         shelved(store, f"old{n}", 2020, ["Attention looks at every token."])
@@ -97,3 +97,12 @@ def test_of_a_few_papers_the_best_comes_first_and_by_its_best_passage(store: Sto
     shelved(store, "best", 2024, ["A gate is drawn there.", "A gate lets the state decay; the gate is learned, the state is kept."])
     assert found(store, "gate state", Filters(since=2024))[0] == ("roe2024-best", 2)
     assert found(store, "gate stat", Filters(since=2024), prefix=True)[0] == ("roe2024-best", 2)
+
+
+def test_of_words_that_all_passages_have_the_one_that_says_them_most_comes_first(store: Store, monkeypatch: pytest.MonkeyPatch):
+    for n in range(20):
+        shelved(store, f"plain{n}", 2024, ["A gate is drawn there, and the state decays, as it does in all the others that came before this one."])
+    shelved(store, "best", 2024, ["Gates: a gate lets the state decay; the gate is learned, the state is kept."])
+    as_indexed = found(store, "gate state")[0]
+    monkeypatch.setattr(index, "WIDE", 10)
+    assert as_indexed == found(store, "gate state")[0] == found(store, "gating states")[0] == ("roe2024-best", 1)
