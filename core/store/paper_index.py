@@ -28,6 +28,9 @@ LOOKED_AT = 1000         # passages that are ranked so
 ENOUGH = 12              # passages with every word: no need to look for those with some
 FEW = 200                # papers that a filter may leave to be looked through one by one
 
+COMPLETED = 6            # words that a half-typed one is taken for
+ENDING, SHORTEST = 4, 4  # letters that a half-typed word may have beyond a stem, and those of the shortest such stem
+
 EVERYTHING: Mapping[str, object] = MappingProxyType({})
 
 # Words that nearly every sentence has: asked for, they find everything.
@@ -40,10 +43,47 @@ class Found:
     snippet: str
 
 
+@dataclass(frozen=True)
+class Term:
+    """A word of a question and what is asked for it: its spellings, and, if it is half typed, what it may become. `starts`: anything that begins so."""
+
+    word: str
+    said: tuple[str, ...]
+    starts: bool = False
+
+    @property
+    def query(self) -> str:
+        """As strings of FTS5's, so that no word is taken for an operator."""
+        star = " *" if self.starts else ""
+        return "(" + " OR ".join(f'"{said}"{star}' for said in self.said) + ")"
+
+
 def terms(query: str) -> list[str]:
     """The words of a question, those that say nothing left out unless there are no others."""
     found = list(dict.fromkeys(re.findall(r"[^\W_]+", query.lower())))[:MOST_WORDS]
     return [w for w in found if w not in STOP] or found
+
+
+def asked(c: Connection, sqlite: bool, words: Sequence[str], prefix: bool) -> list[Term]:
+    """`prefix`: the last word may be half typed. PostgreSQL is then asked for all that begins so. SQLite would gather the passages of each such word: it is asked for the few of them that
+    most cards have, and for all only where no card has any."""
+    made = [Term(word, tuple(spellings(word))) for word in words]
+    if prefix and len(words[-1]) > 1:
+        last = made.pop()
+        more = [stem for said in last.said for stem in completions(c, said)] if sqlite else []
+        made.append(Term(last.word, tuple(sorted({*last.said, *more}, key=lambda said: (said != last.word, said))), starts=not more))
+    return made
+
+
+def completions(c: Connection, word: str) -> list[str]:
+    """The stems of the cards that begin so, those of most papers first. Of a word that nothing has and that is longer than a stem (`selectiv`), the stem."""
+    begin = text("SELECT term FROM paper_cards_terms WHERE term >= :low AND term < :high ORDER BY doc DESC, term LIMIT :most")
+    found = [row.term for row in c.execute(begin, {"low": word, "high": word + "\U0010ffff", "most": COMPLETED})]
+    stems = [word[:-n] for n in range(1, ENDING + 1) if len(word) - n >= SHORTEST]
+    if found or not stems or _count(c, Term(word, (word,)).query, 1):
+        return found
+    known = text("SELECT term FROM paper_cards_terms WHERE term IN (SELECT value FROM json_each(:stems)) ORDER BY length(term) DESC LIMIT 1")
+    return [row.term for row in c.execute(known, {"stems": json.dumps(stems)})]
 
 
 def spellings(word: str) -> list[str]:
@@ -87,23 +127,23 @@ def write_words(c: Connection, sqlite: bool, rows: Sequence[tuple[int, str, str]
 # ----------------------------------------------------------------------------------------------------------- asking
 
 
-def cards(c: Connection, sqlite: bool, words: Sequence[str], where: str, values: dict[str, object], limit: int, prefix: bool) -> list[Found]:
+def cards(c: Connection, sqlite: bool, words: Sequence[Term], where: str, values: dict[str, object], limit: int) -> list[Found]:
     """Any of the words; those with more and rarer ones first. On SQLite without snippets: `card_snippets` cuts those of the few that are shown."""
     if sqlite:
         joined = "JOIN papers ON papers.seq = paper_cards.rowid" if where else ""
         sql = f"""SELECT paper_cards.rowid AS id, '' AS snippet FROM paper_cards {joined} WHERE paper_cards MATCH :query {where}
                   ORDER BY bm25(paper_cards, {CARD_WEIGHTS}) LIMIT :limit"""
-        return _found(c, sql, {**values, "query": " OR ".join(_quoted(words, prefix)), "limit": limit})
-    return _postgres(c, "paper_cards", "paper_cards.body", "JOIN papers ON papers.seq = paper_cards.rowid", words, where, values, limit, prefix, " | ")
+        return _found(c, sql, {**values, "query": " OR ".join(w.query for w in words), "limit": limit})
+    return _postgres(c, "paper_cards", "paper_cards.body", "JOIN papers ON papers.seq = paper_cards.rowid", words, where, values, limit, " | ")
 
 
-def passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, values: dict[str, object], limit: int, prefix: bool, every: bool) -> list[Found]:
+def passages(c: Connection, sqlite: bool, words: Sequence[Term], where: str, values: dict[str, object], limit: int, every: bool) -> list[Found]:
     """Passages with every word, or with any."""
     joined = "JOIN paper_passages p ON p.id = {} JOIN papers ON papers.id = p.paper_id"
     if not sqlite:
-        return _postgres(c, "paper_words", "p.text", joined.format("paper_words.rowid"), words, where, values, limit, prefix, " & " if every else " | ")
-    query = (" AND " if every else " OR ").join(_quoted(words, prefix))
-    counts = _counts(c, words, prefix)
+        return _postgres(c, "paper_words", "p.text", joined.format("paper_words.rowid"), words, where, values, limit, " & " if every else " | ")
+    query = (" AND " if every else " OR ").join(w.query for w in words)
+    counts = _counts(c, words)
     counts = counts if max(counts.values()) >= WIDE else {}
     best = _best(c, words, query, counts)
     if not where:
@@ -117,7 +157,7 @@ def passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, valu
     return [Found(id, "") for id in found]
 
 
-def _best(c: Connection, words: Sequence[str], query: str, counts: dict[str, int], within: str = "", values: Mapping[str, object] = EVERYTHING) -> list[int]:
+def _best(c: Connection, words: Sequence[Term], query: str, counts: dict[str, int], within: str = "", values: Mapping[str, object] = EVERYTHING) -> list[int]:
     """The first passages that fit, best first: by FTS5's BM25, or by our own where it would count through half of the library for every word."""
     asked = {**values, "query": query, "weighed": min(WEIGHED, LOOKED_AT) if counts else WEIGHED}
     if counts:
@@ -141,49 +181,44 @@ def few_papers(c: Connection, where: str, values: dict[str, object]) -> list[str
     return found if len(found) <= FEW else None
 
 
-def passages_within(c: Connection, words: Sequence[str], papers: Sequence[str], prefix: bool, limit: int) -> list[Found]:
+def passages_within(c: Connection, words: Sequence[Term], papers: Sequence[str], limit: int) -> list[Found]:
     """Of each of a few papers, in SQLite, the passage that speaks most of the words, the best paper first. The papers are read: an index that holds ten thousand others takes longer."""
     sql = text("SELECT id, section, text, paper_id AS paper FROM paper_passages WHERE paper_id IN (SELECT value FROM json_each(:papers)) ORDER BY id")
     rows = [counting.Passage(*row) for row in c.execute(sql, {"papers": json.dumps(papers)})]
-    return [Found(p.id, "") for p in counting.best_of_papers(rows, _words(words, _counts(c, words, prefix)), limit)] if rows else []
+    return [Found(p.id, "") for p in counting.best_of_papers(rows, _words(words, _counts(c, words)), limit)] if rows else []
 
 
-def _counts(c: Connection, words: Sequence[str], prefix: bool) -> dict[str, int]:
-    """Passages of each word, up to WIDE. A half-typed word is not counted: to gather what begins like it is what takes long."""
-    return {word: 1 if star else _count(c, query, WIDE) for (word, star), query in zip(_starred(words, prefix, "*"), _quoted(words, prefix), strict=True)}
+def _counts(c: Connection, words: Sequence[Term]) -> dict[str, int]:
+    """Passages of each word, up to WIDE. What only begins like a word is not counted: to gather it is what takes long."""
+    return {w.word: 1 if w.starts else _count(c, w.query, WIDE) for w in words}
 
 
-def _words(words: Sequence[str], counts: Mapping[str, int]) -> list[counting.Word]:
-    return counting.weighed({word: spellings(word) for word in words}, counts, WIDE)
+def _words(words: Sequence[Term], counts: Mapping[str, int]) -> list[counting.Word]:
+    return counting.weighed({w.word: w.said for w in words}, counts, WIDE)
 
 
-def snippets(c: Connection, sqlite: bool, words: Sequence[str], ids: Sequence[int], prefix: bool) -> dict[int, str]:
+def snippets(c: Connection, sqlite: bool, words: Sequence[Term], ids: Sequence[int]) -> dict[int, str]:
     """Of these passages only: a snippet costs more than finding it."""
-    return _cut(c, "paper_words", 1, words, ids, prefix) if sqlite else {}
+    return _cut(c, "paper_words", 1, words, ids) if sqlite else {}
 
 
-def card_snippets(c: Connection, sqlite: bool, words: Sequence[str], rowids: Sequence[int], prefix: bool) -> dict[int, str]:
+def card_snippets(c: Connection, sqlite: bool, words: Sequence[Term], rowids: Sequence[int]) -> dict[int, str]:
     """Of these cards, from the sentence on what they are about."""
-    return _cut(c, "paper_cards", 2, words, rowids, prefix) if sqlite else {}
+    return _cut(c, "paper_cards", 2, words, rowids) if sqlite else {}
 
 
-def _cut(c: Connection, table: str, column: int, words: Sequence[str], ids: Sequence[int], prefix: bool) -> dict[int, str]:
-    query = " OR ".join(_quoted(words, prefix))
+def _cut(c: Connection, table: str, column: int, words: Sequence[Term], ids: Sequence[int]) -> dict[int, str]:
+    query = " OR ".join(w.query for w in words)
     sql = text(f"SELECT snippet({table}, {column}, :mark, :unmark, '…', {SNIPPET}) FROM {table} WHERE {table} MATCH :query AND rowid = :id")
     return {id: c.execute(sql, {"mark": MARK, "unmark": UNMARK, "query": query, "id": id}).scalar() or "" for id in ids}
 
 
-def is_common(c: Connection, sqlite: bool, word: str) -> bool:
-    """A word as it stands, with enough passages of its own: that more may come is no reason to gather all that begins like it, which takes SQLite twice as long."""
-    return sqlite and _count(c, _quoted([word], False)[0]) > COMMON
-
-
-def rarest(c: Connection, sqlite: bool, words: Sequence[str]) -> list[str]:
+def rarest(c: Connection, sqlite: bool, words: Sequence[Term]) -> list[Term]:
     """The words that few passages have; all where none is rare. So that a question of common words does not weigh half of the library."""
     if not sqlite or len(words) < 2:
         return list(words)
-    counts = {word: _count(c, query) for word, query in zip(words, _quoted(words, False), strict=True)}
-    return [w for w in words if 0 < counts[w] <= COMMON] or sorted((w for w in words if counts[w]), key=lambda w: counts[w])[:1]
+    counts = {w.word: _count(c, w.query) for w in words}
+    return [w for w in words if 0 < counts[w.word] <= COMMON] or sorted((w for w in words if counts[w.word]), key=lambda w: counts[w.word])[:1]
 
 
 def _count(c: Connection, query: str, most: int = 0) -> int:
@@ -191,22 +226,12 @@ def _count(c: Connection, query: str, most: int = 0) -> int:
     return c.execute(text("SELECT count(*) FROM (SELECT 1 FROM paper_words WHERE paper_words MATCH :query LIMIT :most)"), {"query": query, "most": most or COMMON + 1}).scalar() or 0
 
 
-def _quoted(words: Sequence[str], prefix: bool) -> list[str]:
-    """Each in its spellings, as strings of FTS5's, so that no word is taken for an operator; the last one may be half typed."""
-    return ["(" + " OR ".join(f'"{said}"{star}' for said in spellings(word)) + ")" for word, star in _starred(words, prefix, " *")]
-
-
-def _starred(words: Sequence[str], prefix: bool, star: str) -> list[tuple[str, str]]:
-    """Each with the sign of a word that goes on, or none."""
-    return [(word, star if prefix and n == len(words) - 1 and len(word) > 1 else "") for n, word in enumerate(words)]
-
-
 def _found(c: Connection, sql: str, values: dict[str, object]) -> list[Found]:
     return [Found(row.id, row.snippet or "") for row in c.execute(text(sql), values)]
 
 
-def _postgres(c: Connection, table: str, body: str, joined: str, words: Sequence[str], where: str, values: dict[str, object], limit: int, prefix: bool, sign: str) -> list[Found]:
-    query = sign.join("(" + " | ".join(f"'{said}'{star}" for said in spellings(word)) + ")" for word, star in _starred(words, prefix, ":*"))      # letters and digits only: nothing to escape
+def _postgres(c: Connection, table: str, body: str, joined: str, words: Sequence[Term], where: str, values: dict[str, object], limit: int, sign: str) -> list[Found]:
+    query = sign.join("(" + " | ".join(f"'{said}'{':*' * w.starts}" for said in w.said) + ")" for w in words)      # letters and digits only: nothing to escape
     sql = f"""WITH found AS (SELECT {table}.rowid AS id, {body} AS body, ts_rank_cd({table}.words, to_tsquery('english', :query)) AS score FROM {table} {joined}
                              WHERE {table}.words @@ to_tsquery('english', :query) {where} ORDER BY score DESC, {table}.rowid LIMIT :limit)
               SELECT id, ts_headline('english', body, to_tsquery('english', :query), :how) AS snippet FROM found ORDER BY score DESC, id"""

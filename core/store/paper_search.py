@@ -33,20 +33,20 @@ class _Scored:
 
 def search(database: Database, papers: Papers, query: str, filters: Filters = EVERY, limit: int = 10, prefix: bool = False, meaning: Sequence[int] = ()) -> list[Hit]:
     """Best first. `prefix`: the last word may be half typed. `meaning`: the papers' numbers by likeness, likest first. Nothing for a question without a word."""
-    words = index.terms(query)
-    if not words:
+    spoken = index.terms(query)
+    if not spoken:
         return []
     named = papers.has(query.strip()) if len(query) < 120 and " " not in query.strip() else ""
     where, values = _where(filters)
     sqlite, scored = database.is_sqlite, dict[int, _Scored]()
     with database.read() as c:
-        prefix = prefix and not index.is_common(c, sqlite, words[-1])
-        for rank, found in enumerate(index.cards(c, sqlite, words, where, dict(values), DEPTH, prefix)):
+        words = index.asked(c, sqlite, spoken, prefix)
+        for rank, found in enumerate(index.cards(c, sqlite, words, where, dict(values), DEPTH)):
             one = scored.setdefault(found.rowid, _Scored())
             one.score += WEIGHTS["card"] / (K + rank + 1)
             one.by.append("card")
             one.snippet = found.snippet
-        texts = _passages(c, sqlite, words, where, values, prefix)
+        texts = _passages(c, sqlite, words, where, values)
         known = papers.passages_of([f.rowid for f in texts]) if texts else {}
         seqs = _seqs(c, {p.paper_id for p in known.values()})
         rank = 0
@@ -64,8 +64,8 @@ def search(database: Database, papers: Papers, query: str, filters: Filters = EV
             one.score += WEIGHTS["meaning"] / (K + rank + 1)
             one.by.append("meaning")
         best = sorted(scored.items(), key=lambda pair: (-pair[1].score, pair[0]))[: limit + 1]
-        cut = index.snippets(c, sqlite, words, [one.id for _, one in best if one.id], prefix)
-        cards = index.card_snippets(c, sqlite, words, [seq for seq, one in best if "card" in one.by and not cut.get(one.id)], prefix)
+        cut = index.snippets(c, sqlite, words, [one.id for _, one in best if one.id])
+        cards = index.card_snippets(c, sqlite, words, [seq for seq, one in best if "card" in one.by and not cut.get(one.id)])
     found_papers = papers.of_seq([seq for seq, _ in best])
     hits = [_hit(found_papers[seq], one, cut.get(one.id) or cards.get(seq, "")) for seq, one in best if seq in found_papers]
     if named:
@@ -78,16 +78,16 @@ def _hit(paper: Paper, one: _Scored, cut: str) -> Hit:
     return Hit(paper, one.score, one.passage, one.section, cut or one.snippet or paper.gist[:300], tuple(one.by))
 
 
-def _passages(c: Connection, sqlite: bool, words: Sequence[str], where: str, values: dict[str, object], prefix: bool) -> list[index.Found]:
+def _passages(c: Connection, sqlite: bool, words: Sequence[index.Term], where: str, values: dict[str, object]) -> list[index.Found]:
     """Those with every word first; where they are few, those with the rare ones. Of a few papers, those with most of the words."""
     if where and sqlite and (few := index.few_papers(c, where, values)) is not None:
-        return index.passages_within(c, words, few, prefix, DEPTH)
-    found = index.passages(c, sqlite, words, where, dict(values), DEPTH, prefix, every=True)
+        return index.passages_within(c, words, few, DEPTH)
+    found = index.passages(c, sqlite, words, where, dict(values), DEPTH, every=True)
     if len(found) >= index.ENOUGH or len(words) < 2:
         return found
     seen = {f.rowid for f in found}
     rare = index.rarest(c, sqlite, words)
-    more = index.passages(c, sqlite, rare, where, dict(values), DEPTH, prefix and rare[-1:] == list(words[-1:]), every=False) if rare else []
+    more = index.passages(c, sqlite, rare, where, dict(values), DEPTH, every=False) if rare else []
     return found + [f for f in more if f.rowid not in seen]
 
 

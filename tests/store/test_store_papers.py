@@ -106,3 +106,17 @@ def test_of_words_that_all_passages_have_the_one_that_says_them_most_comes_first
     as_indexed = found(store, "gate state")[0]
     monkeypatch.setattr(index, "WIDE", 10)
     assert as_indexed == found(store, "gate state")[0] == found(store, "gating states")[0] == ("roe2024-best", 1)
+
+
+@pytest.mark.parametrize("typed", ["se", "sel", "selec", "selecti", "selectiv", "selective", "a zeb", "zebra"])
+def test_a_half_typed_word_finds_what_it_may_become(store: Store, typed: str):
+    paper, _ = store.papers.add(Facts(title="Selective state spaces", year=2023), "file:1", "primary", "gu2023-selective")
+    store.papers.add_file(paper.id, "h", "a.md", "", "markdown", "primary", [("Method", "A selective scan."), ("Results", "A zebra runs.")])
+    assert found(store, typed, prefix=True)[0] == ("gu2023-selective", 2 if "z" in typed else 1)
+
+
+def test_a_whole_word_is_not_taken_for_a_shorter_one(store: Store):
+    shelved(store, "one", 2020, ["Modern models."])
+    shelved(store, "mode", 2021, ["Modes of a distribution."])
+    store.papers.add(Facts(title="Modes", year=2021), "file:x", "primary", "roe2021-mode")
+    assert [name for name, _ in found(store, "modern", prefix=True)] == ["roe2020-one"]
