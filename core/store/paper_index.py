@@ -70,16 +70,28 @@ def asked(c: Connection, sqlite: bool, words: Sequence[str], prefix: bool) -> li
     made = [Term(word, tuple(spellings(word))) for word in words]
     if prefix and len(words[-1]) > 1:
         last = made.pop()
-        more = [stem for said in last.said for stem in completions(c, said)] if sqlite else []
+        if not sqlite:
+            return [*made, Term(last.word, tuple(_begun(c, said) for said in last.said), starts=True)]
+        more = [stem for said in last.said for stem in completions(c, said)]
         made.append(Term(last.word, tuple(sorted({*last.said, *more}, key=lambda said: (said != last.word, said))), starts=not more))
     return made
+
+
+def _shorter(word: str) -> list[str]:
+    return [word[:-n] for n in range(1, ENDING + 1) if len(word) - n >= SHORTEST]
+
+
+def _begun(c: Connection, word: str) -> str:
+    """The word, or of one that nothing in PostgreSQL begins with and that is longer than a stem, the longest beginning that something has."""
+    sql = text("SELECT EXISTS (SELECT 1 FROM paper_cards WHERE words @@ to_tsquery('english', :query)) OR EXISTS (SELECT 1 FROM paper_words WHERE words @@ to_tsquery('english', :query))")
+    return next((begun for begun in (word, *_shorter(word)) if c.execute(sql, {"query": f"'{begun}':*"}).scalar()), word)
 
 
 def completions(c: Connection, word: str) -> list[str]:
     """The stems of the cards that begin so, those of most papers first. Of a word that nothing has and that is longer than a stem (`selectiv`), the stem."""
     begin = text("SELECT term FROM paper_cards_terms WHERE term >= :low AND term < :high ORDER BY doc DESC, term LIMIT :most")
     found = [row.term for row in c.execute(begin, {"low": word, "high": word + "\U0010ffff", "most": COMPLETED})]
-    stems = [word[:-n] for n in range(1, ENDING + 1) if len(word) - n >= SHORTEST]
+    stems = _shorter(word)
     if found or not stems or _count(c, Term(word, (word,)).query, 1):
         return found
     known = text("SELECT term FROM paper_cards_terms WHERE term IN (SELECT value FROM json_each(:stems)) ORDER BY length(term) DESC LIMIT 1")
