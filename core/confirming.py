@@ -80,7 +80,7 @@ class Confirming:
     def confirm(self, run_id: str, seen: str = "") -> list[Job]:
         """Verify its best at the largest scale, and the reference, until both have SURE seeds. `seen`: DESIGN@SCALE as a person saw it. Raises UsageError where that is not needed,
         Conflict where another design is the best by now, BudgetExceeded."""
-        waits = self._unsure(run_id)
+        waits = self.unsure(run_id)
         if waits is None:
             raise UsageError(f"nothing of run {run_id} needs confirming", "its best has its seeds, or is no better than the reference")
         if seen and seen != waits.what:
@@ -95,10 +95,10 @@ class Confirming:
         runs = list(dict.fromkeys(map(run_of, self.queue.subjects(JobKind.EVOLVE))))[:LOOKED]
         lately = [run_id for run_id in runs if self._is_over(run_id) and (standing(self._jobs(run_id)).finished_at or edge) > edge]
         measuring = {(j.payload["design"], j.payload["scale"], j.payload["seed"]) for j in self.queue.all(limit=1000, states=LIVE) if j.kind is JobKind.VERIFY}
-        found = [u for run_id in lately if (u := self._unsure(run_id)) and not any((d, u.found.scale, s) in measuring for d, some in u.seeds.items() for s in some)]
+        found = [u for run_id in lately if (u := self.unsure(run_id)) and not any((d, u.found.scale, s) in measuring for d, some in u.seeds.items() for s in some)]
         return sorted(found, key=lambda u: u.ended, reverse=True)
 
-    def _unsure(self, run_id: str) -> Unconfirmed | None:
+    def unsure(self, run_id: str) -> Unconfirmed | None:
         """The run's best against the reference where that is a gain on too few seeds which can still be had, all of it on the run's own corpus."""
         own, compare = self._made_by(run_id)
         best, _ = best_of_each(own, list(self.scales), compare)

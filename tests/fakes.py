@@ -44,6 +44,7 @@ class FakeEngine:
         self.fail_next: Exception | None = None
         self.fail_after: Exception | None = None          # at the time after that
         self.scores: dict[tuple[str, int], float] = {}    # (code, seed) → bits per byte, where a test wants its own
+        self.fails: dict[tuple[str, int], Exception] = {}  # (code, seed) → why it ends without a score
         self.learned: dict[str, float] = {}               # code → what it learns of each probe, 0–1, where a test wants its own
         self.audits: list[int] = []                       # verifications that were audited
         self.audit_says: tuple[bool, str] | Exception = (True, "nothing changes")
@@ -65,6 +66,8 @@ class FakeEngine:
         if self.fail_next:
             error, self.fail_next, self.fail_after = self.fail_next, self.fail_after, None
             raise error
+        if (code, seed) in self.fails:
+            raise self.fails[code, seed]
         for step in range(3):
             progress.check_cancel()
             on_point(CurvePoint(step, step * 10, 5.0 - step, 2.0, 1e-3, 1.0, 100.0, 2.5 - step / 10))

@@ -20,7 +20,7 @@ from core.budgets import DesignBudget, Ends, affordable, narrowing, parse_design
 from core.cli import main
 from core.config import Config
 from core.desk import Desk, Waits
-from core.errors import Conflict, NotFound, UsageError
+from core.errors import Conflict, Diverged, NotFound, UsageError
 from core.jobs import Worker
 from core.report.site import write_site
 from core.types import Act, JobKind, JobState, Status
@@ -339,6 +339,26 @@ def test_the_measures_of_a_run_are_told_on_the_command_line_in_its_report_and_on
     assert told["scales"][0]["steps"][-1]["best"] == pytest.approx(found.scales[0].steps[-1].best)
     with pytest.raises(NotFound):
         desk.measures("run-nowhere")
+
+
+def test_what_cannot_be_confirmed_is_not_offered(desk: Desk, work, engine: FakeEngine):
+    reference = desk.store.implementations.newest("gpt2")
+    assert reference
+    engine.scores = {(reference.code, seed): 3.0 for seed in range(3)}
+    run = desk.evolve(2, {"nano": 2}, seed=0, n_proposals=1, selector="greedy").subject
+    work()
+    best = desk.morning(run).unsure
+    assert best
+    own = desk.store.implementations.newest(best.design_id)
+    assert own
+    engine.fails = {(own.code, seed): Diverged("diverged at step 7") for seed in range(3)}       # those that are not scored yet
+    desk.confirm(run)
+    work()
+    assert desk.unsure(run) is None
+    text = desk.morning(run).markdown()
+    assert desk.morning(run).unsure
+    assert "cannot be confirmed" in text
+    assert "run confirm" not in text
 
 
 def test_the_best_of_a_run_is_confirmed_with_further_seeds_of_it_and_of_the_reference(desk: Desk, work, engine: FakeEngine, monkeypatch, capsys):
