@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,6 @@ from stub_llm.researcher import FAULTS, Researcher
 from core.agents.similarity import points_shared, resemblance
 from core.errors import UsageError
 from core.types import MONEY, JobState, Mode, Status, Verb
-
-ROOT = Path(__file__).resolve().parents[2]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -280,7 +279,7 @@ def test_an_agent_that_has_no_calls_left_answers_with_what_it_knows(lab, first):
     session = found.session(n_implement=0)
     found.work()
     assert found.desk.store.sessions.get(session.id).closed_at
-    designer = [a.body.get("tool_choice") for a in found.server.log if "You design blocks" in a.system]
+    designer = [body.get("tool_choice") for body, _ in groupby(a.body for a in found.server.log if "You design blocks" in a.system)]     # on a busy machine one may be asked again
     assert designer[:11] == [*[None] * 10, {"type": "none"} if first == "ant" else "none"]
 
 
