@@ -69,6 +69,7 @@ class Confirming:
     store: Store
     queue: Queue
     scales: dict[str, Scale]
+    _looked_at: dict[str, tuple[str, Unconfirmed | None]]      # run that ended → what of the store it was told from, and the answer: an inbox asks at every drawing
 
     if TYPE_CHECKING:
         def compare(self, design_id: str, scale: str, *, corpus: str | None = None) -> Comparison: ...
@@ -95,8 +96,16 @@ class Confirming:
         runs = list(dict.fromkeys(map(run_of, self.queue.subjects(JobKind.EVOLVE))))[:LOOKED]
         lately = [run_id for run_id in runs if self._is_over(run_id) and (standing(self._jobs(run_id)).finished_at or edge) > edge]
         measuring = {(j.payload["design"], j.payload["scale"], j.payload["seed"]) for j in self.queue.all(limit=1000, states=LIVE) if j.kind is JobKind.VERIFY}
-        found = [u for run_id in lately if (u := self.unsure(run_id)) and not any((d, u.found.scale, s) in measuring for d, some in u.seeds.items() for s in some)]
+        measured = self.store.measured()
+        found = [u for run_id in lately if (u := self._unsure_as_of(run_id, measured)) and not any((d, u.found.scale, s) in measuring for d, some in u.seeds.items() for s in some)]
         return sorted(found, key=lambda u: u.ended, reverse=True)
+
+    def _unsure_as_of(self, run_id: str, measured: str) -> Unconfirmed | None:
+        state = f"{measured} {standing(self._jobs(run_id)).finished_at}"
+        known, answer = self._looked_at.get(run_id, ("", None))
+        if known != state:
+            self._looked_at[run_id] = (state, answer := self.unsure(run_id))
+        return answer
 
     def unsure(self, run_id: str) -> Unconfirmed | None:
         """The run's best against the reference where that is a gain on too few seeds which can still be had, all of it on the run's own corpus."""

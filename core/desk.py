@@ -89,6 +89,7 @@ class Desk(Judging, Planning, Working, Directing, Staffing, Running, Shaping, De
         self.units = units
         self.author = author
         self.config = config
+        self._looked_at = {}
 
     @classmethod
     def open(cls, config: Config, author: str = "you", store: Store | None = None) -> Desk:

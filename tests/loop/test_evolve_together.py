@@ -374,6 +374,9 @@ def test_the_best_of_a_run_is_confirmed_with_further_seeds_of_it_and_of_the_refe
     assert (item.key, item.design, item.run) == (f"confirm:{run}", unsure.design_id, run)
     assert unsure.words[1:] in item.why
     lacking = {(unsure.design_id, seed) for seed in range(3) if seed not in unsure.own} | {("gpt2", seed) for seed in range(3) if seed not in unsure.base}
+    with monkeypatch.context() as patched:
+        patched.setattr(desk, "compare", lambda *_, **__: pytest.fail("compared again, and nothing was measured since"))
+        assert [u.run for u in desk.unconfirmed()] == [run]
     with pytest.raises(Conflict, match="by now, not llama@nano"):
         desk.confirm(run, "llama@nano")
     assert {(job.payload["design"], job.payload["seed"]) for job in desk.confirm(run, item.data["what"])} == lacking
