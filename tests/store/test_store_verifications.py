@@ -256,9 +256,9 @@ def test_a_database_from_before_settings_were_kept_learns_them_from_provenances(
     with store.database.write() as c:
         for undo in ("verifications DROP COLUMN settings", "proposals DROP COLUMN new_units", "reviews DROP COLUMN data", "sessions DROP COLUMN team", "jobs DROP COLUMN not_before"):
             c.execute(text(f"ALTER TABLE {undo}"))
-        papers = ("vectors", "lookups", "imports", "citations", "notes", "words", "cards", "passages", "files", "ids", "records")
+        papers = ("vectors", "lookups", "imports", "citations", "notes", "words", "cards_terms", "cards", "passages", "files", "ids", "records")
         for later in ("guidance_uses", "spec_revisions", *(f"paper_{name}" for name in papers), "papers"):
-            c.execute(text(f"DROP TABLE {later}"))
+            c.execute(text(f"DROP TABLE IF EXISTS {later}"))
         c.execute(text("UPDATE alembic_version SET version_num = '0004'"))
     store.close()
     store = Store.open(database, migrate=True)
