@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,9 +10,12 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+
+from core.cli import main
 
 pytestmark = pytest.mark.slow
 
@@ -21,16 +25,39 @@ PICO = ("pico: {n_layers: 2, d_model: 32, context: 64, vocab_size: 512, tokens: 
 
 
 @pytest.fixture
-def core(tmp_path: Path):
-    """`python -m core …` with a data directory and a scale of its own: (exit code, stdout, stderr)."""
+def surroundings(tmp_path: Path) -> dict[str, str]:
+    """A data directory and a scale of its own."""
     (tmp_path / "scales.yaml").write_text(PICO)
+    return {"DATA_DIR": str(tmp_path / "data"), "SCALES_FILE": str(tmp_path / "scales.yaml"), "THREADS": "1"}
+
+
+@pytest.fixture
+def process(surroundings: dict[str, str]):
+    """`python -m core …`: (exit code, stdout, stderr)."""
 
     def run(*args: str, **env: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "core", *args], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
-            env={**os.environ, "DATA_DIR": str(tmp_path / "data"), "SCALES_FILE": str(tmp_path / "scales.yaml"), "THREADS": "1", **env})
+        done = subprocess.run([sys.executable, "-m", "core", *args], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300, env={**os.environ, **surroundings, **env})
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture
+def core(surroundings: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    """The same command in this process, which need not start Python and load torch each time."""
+
+    def run(*args: str, **env: str) -> tuple[int, str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        with monkeypatch.context() as patched, redirect_stdout(out), redirect_stderr(err):
+            for name, value in (surroundings | env).items():
+                patched.setenv(name, value)
+            try:
+                code = main(args)
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        assert "Traceback" not in err.getvalue(), err.getvalue()
+        return code, out.getvalue(), err.getvalue()
 
     return run
 
@@ -43,28 +70,28 @@ def one_line(error: str) -> str:
     return lines[0]
 
 
-def test_the_loop_by_hand(core, tmp_path: Path):
-    assert core("budget", "pico", "5")[0] == 0
-    code, out, _ = core("design", "--parents", "gpt2,llama", "--mode", "crossover", "-n", "2", "--seed", "1", "--scale", "pico", "--json")
+def test_the_loop_by_hand(process, tmp_path: Path):
+    assert process("budget", "pico", "5")[0] == 0
+    code, out, _ = process("design", "--parents", "gpt2,llama", "--mode", "crossover", "-n", "2", "--seed", "1", "--scale", "pico", "--json")
     assert code == 0
     made = json.loads(out)
     assert made["waiting"]
     best, other = (d["id"] for d in made["designs"])
-    assert json.loads(core("refuse", other, "--reason", "not new", "--json")[1])["status"] == "refused"
-    assert json.loads(core("approve", best, "--json")[1])["status"] == "approved"
-    code, out, _ = core("implement", best, "--scale", "pico", "--json")
+    assert json.loads(process("refuse", other, "--reason", "not new", "--json")[1])["status"] == "refused"
+    assert json.loads(process("approve", best, "--json")[1])["status"] == "approved"
+    code, out, _ = process("implement", best, "--scale", "pico", "--json")
     assert code == 0
     assert json.loads(out)["check"]["passed"]
     text = tmp_path / "text.txt"
     text.write_text("\n\n".join(f"Paragraph {i} returns a value {i * i}. " * 8 for i in range(200)))
-    code, out, _ = core("verify", best, "--scale", "pico", "--seed", "0", "--corpus", str(text), "--json")
+    code, out, _ = process("verify", best, "--scale", "pico", "--seed", "0", "--corpus", str(text), "--json")
     assert code == 0
     result = json.loads(out)
     assert {"bits_per_byte", "tokens", "tokens_per_s", "params", "tasks"} <= set(result)
     assert result["tasks"]["minimal_pairs"]["acc_stderr"] > 0
-    assert json.loads(core("designs", "--status", "verified", "--json")[1])[0]["id"] == best
-    assert "bits per byte" in core("show", best)[1]
-    jobs = json.loads(core("jobs", "--json")[1])
+    assert json.loads(process("designs", "--status", "verified", "--json")[1])[0]["id"] == best
+    assert "bits per byte" in process("show", best)[1]
+    jobs = json.loads(process("jobs", "--json")[1])
     assert {j["state"] for j in jobs} == {"done"}
 
 
@@ -129,17 +156,17 @@ def test_a_gab_py_with_a_syntax_error_shows_line_and_caret(core, tmp_path: Path)
     assert "^" in out
 
 
-def test_an_unknown_command_is_a_usage_error(core):
-    assert core("dance")[0] == 2
-    assert core("verify")[0] == 2
+def test_an_unknown_command_is_a_usage_error(process):
+    assert process("dance")[0] == 2
+    assert process("verify")[0] == 2
 
 
-def test_a_port_in_use_is_named(core):
+def test_a_port_in_use_is_named(process):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        code, _, err = core("serve", "--check", "--port", str(port))
+        code, _, err = process("serve", "--check", "--port", str(port))
     assert code == 1
     assert f"127.0.0.1:{port} cannot be served" in one_line(err)
 
@@ -170,18 +197,18 @@ def test_doctor_looks_at_everything(core):
     assert {"python", "packages", "device", "data", "database", "workers", "library", "keys"} <= {f["name"] for f in json.loads(out)}
 
 
-def test_keys_are_never_printed(core):
-    core("init")
-    _, out, err = core("doctor", OPENAI_API_KEY="sk-verysecret")
+def test_keys_are_never_printed(process):
+    process("init")
+    _, out, err = process("doctor", OPENAI_API_KEY="sk-verysecret")
     assert "openai" in out
     assert "sk-verysecret" not in out + err
 
 
-def test_serve_starts_the_app_and_a_worker(core):
+def test_serve_starts_the_app_and_a_worker(process):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    code, out, err = core("serve", "--check", "--port", str(port), "--json")
+    code, out, err = process("serve", "--check", "--port", str(port), "--json")
     assert code == 0, err
     assert json.loads(out)["workers"] == 1
     assert json.loads(out)["designs"] == len(list((ROOT / "library" / "designs").iterdir()))
