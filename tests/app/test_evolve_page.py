@@ -61,8 +61,11 @@ def test_what_waits_is_told_with_its_cost_and_let_through(open_page, desk: Desk,
 
 def test_what_is_held_can_be_let_through_after_all(open_page, desk: Desk, waiting: str):
     (gated,) = desk.gated(waiting)
-    test = press(open_page("evolve", run=waiting), f"hold-implement-{gated.design}")
+    test = open_page("evolve", run=waiting)
+    next(t for t in test.text_input if t.key == f"why-implement-{gated.design}").input("too near its parent")
+    press(test, f"hold-implement-{gated.design}")
     assert desk.gated(waiting) == []
+    assert "too near its parent" in [d.reason for d in desk.store.decisions.of(session_id=waiting) if d.verb is Verb.GATE]
     assert "You said no to 1" in [e.label for e in test.expander]
     press(test, f"relet-implement-{gated.design}")
     assert desk.gated(waiting, held=True) == []
