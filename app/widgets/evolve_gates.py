@@ -89,10 +89,9 @@ def _buttons(desk: Desk, gated: Gated, key: str) -> None:
         if st.button("Let it through", key=f"let-{gated.step}-{gated.subject}{key}", type="primary", icon=":material/check:",
                      **may("let")) and shell.act(lambda: desk.let(gated), "it is next"):
             st.rerun()
+        held = st.button("Not this one", key=f"hold-{gated.step}-{gated.subject}{key}", icon=":material/block:", **may("hold", "the run goes on without it; it can be let through later"))
         why = st.text_input("Why not", key=f"why-{gated.step}-{gated.subject}{key}", placeholder="why, if not this one", label_visibility="collapsed", width=200)
-        if st.button("Not this one", key=f"hold-{gated.step}-{gated.subject}{key}", icon=":material/block:",
-                     **may("hold", "the run goes on without it; it can be let through later")) and shell.act(
-                lambda: desk.hold(gated, why.strip()), "the run goes on without it"):
+        if held and shell.act(lambda: desk.hold(gated, why.strip()), "the run goes on without it"):
             st.rerun()
         if gated.design:
             shell.link("design", "Read it", ":material/article:", design=gated.design)

@@ -73,8 +73,9 @@ def _gate(desk: Desk, item: Item, after: After) -> None:
     gate = item.gated
     with st.container(key="inbox-actions", horizontal=True, gap="small"):
         _main(item, f"Approve · {shell.plain(gate.cost) or 'cost unknown'}", "thumb_up", "let", lambda: desk.let(gate), f"{gate.words}: let through", after)
+        held = st.button("Hold", key=own("inbox-refuse", item.key), icon=":material/front_hand:", **may("hold", "key r · the run goes on without it"))
         why = st.text_input("Why hold it", key=own("inbox-why", item.key), placeholder="why, if you hold it", label_visibility="collapsed", width=200)
-        if st.button("Hold", key=own("inbox-refuse", item.key), icon=":material/front_hand:", **may("hold", "key r · the run goes on without it")):
+        if held:
             decide(lambda: desk.hold(gate, why.strip()), f"{gate.words}: held", after)
         _defer(desk, item, after)
         if gate.design:
