@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -66,14 +67,15 @@ def terms(query: str) -> list[str]:
 
 def asked(c: Connection, sqlite: bool, words: Sequence[str], prefix: bool) -> list[Term]:
     """`prefix`: the last word may be half typed. PostgreSQL is then asked for all that begins so. SQLite would gather the passages of each such word: it is asked for the few of them that
-    most cards have, and for all only where no card has any."""
+    most cards have, and for all only where no card has any and few passages have the word as it stands."""
     made = [Term(word, tuple(spellings(word))) for word in words]
     if prefix and len(words[-1]) > 1:
         last = made.pop()
         if not sqlite:
             return [*made, Term(last.word, tuple(_begun(c, said) for said in last.said), starts=True)]
         more = [stem for said in last.said for stem in completions(c, said)]
-        made.append(Term(last.word, tuple(sorted({*last.said, *more}, key=lambda said: (said != last.word, said))), starts=not more))
+        rare = not more and _count(c, last.query) <= COMMON
+        made.append(Term(last.word, tuple(sorted({*last.said, *more}, key=lambda said: (said != last.word, said))), starts=rare))
     return made
 
 
@@ -88,14 +90,22 @@ def _begun(c: Connection, word: str) -> str:
 
 
 def completions(c: Connection, word: str) -> list[str]:
-    """The stems of the cards that begin so, those of most papers first. Of a word that nothing has and that is longer than a stem (`selectiv`), the stem."""
-    begin = text("SELECT term FROM paper_cards_terms WHERE term >= :low AND term < :high ORDER BY doc DESC, term LIMIT :most")
-    found = [row.term for row in c.execute(begin, {"low": word, "high": word + "\U0010ffff", "most": COMPLETED})]
-    stems = _shorter(word)
-    if found or not stems or _count(c, Term(word, (word,)).query, 1):
-        return found
-    known = text("SELECT term FROM paper_cards_terms WHERE term IN (SELECT value FROM json_each(:stems)) ORDER BY length(term) DESC LIMIT 1")
-    return [row.term for row in c.execute(known, {"stems": json.dumps(stems)})]
+    """Words for the stems of the cards that begin so, those of most papers first. Of a word that nothing has and that is longer than a stem (`selectiv`), one for the stem."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter))      # as the index has its terms
+    begin = text("SELECT term, doc FROM paper_cards_terms WHERE term >= :low AND term < :high ORDER BY doc DESC, term LIMIT :most")
+    stems = c.execute(begin, {"low": plain, "high": plain + "\U0010ffff", "most": COMPLETED}).all()
+    whole = bool(stems) or _count(c, Term(word, (word,)).query, 1) > 0
+    if not whole:
+        known = text("SELECT term, doc FROM paper_cards_terms WHERE term IN (SELECT value FROM json_each(:stems)) ORDER BY length(term) DESC LIMIT 1")
+        stems = c.execute(known, {"stems": json.dumps(_shorter(plain))}).all()
+    found = [form for row in stems if (form := _form(c, row.term, row.doc))]
+    return found or [] if whole else found or [shorter for shorter in _shorter(plain) if _count(c, Term(shorter, (shorter,)).query, 1)][:1]
+
+
+def _form(c: Connection, stem: str, cards: int) -> str:
+    """A word that the index reads as this stem, which it would stem once more: `embed` of `embedding` becomes `emb`, but `embeding` is `embed`. Empty where none is."""
+    sql = text("SELECT count(*) FROM paper_cards WHERE paper_cards MATCH :query")
+    return next((form for form in (stem, f"{stem}ing", f"{stem}ed", f"{stem}e", f"{stem}s") if c.execute(sql, {"query": f'"{form}"'}).scalar() == cards), "")
 
 
 def spellings(word: str) -> list[str]:

@@ -115,6 +115,13 @@ def test_a_half_typed_word_finds_what_it_may_become(store: Store, typed: str):
     assert found(store, typed, prefix=True)[0] == ("gu2023-selective", 2 if "z" in typed else 1)
 
 
+@pytest.mark.parametrize("typed", ["embed", "embedd", "embeddi", "embedding", "schrod", "schröd", "generaliz", "generalisat"])
+def test_a_half_typed_word_finds_stems_that_are_not_their_own_stem_accents_and_what_only_passages_say(store: Store, typed: str):
+    paper, _ = store.papers.add(Facts(title="Embeddings of Schrödinger", year=2023), "file:1", "primary", "roe2023-one")
+    store.papers.add_file(paper.id, "h", "a.md", "", "markdown", "primary", [("Method", "An embedding; it generalizes.")])
+    assert [name for name, _ in found(store, typed, prefix=True)] == ["roe2023-one"]
+
+
 def test_a_whole_word_is_not_taken_for_a_shorter_one(store: Store):
     shelved(store, "one", 2020, ["Modern models."])
     shelved(store, "mode", 2021, ["Modes of a distribution."])
