@@ -81,13 +81,14 @@ def draw_one(desk: Desk, found: Inbox, waiting: Sequence[Item]) -> None:
         st.badge(str(item.kind), color=frame.COLOURS[item.kind], icon=f":material/{frame.ICONS[item.kind]}:")
         st.caption(shell.plain(item.why if item.kind in (Waits.PROPOSAL, Waits.DISPUTE) else f"waits since {shell.ago(item.since)}"), width="stretch")
         alone = len(found.items) < 2 and place > 0
-        if st.button("", key="inbox-previous", icon=":material/chevron_left:", help="key p or k", disabled=alone):
-            frame.step(found.items, item, -1)
-            st.rerun()
-        st.caption(f"{place} of {len(found.items)}" if place else f"decided meanwhile; {len(found.items)} more", width="content")
-        if st.button("", key="inbox-next", icon=":material/chevron_right:", help="key n or j", disabled=alone):
-            frame.step(found.items, item, 1)
-            st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):      # a narrow page breaks before them, not between
+            if st.button("", key="inbox-previous", icon=":material/chevron_left:", help="key p or k", disabled=alone):
+                frame.step(found.items, item, -1)
+                st.rerun()
+            st.caption(f"{place} of {len(found.items)}" if place else f"decided meanwhile; {len(found.items)} more", width="content")
+            if st.button("", key="inbox-next", icon=":material/chevron_right:", help="key n or j", disabled=alone):
+                frame.step(found.items, item, 1)
+                st.rerun()
     if item.key.startswith("proposal:"):
         draw_proposal(desk, item, lambda: frame.leave(found.items, item))
     elif not place:

@@ -61,7 +61,7 @@ def _session(desk: Desk, item: Item, after: After) -> None:
     best = ranked[: session.n_implement]
     if now > before:
         draw_session_meanwhile(desk, session.id, before)
-    with st.container(key="inbox-actions", horizontal=True, gap="small"):
+    with st.container(key="inbox-actions", horizontal=True, vertical_alignment="center", gap="small"):
         label = f"Implement the best {len(best)} · {release_cost(desk, [d.id for d in best])}" if best else "Close it: nothing is left to implement"
         _main(item, label, "code", "release", lambda: desk.release(session.id, before), f"session {session.id} goes on", after)
         shell.link("studio", "Open the session", ":material/forum:", session=session.id)
@@ -71,7 +71,7 @@ def _session(desk: Desk, item: Item, after: After) -> None:
 
 def _gate(desk: Desk, item: Item, after: After) -> None:
     gate = item.gated
-    with st.container(key="inbox-actions", horizontal=True, gap="small"):
+    with st.container(key="inbox-actions", horizontal=True, vertical_alignment="center", gap="small"):
         _main(item, f"Approve · {shell.plain(gate.cost) or 'cost unknown'}", "thumb_up", "let", lambda: desk.let(gate), f"{gate.words}: let through", after)
         held = st.button("Hold", key=own("inbox-refuse", item.key), icon=":material/front_hand:", **may("hold", "key r · the run goes on without it"))
         why = st.text_input("Why hold it", key=own("inbox-why", item.key), placeholder="why, if you hold it", label_visibility="collapsed", width=200)
@@ -115,7 +115,7 @@ def _top_up(desk: Desk, item: Item, after: After, verb: Callable[[float], object
 
 
 def _silent(desk: Desk, item: Item, after: After) -> None:
-    with st.container(key="inbox-actions", horizontal=True, gap="small"):
+    with st.container(key="inbox-actions", horizontal=True, vertical_alignment="center", gap="small"):
         _main(item, "Stop it and try again", "restart_alt", "go_on", lambda: (desk.cancel(item.job), desk.go_on(item.session)), f"session {item.session} is taken up again", after, "what was said so far stays")
         shell.link("studio", "Open the session", ":material/forum:", session=item.session)
         _defer(desk, item, after)
@@ -130,7 +130,7 @@ def _check(desk: Desk, item: Item, after: After) -> None:
         with st.container(key="inbox-body"):
             draw_report(made.check)
     scale = item.data.get("scale", next(iter(desk.scales)))
-    with st.container(key="inbox-actions", horizontal=True, gap="small"):
+    with st.container(key="inbox-actions", horizontal=True, vertical_alignment="center", gap="small"):
         if item.data.get("odd"):
             _main(item, "Check it again · no calls, about 5 s", "refresh", "recheck", lambda: desk.recheck(item.design, scale), f"{item.design} is checked again", after, "the same code")
         elif item.session and st.button("Send back with what failed", key=own("inbox-back", item.key), type="primary", icon=":material/reply:",
@@ -144,7 +144,7 @@ def _check(desk: Desk, item: Item, after: After) -> None:
 
 
 def _audit(desk: Desk, item: Item, after: After) -> None:
-    with st.container(key="inbox-actions", horizontal=True, gap="small"):
+    with st.container(key="inbox-actions", horizontal=True, vertical_alignment="center", gap="small"):
         _main(item, "Audit its weights", "troubleshoot", "audit", lambda: desk.audit(item.verification), f"verification {item.verification} is audited", after, "a minute or less at the small scales")
         shell.link("report", "Report", ":material/lab_profile:", verifications=str(item.verification))
         _defer(desk, item, after)
@@ -155,7 +155,7 @@ def _confirm(desk: Desk, item: Item, after: After) -> None:
     seconds = sum(p.seconds * len(seeds[p.design_id]) for p in desk.estimate(list(seeds), scale).parts)
     n, left = sum(map(len, seeds.values())), desk.store.ledger.account(scale).left
     budget = f"{left - n:g} left at {shell.plain(scale)}" if left >= n else f"{n - left:g} more than {shell.plain(scale)} has left"
-    with st.container(key="inbox-actions", horizontal=True, gap="small"):
+    with st.container(key="inbox-actions", horizontal=True, vertical_alignment="center", gap="small"):
         _main(item, f"Confirm · {n} training{'s' * (n > 1)}, about {shell.took(seconds)}, {budget}", "verified", "confirm", lambda: desk.confirm(item.run, what),
               f"{item.design} is measured further", after, "; ".join(f"{design}: seeds {', '.join(map(str, some))}" for design, some in seeds.items()), what)
         shell.link("compare", "Compare", ":material/leaderboard:", scale=scale, designs=item.design, reference=item.data["reference"])
@@ -164,7 +164,7 @@ def _confirm(desk: Desk, item: Item, after: After) -> None:
 
 
 def _job(desk: Desk, item: Item, after: After) -> None:
-    with st.container(key="inbox-actions", horizontal=True, gap="small"):
+    with st.container(key="inbox-actions", horizontal=True, vertical_alignment="center", gap="small"):
         _main(item, "Try again", "restart_alt", "retry", lambda: desk.retry(item.job), f"{item.title}: tried again", after, "it goes on from what is stored")
         shell.link("jobs", "Jobs", ":material/checklist:")
         if item.session:
