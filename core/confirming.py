@@ -43,9 +43,13 @@ def is_unsure(found: Comparison) -> bool:
 
 
 def lacking(found: Comparison, failed: Mapping[str, set[int]]) -> dict[str, list[int]]:
-    """Seeds yet to be trained, by design. `failed`: those that ended without a score, which a second time would end so too."""
-    have = {found.design_id: found.own, found.reference: found.base}
-    return {design: seeds for design, own in have.items() if (seeds := [s for s in range(SURE) if s not in own and s not in failed.get(design, ())])}
+    """Seeds yet to be trained, by design; none where even with them fewer than SURE are of both. `failed`: those that ended without a score, which a second time would end so too."""
+    have = {found.design_id: set(found.own), found.reference: set(found.base)}
+    shared = set(found.own) & set(found.base)
+    to_have = {s for s in range(SURE) if all(s in own or s not in failed.get(design, ()) for design, own in have.items())}
+    if len(shared | to_have) < SURE:
+        return {}
+    return {design: seeds for design, own in have.items() if (seeds := sorted(to_have - own))}
 
 
 def best_of_each(designs: Sequence[Design], scales: Sequence[str], compare: Compare) -> tuple[list[Comparison], list[tuple[str, str, float]]]:
@@ -83,7 +87,7 @@ class Confirming:
         Conflict where another design is the best by now, BudgetExceeded."""
         waits = self.unsure(run_id)
         if waits is None:
-            raise UsageError(f"nothing of run {run_id} needs confirming", "its best has its seeds, or is no better than the reference")
+            raise UsageError(f"nothing of run {run_id} needs confirming or can be confirmed", "its best has its seeds, or is no better than the reference, or the seeds that lack ended without a score")
         if seen and seen != waits.what:
             raise Conflict(f"the best of run {run_id} is {waits.what} by now, not {seen}", "look at it as it is now, then decide")
         corpus = self.run_settings(run_id).get("corpus")
@@ -114,8 +118,10 @@ class Confirming:
         if not best or not is_unsure(best[0]):
             return None
         both = (best[0].design_id, best[0].reference)
+        corpus = self.store.verifications.corpus_of(list(self.store.designs.ids_of_run(run_id)))
+        code = {d: made.id for d in both if (made := self.store.implementations.newest(d))}
         failed = {d: {v.seed for v in self.store.verifications.of(d) if v.failure and not v.provenance.get("cut_off") and not v.own_rate and v.scale == best[0].scale
-                      and v.settings == self.scales[v.scale].settings} for d in both}
+                      and v.settings == self.scales[v.scale].settings and v.implementation_id == code.get(d) and corpus in (None, "", v.corpus_hash)} for d in both}
         seeds, last = lacking(best[0], failed), standing(self._jobs(run_id))
         return Unconfirmed(run_id, best[0], seeds, last.finished_at or last.created_at) if seeds else None
 

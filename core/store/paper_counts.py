@@ -1,4 +1,5 @@
-"""Passages ranked by counting words in their text, where an index would take longer than reading: of words that half of a library has, and of the few papers that a filter leaves.
+"""Passages that an index has found, ranked by counting words in their text, where it would take longer to rank them: of words that half of a library has, and of the few papers that a
+filter leaves.
 
 BM25 (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75) among the passages that are given; a word in the heading counts as two.
 """
@@ -6,13 +7,12 @@ BM25 (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75) among the passages that a
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 HEADING = 2
 ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "edly", "ed", "ers", "er", "es", "s", "ely", "ly", "e", "y")
-LEAST = 3               # letters that stay of a word without its ending
+LEAST = 4               # letters that stay of a word without its ending
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Word:
 
 
 def beginning(word: str) -> str:
-    """A word without its ending, as `gating` and `gates` both begin with `gat`. Rougher than the index's stems (Porter 1980): what is found by it is only counted or checked."""
+    """A word without its ending, as `gating` and `gates` both begin with `gat`. Rougher than the index's stems (Porter 1980): only counted by it."""
     for ending in ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= LEAST:
             word = word[: -len(ending)]
@@ -46,7 +46,7 @@ def weighed(spellings: Mapping[str, Sequence[str]], counts: Mapping[str, int], m
 
 
 def ranked(passages: Sequence[Passage], words: Sequence[Word], found: bool) -> list[Passage]:
-    """Best first. `found`: by an index, with every word: one whose beginning is not there stands in another form, and counts once. Otherwise what has none is left out."""
+    """Best first. `found`: by an index, with every word: one whose beginning is not there stands in another form, and counts once. Otherwise with any: what has no beginning is left out."""
     lengths = [len(p.text) + 1 for p in passages]
     mean = sum(lengths) / max(1, len(lengths))
     least, scored = int(found), []
@@ -64,12 +64,8 @@ def ranked(passages: Sequence[Passage], words: Sequence[Word], found: bool) -> l
 
 
 def best_of_papers(passages: Sequence[Passage], words: Sequence[Word], most: int) -> list[Passage]:
-    """The best passage of each of the best papers, one at least of whose words begins as one that was asked for, and does not only hold it (`art` in `part`)."""
-    begins = re.compile(r"(?<![^\W_])(?:" + "|".join(re.escape(said) for word in words for said in word.said) + ")", re.IGNORECASE)
+    """Of passages that were found with any of the words, the best of each of the best papers; last those that say the words in other forms alone."""
     best: dict[str, Passage] = {}
-    for passage in ranked(passages, words, found=False):
-        if passage.paper not in best and (begins.search(passage.text) or begins.search(passage.section)):
-            best[passage.paper] = passage
-            if len(best) == most:
-                break
-    return list(best.values())
+    for passage in (*ranked(passages, words, found=False), *passages):
+        best.setdefault(passage.paper, passage)
+    return list(best.values())[:most]

@@ -25,9 +25,9 @@ MOST_WORDS = 16                          # of one question
 COMMON = 2500            # passages that a word may stand in and still be asked for by itself
 WEIGHED = 2500           # passages of one question that are ranked; of words that more have, the papers' cards tell better than any passage
 WIDE = 5000              # passages of a word from which BM25 is counted here among those that are ranked: FTS5 runs through all of a word's passages for each question
-LOOKED_AT = 1000         # passages that are ranked so
 ENOUGH = 12              # passages with every word: no need to look for those with some
-FEW = 200                # papers that a filter may leave to be looked through one by one
+FEW = 200                # papers that a filter may leave to be looked through one by one,
+READ = 4000              # and their passages
 
 COMPLETED = 6            # words that a half-typed one is taken for
 ENDING, SHORTEST = 4, 4  # letters that a half-typed word may have beyond a stem, and those of the shortest such stem
@@ -73,7 +73,7 @@ def asked(c: Connection, sqlite: bool, words: Sequence[str], prefix: bool) -> li
         last = made.pop()
         if not sqlite:
             return [*made, Term(last.word, tuple(_begun(c, said) for said in last.said), starts=True)]
-        more = [stem for said in last.said for stem in completions(c, said)]
+        more = [stem for said in last.said for stem in completions(c, said, shorten=said == last.word)]
         rare = not more and _count(c, last.query) <= COMMON
         made.append(Term(last.word, tuple(sorted({*last.said, *more}, key=lambda said: (said != last.word, said))), starts=rare))
     return made
@@ -89,12 +89,14 @@ def _begun(c: Connection, word: str) -> str:
     return next((begun for begun in (word, *_shorter(word)) if c.execute(sql, {"query": f"'{begun}':*"}).scalar()), word)
 
 
-def completions(c: Connection, word: str) -> list[str]:
+def completions(c: Connection, word: str, shorten: bool = True) -> list[str]:
     """Words for the stems of the cards that begin so, those of most papers first. Of a word that nothing has and that is longer than a stem (`selectiv`), one for the stem."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter))      # as the index has its terms
     begin = text("SELECT term, doc FROM paper_cards_terms WHERE term >= :low AND term < :high ORDER BY doc DESC, term LIMIT :most")
     stems = c.execute(begin, {"low": plain, "high": plain + "\U0010ffff", "most": COMPLETED}).all()
     whole = bool(stems) or _count(c, Term(word, (word,)).query, 1) > 0
+    if not whole and (not shorten or _count(c, Term(word, (word,), starts=True).query, 1)):
+        return []
     if not whole:
         known = text("SELECT term, doc FROM paper_cards_terms WHERE term IN (SELECT value FROM json_each(:stems)) ORDER BY length(term) DESC LIMIT 1")
         stems = c.execute(known, {"stems": json.dumps(_shorter(plain))}).all()
@@ -172,8 +174,8 @@ def passages(c: Connection, sqlite: bool, words: Sequence[Term], where: str, val
         return [Found(id, "") for id in best[:limit]]
     # The papers of the best are looked up first: of each passage that fits it would cost more than ranking it. Where that leaves too few, the filter is asked of all that fit.
     found = _kept(c, best, where, values)[:limit]
-    if len(found) < ENOUGH and len(best) >= min(WEIGHED, LOOKED_AT if counts else WEIGHED):
-        own = f"SELECT p.id FROM papers JOIN paper_passages p ON p.paper_id = papers.id WHERE 1 = 1 {where}"
+    if len(found) < ENOUGH and len(best) >= WEIGHED:
+        own = f"SELECT p.id FROM papers CROSS JOIN paper_passages p ON p.paper_id = papers.id WHERE 1 = 1 {where}"
         within = f"AND paper_words.rowid BETWEEN (SELECT min(id) FROM ({own})) AND (SELECT max(id) FROM ({own})) AND +paper_words.rowid IN ({own})"
         found = _best(c, words, query, counts, within, values)[:limit]
     return [Found(id, "") for id in found]
@@ -181,10 +183,12 @@ def passages(c: Connection, sqlite: bool, words: Sequence[Term], where: str, val
 
 def _best(c: Connection, words: Sequence[Term], query: str, counts: dict[str, int], within: str = "", values: Mapping[str, object] = EVERYTHING) -> list[int]:
     """The first passages that fit, best first: by FTS5's BM25, or by our own where it would count through half of the library for every word."""
-    asked = {**values, "query": query, "weighed": min(WEIGHED, LOOKED_AT) if counts else WEIGHED}
+    asked = {**values, "query": query, "weighed": WEIGHED, "half": WEIGHED // 2}
     if counts:
-        rows = c.execute(text(f"SELECT paper_words.rowid, section, text FROM paper_words WHERE paper_words MATCH :query {within} LIMIT :weighed"), asked)
-        return [p.id for p in counting.ranked([counting.Passage(*row) for row in rows], _words(words, counts), found=True)]
+        # Of more than are weighed, those that came first and those that came last.
+        fits = f"SELECT paper_words.rowid, section, text FROM paper_words WHERE paper_words MATCH :query {within} ORDER BY paper_words.rowid {{}} LIMIT :half"
+        rows = {row[0]: counting.Passage(*row) for order in ("ASC", "DESC") for row in c.execute(text(fits.format(order)), asked)}
+        return [p.id for p in counting.ranked(list(rows.values()), _words(words, counts), found=True)]
     ranked = f"SELECT paper_words.rowid AS id, bm25(paper_words, {WORD_WEIGHTS}) AS score FROM paper_words WHERE paper_words MATCH :query {within} LIMIT :weighed"
     return [row.id for row in c.execute(text(f"SELECT id FROM ({ranked}) ORDER BY score"), asked)]
 
@@ -197,17 +201,31 @@ def _kept(c: Connection, ids: Sequence[int], where: str, values: Mapping[str, ob
 
 
 def few_papers(c: Connection, where: str, values: dict[str, object]) -> list[str] | None:
-    """The papers with passages that a filter leaves; None where they are more than FEW."""
+    """The papers with passages that a filter leaves; None where they are more than FEW, or have more than READ passages."""
     sql = f"SELECT papers.id FROM papers WHERE EXISTS (SELECT 1 FROM paper_passages p WHERE p.paper_id = papers.id) {where} LIMIT :most"
     found = [row.id for row in c.execute(text(sql), {**values, "most": FEW + 1})]
-    return found if len(found) <= FEW else None
+    read = text("SELECT count(*) FROM (SELECT 1 FROM paper_passages WHERE paper_id IN (SELECT value FROM json_each(:papers)) LIMIT :most)")
+    if len(found) > FEW or c.execute(read, {"papers": json.dumps(found), "most": READ + 1}).scalar_one() > READ:
+        return None
+    return found
 
 
 def passages_within(c: Connection, words: Sequence[Term], papers: Sequence[str], limit: int) -> list[Found]:
-    """Of each of a few papers, in SQLite, the passage that speaks most of the words, the best paper first. The papers are read: an index that holds ten thousand others takes longer."""
+    """Of each of a few papers, in SQLite, the passage that speaks most of the words, the best paper first. The index says in each which passages fit; those are read and ranked."""
     sql = text("SELECT id, section, text, paper_id AS paper FROM paper_passages WHERE paper_id IN (SELECT value FROM json_each(:papers)) ORDER BY id")
-    rows = [counting.Passage(*row) for row in c.execute(sql, {"papers": json.dumps(papers)})]
-    return [Found(p.id, "") for p in counting.best_of_papers(rows, _words(words, _counts(c, words)), limit)] if rows else []
+    rows = {row.id: counting.Passage(*row) for row in c.execute(sql, {"papers": json.dumps(papers)})}
+    fit = _fitting(c, " OR ".join(w.query for w in words), rows, any(w.starts for w in words)) if rows else []
+    return [Found(p.id, "") for p in counting.best_of_papers([rows[id] for id in fit], _words(words, _counts(c, words)), limit)] if fit else []
+
+
+def _fitting(c: Connection, query: str, rows: Mapping[int, counting.Passage], starts: bool) -> list[int]:
+    ends: dict[str, tuple[int, int]] = {}
+    for id, passage in rows.items():
+        ends[passage.paper] = ends.get(passage.paper, (id, id))[0], id
+    if starts:       # what begins like a word is gathered anew for each range, which takes long
+        ends = {"": (min(rows), max(rows))}
+    each = " UNION ALL ".join(f"SELECT rowid FROM paper_words WHERE paper_words MATCH :query AND rowid BETWEEN {first} AND {last}" for first, last in ends.values())
+    return sorted({row[0] for row in c.execute(text(each), {"query": query})} & rows.keys())
 
 
 def _counts(c: Connection, words: Sequence[Term]) -> dict[str, int]:

@@ -118,9 +118,11 @@ class Store:
             return "-".join(str(value or 0) for value in c.execute(select(*counters)).one())
 
     def measured(self) -> str:
-        """Changes whenever a verification ends or is audited; a part of `version` that a person's decisions leave alone."""
+        """Changes whenever a verification ends or is audited, or code is written; a part of `version` that a person's decisions leave alone."""
         with self.database.read() as c:
-            return "-".join(str(value or 0) for value in c.execute(select(select(func.count(VerificationRow.finished_at)).scalar_subquery(), select(func.max(AuditRow.id)).scalar_subquery())).one())
+            return "-".join(str(value or 0) for value in c.execute(select(
+                select(func.count(VerificationRow.finished_at)).scalar_subquery(), select(func.max(VerificationRow.finished_at)).scalar_subquery(),
+                select(func.max(AuditRow.id)).scalar_subquery(), select(func.max(ImplementationRow.id)).scalar_subquery())).one())
 
     def last_event_id(self) -> int:
         with self.database.read() as c:

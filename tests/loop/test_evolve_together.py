@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fakes import FakeEngine, FakeSystem
@@ -19,6 +20,7 @@ from fakes import FakeEngine, FakeSystem
 from core.budgets import DesignBudget, Ends, affordable, narrowing, parse_design, parse_target, parse_verify
 from core.cli import main
 from core.config import Config
+from core.confirming import lacking
 from core.desk import Desk, Waits
 from core.errors import Conflict, Diverged, NotFound, UsageError
 from core.jobs import Worker
@@ -359,6 +361,31 @@ def test_what_cannot_be_confirmed_is_not_offered(desk: Desk, work, engine: FakeE
     assert desk.morning(run).unsure
     assert "cannot be confirmed" in text
     assert "run confirm" not in text
+
+
+@pytest.mark.parametrize(("own", "base", "failed", "lacks"), [
+    ({0}, {0}, {}, {"d": [1, 2], "gpt2": [1, 2]}), ({0}, {0, 1}, {}, {"d": [1, 2], "gpt2": [2]}), ({0, 1, 2}, {0}, {}, {"gpt2": [1, 2]}),
+    ({0}, {0}, {"d": {1}}, {}), ({0}, {0}, {"gpt2": {2}}, {}), ({0, 5, 7}, {0, 5}, {"d": {1}}, {"d": [2], "gpt2": [2]})])
+def test_only_seeds_that_can_be_of_both_are_offered(own, base, failed, lacks):
+    found = SimpleNamespace(design_id="d", reference="gpt2", own=dict.fromkeys(own, 1.0), base=dict.fromkeys(base, 2.0))
+    assert lacking(found, failed) == lacks
+
+
+def test_a_cut_off_training_that_is_done_again_is_seen(desk: Desk, work, engine: FakeEngine):
+    reference = desk.store.implementations.newest("gpt2")
+    assert reference
+    engine.scores = {(reference.code, seed): 3.0 for seed in range(3)}
+    run = desk.evolve(2, {"nano": 2}, seed=0, n_proposals=1, selector="greedy").subject
+    work()
+    before = desk.store.measured()
+    assert desk.unconfirmed()
+    cut = desk.store.verifications.start("gpt2", reference.id, "nano", 9, "c", "h")
+    desk.store.verifications.cut_off(cut.id, "the worker was killed")
+    between = desk.store.measured()
+    desk.store.verifications.start("gpt2", reference.id, "nano", 9, "c", "h")
+    desk.store.verifications.cut_off(cut.id, "the worker was killed")
+    assert len({before, between, desk.store.measured()}) == 3
+    assert run
 
 
 def test_the_best_of_a_run_is_confirmed_with_further_seeds_of_it_and_of_the_reference(desk: Desk, work, engine: FakeEngine, monkeypatch, capsys):

@@ -5,7 +5,7 @@ import pytest
 from core.store.paper_counts import Passage, beginning, best_of_papers, ranked, weighed
 
 
-@pytest.mark.parametrize(("word", "others"), [("gating", "gate gates gated"), ("memory", "memories"), ("scan", "scanning scanned scans"), ("normalization", "normalize normalized"), ("rule", "rules")])
+@pytest.mark.parametrize(("word", "others"), [("memory", "memories"), ("scan", "scanning scanned scans"), ("normalization", "normalize normalized"), ("rule", "rules")])
 def test_forms_of_a_word_have_one_beginning(word: str, others: str):
     assert {beginning(other) for other in others.split()} == {beginning(word)}
 
@@ -31,10 +31,9 @@ def test_a_heading_counts_twice_and_another_spelling_as_the_same():
     assert [p.id for p in ranked([second, first], words, found=True)] == [1, 2]
 
 
-def test_a_word_within_another_finds_nothing():
-    words = weighed({"art": ["art"]}, {"art": 1}, 5000)
-    assert best_of_papers(passages("party parts carts", "no word of it"), words, 10) == []
-    assert [p.id for p in best_of_papers(passages("party parts carts", "state-of-the-art, apart"), words, 10)] == [1]
+def test_what_says_a_word_in_another_form_alone_comes_last():
+    words = weighed({"convolutional": ["convolutional"]}, {"convolutional": 1}, 5000)
+    assert [p.id for p in best_of_papers(passages("Convolution", "a convolutional net"), words, 10)] == [1, 0]
 
 
 def test_of_each_paper_one_passage_and_no_more_papers_than_asked():

@@ -127,3 +127,30 @@ def test_a_whole_word_is_not_taken_for_a_shorter_one(store: Store):
     shelved(store, "mode", 2021, ["Modes of a distribution."])
     store.papers.add(Facts(title="Modes", year=2021), "file:x", "primary", "roe2021-mode")
     assert [name for name, _ in found(store, "modern", prefix=True)] == ["roe2020-one"]
+
+
+@pytest.mark.parametrize("few", [200, 0])
+@pytest.mark.parametrize(("asked", "says", "others"), [
+    ("convolutional", "A Convolution.", "Nothing."), ("efficiency", "Efficient.", "Nothing."), ("naive", "It is naïve.", "Nothing."), ("godel", "By Gödel.", "Nothing."),
+    ("speed", "Speed.", "A specific spectral structure."), ("gate", "Gates.", "What it is gathering."), ("mass", "Mass.", "A mask."), ("apply", "It applies.", "An approach appears.")])
+def test_of_a_few_papers_those_are_found_that_the_index_finds(store: Store, monkeypatch: pytest.MonkeyPatch, asked: str, says: str, others: str, few: int):
+    monkeypatch.setattr(index, "FEW", few)
+    shelved(store, "other", 2024, [others])
+    shelved(store, "one", 2024, [says])
+    assert found(store, asked, Filters(since=2024)) == [("roe2024-one", 1)] or (asked in ("naive", "godel") and not store.database.is_sqlite)       # PostgreSQL keeps accents
+
+
+def test_of_widespread_words_the_newest_paper_is_looked_at_too(store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(index, "WIDE", 10)
+    monkeypatch.setattr(index, "WEIGHED", 10)
+    for n in range(30):
+        shelved(store, f"old{n}", 2020, ["A model, and what else there is to be said of it at some length."])
+    shelved(store, "new", 2024, ["Model, model, model."])
+    assert found(store, "model")[0] == ("roe2024-new", 1) or not store.database.is_sqlite
+
+
+def test_what_only_passages_begin_with_is_found_though_a_card_has_a_shorter_word(store: Store):
+    store.papers.add(Facts(title="Over and over, a zebra", year=2020), "file:x", "primary", "roe2020-over")
+    shelved(store, "one", 2021, ["Overfitting of zebrafish."])
+    for typed in ("overf", "overfi", "zebraf", "zebrafis"):
+        assert found(store, typed, prefix=True)[0] == ("roe2021-one", 1), typed
