@@ -73,7 +73,9 @@ def asked(c: Connection, sqlite: bool, words: Sequence[str], prefix: bool) -> li
         last = made.pop()
         if not sqlite:
             return [*made, Term(last.word, tuple(_begun(c, said) for said in last.said), starts=True)]
-        more = [stem for said in last.said for stem in completions(c, said, shorten=said == last.word)]
+        more = [form for said in last.said for form in completions(c, said)]
+        if not more and not any(_count(c, Term(said, (said,), starts).query, 1) for starts in (False, True) for said in last.said):
+            more = _of_stem(c, last.word)
         rare = not more and _count(c, last.query) <= COMMON
         made.append(Term(last.word, tuple(sorted({*last.said, *more}, key=lambda said: (said != last.word, said))), starts=rare))
     return made
@@ -89,19 +91,24 @@ def _begun(c: Connection, word: str) -> str:
     return next((begun for begun in (word, *_shorter(word)) if c.execute(sql, {"query": f"'{begun}':*"}).scalar()), word)
 
 
-def completions(c: Connection, word: str, shorten: bool = True) -> list[str]:
-    """Words for the stems of the cards that begin so, those of most papers first. Of a word that nothing has and that is longer than a stem (`selectiv`), one for the stem."""
-    plain = "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter))      # as the index has its terms
+def completions(c: Connection, word: str) -> list[str]:
+    """Words for the stems of the cards that begin so, those of most papers first."""
     begin = text("SELECT term, doc FROM paper_cards_terms WHERE term >= :low AND term < :high ORDER BY doc DESC, term LIMIT :most")
-    stems = c.execute(begin, {"low": plain, "high": plain + "\U0010ffff", "most": COMPLETED}).all()
-    whole = bool(stems) or _count(c, Term(word, (word,)).query, 1) > 0
-    if not whole and (not shorten or _count(c, Term(word, (word,), starts=True).query, 1)):
-        return []
-    if not whole:
-        known = text("SELECT term, doc FROM paper_cards_terms WHERE term IN (SELECT value FROM json_each(:stems)) ORDER BY length(term) DESC LIMIT 1")
-        stems = c.execute(known, {"stems": json.dumps(_shorter(plain))}).all()
-    found = [form for row in stems if (form := _form(c, row.term, row.doc))]
-    return found or [] if whole else found or [shorter for shorter in _shorter(plain) if _count(c, Term(shorter, (shorter,)).query, 1)][:1]
+    plain = _plain(word)
+    return [form for row in c.execute(begin, {"low": plain, "high": plain + "\U0010ffff", "most": COMPLETED}).all() if (form := _form(c, row.term, row.doc))]
+
+
+def _of_stem(c: Connection, word: str) -> list[str]:
+    """Of a word that is longer than its stem (`selectiv`), one for the stem: a card's, or what passages have."""
+    shorter = _shorter(_plain(word))
+    known = text("SELECT term, doc FROM paper_cards_terms WHERE term IN (SELECT value FROM json_each(:stems)) ORDER BY length(term) DESC LIMIT 1")
+    found = [form for row in c.execute(known, {"stems": json.dumps(shorter)}).all() if (form := _form(c, row.term, row.doc))]
+    return found or [begun for begun in shorter if _count(c, Term(begun, (begun,)).query, 1)][:1]
+
+
+def _plain(word: str) -> str:
+    """Without accents, as the index has its terms."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter))
 
 
 def _form(c: Connection, stem: str, cards: int) -> str:
