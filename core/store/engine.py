@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ from core.errors import StoreError
 from core.store.trouble import in_words, masked
 
 BUSY_S = 30  # a writer waits this long for another; our transactions last milliseconds
+MAKING_S = 5  # and for another to make the file
 ADDRESSES = "use sqlite:////absolute/path or postgresql+psycopg://user:password@host:port/name"
 
 
@@ -123,7 +126,17 @@ def _parsed(address: str) -> URL:
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
     connection.isolation_level = None  # transactions are begun by `_begin_sqlite`, not by the driver
-    for pragma in (f"busy_timeout={BUSY_S * 1000}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    connection.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
+    until = time.monotonic() + MAKING_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:       # another process makes the file at this moment: SQLite does not wait for that
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
