@@ -194,7 +194,9 @@ def _best(c: Connection, words: Sequence[Term], query: str, counts: dict[str, in
     if counts:
         # Of more than are weighed, those that came first and those that came last.
         fits = f"SELECT paper_words.rowid, section, text FROM paper_words WHERE paper_words MATCH :query {within} ORDER BY paper_words.rowid {{}} LIMIT :half"
-        rows = {row[0]: counting.Passage(*row) for order in ("ASC", "DESC") for row in c.execute(text(fits.format(order)), asked)}
+        rows = {row[0]: counting.Passage(*row) for row in c.execute(text(fits.format("ASC")), asked)}
+        if len(rows) == asked["half"]:
+            rows |= {row[0]: counting.Passage(*row) for row in c.execute(text(fits.format("DESC")), asked)}
         return [p.id for p in counting.ranked(list(rows.values()), _words(words, counts), found=True)]
     ranked = f"SELECT paper_words.rowid AS id, bm25(paper_words, {WORD_WEIGHTS}) AS score FROM paper_words WHERE paper_words MATCH :query {within} LIMIT :weighed"
     return [row.id for row in c.execute(text(f"SELECT id FROM ({ranked}) ORDER BY score"), asked)]
