@@ -69,7 +69,7 @@ def main() -> None:
         library = PaperLibrary(store, ROOT / "library").ready()
         queries = [*yaml.safe_load((ROOT / "tests/papers/queries.yaml").read_text()), *COMMON]
         print(f"{library.store.papers.count():,} papers, {papers * passages:,} passages, {Path(store.database.path).stat().st_size / 2**20:,.0f} MB")
-        for name, filters, prefix in (("as asked", Filters(), False), ("last word half typed", Filters(), True), ("years 2000 to 2010", Filters(2000, 2010), False), ("a tier of few papers", Filters(tier="further"), False)):
+        for name, filters, prefix in (("as asked", Filters(), False), ("last word half typed", Filters(), True), ("years 2000 to 2010", Filters(2000, 2010), False), ("a tier of few papers", Filters(tier="further"), False), ("one year in 35", Filters(2003, 2003), False)):
             wall, used = [], []
             for query in [cut(q) for q in queries] if prefix else queries:
                 library.search(query, filters, 10, prefix)      # once for the file cache: a library that is in use
