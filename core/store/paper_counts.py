@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 HEADING = 2
 ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "edly", "ed", "ers", "er", "es", "s", "ely", "ly", "e", "y")
 LEAST = 4               # letters that stay of a word without its ending
 
 
-@dataclass(frozen=True)
-class Passage:
+class Passage(NamedTuple):       # thousands at a question: the garbage collector does not look at tuples of text
     id: int
     section: str
     text: str
