@@ -118,16 +118,19 @@ class Confirming:
         if not best or not is_unsure(best[0]):
             return None
         both = (best[0].design_id, best[0].reference)
-        corpus = self.store.verifications.corpus_of(list(self.store.designs.ids_of_run(run_id)))
+        corpus = self._corpus_of(run_id)
         code = {d: made.id for d in both if (made := self.store.implementations.newest(d))}
         failed = {d: {v.seed for v in self.store.verifications.of(d) if v.failure and not v.provenance.get("cut_off") and not v.own_rate and v.scale == best[0].scale
-                      and v.settings == self.scales[v.scale].settings and v.implementation_id == code.get(d) and corpus in (None, "", v.corpus_hash)} for d in both}
+                      and v.settings == self.scales[v.scale].settings and v.implementation_id == code.get(d) and corpus in (None, v.corpus_hash)} for d in both}
         seeds, last = lacking(best[0], failed), standing(self._jobs(run_id))
         return Unconfirmed(run_id, best[0], seeds, last.finished_at or last.created_at) if seeds else None
 
     def _made_by(self, run_id: str) -> tuple[list[Design], Compare]:
         """Its designs, oldest first, with their scores on the corpus on which it measured most, and a comparison on that corpus."""
         sessions = self.store.sessions.ids_of(run_id)
-        corpus = self.store.verifications.corpus_of(list(self.store.designs.ids_of_run(run_id)))
+        corpus = self._corpus_of(run_id)
         own = sorted(self.store.designs.of_sessions(sessions, corpus), key=lambda d: d.created_at)
         return own, lambda design, scale: self.compare(design, scale, corpus=corpus)
+
+    def _corpus_of(self, run_id: str) -> str | None:
+        return self.store.verifications.corpus_of(list(self.store.designs.ids_of_run(run_id)))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.confirming import SURE, Compare, best_of_each, is_unsure
+from core.confirming import SURE, Compare, Unconfirmed, best_of_each, is_unsure
 from core.evidence import REFERENCE, Comparison, percent
 from core.gates import Gated
 from core.measures import Measures
@@ -33,7 +33,7 @@ class Morning:
     stalls: tuple[Stall, ...]
     progress: Progress
     measures: Measures
-    can_confirm: bool                        # the seeds that an unsure best lacks can still be had
+    lacks: Unconfirmed | None                # the seeds that an unsure best still needs and can have
 
     @property
     def headline(self) -> str:
@@ -62,7 +62,7 @@ class Morning:
               "not told while it is suspicious" if c.p_better is None else percent(c.p_better), str(len(c.own))) for c in self.best]) if self.best else "Nothing to compare yet."]
         if self.unsure:
             parts += [f"Fewer than {SURE} seeds are of both {_text(self.unsure.design_id)} and {_text(self.unsure.reference)}, and the best of many looks better than it is. "
-                      + (f"To confirm it: `python -m core run confirm {run.id}`." if self.can_confirm else "Its other seeds ended without a score, so that cannot be confirmed.")]
+                      + (f"To confirm it: `python -m core run confirm {run.id}`." if self.lacks else "Its other seeds ended without a score, so that cannot be confirmed.")]
         parts += [f"## Made: {len(self.designs)} design{'' if len(self.designs) == 1 else 's'}", _table(
             ("design", "title", "from", "status", "rating", "bits per byte"),
             [(d.id, d.title, ", ".join(d.parents) or "nothing", str(d.status), "" if d.rating is None else f"{d.rating:.1f}",
@@ -82,7 +82,7 @@ class Morning:
 
 
 def morning(store: Store, run: RunView, measured: Measures, scales: Sequence[str], own: Sequence[Design], compare: Compare, waiting: Sequence[Gated], stalls: Sequence[Stall],
-            progress: Progress, can_confirm: bool, since: datetime | None = None) -> Morning:
+            progress: Progress, lacks: Unconfirmed | None, since: datetime | None = None) -> Morning:
     """`scales` cheapest first."""
     ids = {d.id for d in own}
     made = tuple(d for d in own if since is None or d.created_at >= since)
@@ -90,7 +90,7 @@ def morning(store: Store, run: RunView, measured: Measures, scales: Sequence[str
     ended = tuple(v for v in store.verifications.all() if v.finished_at and (v.design_id, v.scale, v.seed) in begun and not v.own_rate and v.finished_at >= (since or run.begun))
     best, bare = best_of_each(own, scales, compare)
     refused = tuple(d for d in store.decisions.all() if d.verb is Verb.REFUSE and d.design_id in ids and (since is None or d.created_at >= since))
-    return Morning(run, since, made, ended, tuple(best), tuple(bare), refused, tuple(_failures(store, run.id, made, ended)), tuple(waiting), tuple(stalls), progress, measured, can_confirm)
+    return Morning(run, since, made, ended, tuple(best), tuple(bare), refused, tuple(_failures(store, run.id, made, ended)), tuple(waiting), tuple(stalls), progress, measured, lacks)
 
 
 def _failures(store: Store, run_id: str, designs: Sequence[Design], ended: Sequence[Verification]) -> list[tuple[str, str]]:

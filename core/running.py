@@ -255,7 +255,7 @@ class Running(Confirming, Beginning):
     def morning(self, run_id: str, since: datetime | None = None) -> Morning:
         """What it did, of the whole run or since a moment."""
         return morning(self.store, self.run(run_id), self.measures(run_id), list(self.scales), *self._made_by(run_id), self.gated(run_id), self.stalls(run_id),
-                       self.forecast(run_id), self.unsure(run_id) is not None, since)
+                       self.forecast(run_id), self.unsure(run_id), since)
 
     def measures(self, run_id: str) -> Measures:
         """How its search went."""

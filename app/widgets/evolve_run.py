@@ -167,8 +167,7 @@ def _draw_report(desk: Desk, run_id: str) -> None:
         found = desk.morning(run_id, datetime.now(UTC) - timedelta(hours=hours) if hours else None)
         text = found.markdown()
         taken.download_button("Download as Markdown", text, f"{run_id}.md", "text/markdown", icon=":material/download:", key=f"report-download-{run_id}", on_click="ignore")
-        lacks = desk.unsure(run_id) if found.unsure else None
-        if lacks and st.button(f"Confirm {lacks.found.design_id} with {SURE} seeds", icon=":material/verified:", key=f"confirm-{run_id}", **may("confirm", help="what lacks, of it and of the reference: the best of many looks better than it is")) \
+        if (lacks := found.lacks) and st.button(f"Confirm {lacks.found.design_id} with {SURE} seeds", icon=":material/verified:", key=f"confirm-{run_id}", **may("confirm", help="what lacks, of it and of the reference: the best of many looks better than it is")) \
                 and shell.act(lambda: desk.confirm(run_id, lacks.what), "queued"):
             st.rerun()
         st.markdown(shell.prose(text.replace("\n## ", "\n#### ").replace("# Run", "### Run", 1)))

@@ -32,7 +32,7 @@ class Word:
 
 
 def beginning(word: str) -> str:
-    """A word without its ending, as `gating` and `gates` both begin with `gat`. Rougher than the index's stems (Porter 1980): only counted by it."""
+    """A word without its ending, as `normalization` and `normalized` both begin with `normaliz`. Rougher than the index's stems (Porter 1980): only counted by it."""
     for ending in ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= LEAST:
             word = word[: -len(ending)]

@@ -343,12 +343,19 @@ def test_the_measures_of_a_run_are_told_on_the_command_line_in_its_report_and_on
         desk.measures("run-nowhere")
 
 
-def test_what_cannot_be_confirmed_is_not_offered(desk: Desk, work, engine: FakeEngine):
+@pytest.fixture
+def gained(desk: Desk, work, engine: FakeEngine) -> str:
+    """A run that ended with a gain on too few seeds: whatever comes is better than the reference."""
     reference = desk.store.implementations.newest("gpt2")
     assert reference
     engine.scores = {(reference.code, seed): 3.0 for seed in range(3)}
     run = desk.evolve(2, {"nano": 2}, seed=0, n_proposals=1, selector="greedy").subject
     work()
+    return run
+
+
+def test_what_cannot_be_confirmed_is_not_offered(desk: Desk, work, engine: FakeEngine, gained: str):
+    run = gained
     best = desk.morning(run).unsure
     assert best
     own = desk.store.implementations.newest(best.design_id)
@@ -371,12 +378,9 @@ def test_only_seeds_that_can_be_of_both_are_offered(own, base, failed, lacks):
     assert lacking(found, failed) == lacks
 
 
-def test_a_cut_off_training_that_is_done_again_is_seen(desk: Desk, work, engine: FakeEngine):
+def test_a_cut_off_training_that_is_done_again_is_seen(desk: Desk, gained: str):
     reference = desk.store.implementations.newest("gpt2")
     assert reference
-    engine.scores = {(reference.code, seed): 3.0 for seed in range(3)}
-    run = desk.evolve(2, {"nano": 2}, seed=0, n_proposals=1, selector="greedy").subject
-    work()
     before = desk.store.measured()
     assert desk.unconfirmed()
     cut = desk.store.verifications.start("gpt2", reference.id, "nano", 9, "c", "h")
@@ -385,15 +389,10 @@ def test_a_cut_off_training_that_is_done_again_is_seen(desk: Desk, work, engine:
     desk.store.verifications.start("gpt2", reference.id, "nano", 9, "c", "h")
     desk.store.verifications.cut_off(cut.id, "the worker was killed")
     assert len({before, between, desk.store.measured()}) == 3
-    assert run
 
 
-def test_the_best_of_a_run_is_confirmed_with_further_seeds_of_it_and_of_the_reference(desk: Desk, work, engine: FakeEngine, monkeypatch, capsys):
-    reference = desk.store.implementations.newest("gpt2")
-    assert reference
-    engine.scores = {(reference.code, seed): 3.0 for seed in range(3)}       # whatever comes is better
-    run = desk.evolve(2, {"nano": 2}, seed=0, n_proposals=1, selector="greedy").subject
-    work()
+def test_the_best_of_a_run_is_confirmed_with_further_seeds_of_it_and_of_the_reference(desk: Desk, work, gained: str, monkeypatch, capsys):
+    run = gained
     unsure = desk.morning(run).unsure
     assert unsure
     assert f"python -m core run confirm {run}" in desk.morning(run).markdown()
