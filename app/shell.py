@@ -74,14 +74,19 @@ def _desk_of(name: str, how: str) -> Desk:
     return guarded(_desk(), name, lambda: sign_in.role_of(name, how))
 
 
+def state() -> tuple[str, ...]:
+    """Changes whenever the tree, its scores or the scales' settings do: a key for what is derived once for all visitors."""
+    store = desk().store
+    return (str(store.database.path), store.version(), *(scale.settings for scale in desk().scales.values()))
+
+
 def designs() -> list[Design]:
     """All of the tree, oldest first: derived once a state of the store, for all visitors."""
-    store = desk().store
-    return list(_designs(store.version(), tuple(scale.settings for scale in desk().scales.values()), str(store.database.path)))
+    return list(_designs(state()))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _designs(version: str, settings: tuple[str, ...], path: str) -> list[Design]:
+def _designs(state: tuple[str, ...]) -> list[Design]:
     return desk().store.designs.all()
 
 

@@ -12,7 +12,7 @@ from app.widgets import views
 from app.widgets.chart import chart
 from app.widgets.curves import curve_figure
 from app.widgets.diff import draw_diff
-from app.widgets.results import Line, compared, corpora, draw_table, lines_of, results
+from app.widgets.results import Line, corpora, draw_table, measured
 from core.desk import Desk
 from core.report import words
 from core.types import Design, Verification
@@ -32,14 +32,14 @@ def main() -> None:
         shell.link("verify", "Verify", ":material/science:", designs="gpt2,llama")
         return
     scale, reference, chosen, part = choose(desk, designs, scales)
-    done = desk.store.verifications.counted(scale)
-    named = corpora(done)
-    corpus = st.segmented_control("Corpus", list(named), format_func=named.get, default=next(iter(named)), required=True, key="compare-corpus") if len(named) > 1 else next(iter(named), None)
-    lines = [line for line in lines_of(done, corpus) if not chosen or line.design_id in {*chosen, reference}]
+    named = corpora(scale)
+    corpus = st.segmented_control("Corpus", list(named), format_func=named.get, default=next(iter(named)), required=True, key="compare-corpus") if len(named) > 1 else next(iter(named), "")
+    found, wanted = measured(scale, corpus, reference), {*chosen, reference}
+    lines = [line for line in found.lines if not chosen or line.design_id in wanted]
+    table = [row for row in found.table if not chosen or row["design"] in wanted]
     if not lines:
         st.info(f"None of these was verified at {scale}.", icon=":material/filter_alt_off:")
         return
-    table = results(lines, designs, compared(desk, scale, lines, reference), reference)
     if part == "Table":
         draw_table(scale, table, reference)
     elif part == "Curves":
@@ -102,7 +102,7 @@ def draw_curves(desk: Desk, table: list[dict], lines: Sequence[Line], reference:
     st.caption(f"One seed each. Lines: training text, smoothed; dots: watched held-out documents; dotted grey: {shell.plain(reference)}." + (f" The best {DRAWN} of {len(table)}." if len(table) > DRAWN else ""))
 
 
-def draw_ladder(desk: Desk, table: list[dict], corpus: str | None) -> None:
+def draw_ladder(desk: Desk, table: list[dict], corpus: str) -> None:
     by = st.segmented_control("Over", ["parameters", "FLOPs"], default="parameters", required=True, key="compare-over", label_visibility="collapsed")
     found = desk.ladder([r["design"] for r in table][:DRAWN], corpus, by == "FLOPs")
     if not found.curves:

@@ -36,7 +36,7 @@ def main() -> None:
         scale = draw_form(desk, designs)
     with right:
         draw_under_way(desk)
-    draw_results(desk, designs, scale)
+    draw_results(desk, scale)
 
 
 def draw_under_way(desk: Desk) -> None:

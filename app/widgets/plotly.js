@@ -2,14 +2,12 @@
 const SOURCE = "app/static/plotly-basic-4.1.1.min.js";
 
 function plotly() {
-  window.mdPlotly ??= fetch(new URL(SOURCE, document.baseURI)).then((answer) => {
-    if (!answer.ok) throw new Error(`${SOURCE}: ${answer.status}`);
-    return answer.text();
-  }).then((code) => {
+  window.mdPlotly ??= new Promise((done, failed) => {
     const script = document.createElement("script");
-    script.text = code;
+    script.src = new URL(SOURCE, document.baseURI);      // by its address, so that the browser keeps what it compiled
+    script.onload = () => done(window.Plotly);
+    script.onerror = () => { script.remove(); window.mdPlotly = undefined; failed(new Error(`${SOURCE} could not be fetched`)); };
     document.head.append(script);
-    return window.Plotly;
-  }).catch((error) => { window.mdPlotly = undefined; throw error; });
+  });
   return window.mdPlotly;
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -26,22 +26,17 @@ RATES = {False: "the scale's", True: "its own"}
 FAILED = 6           # failures told
 
 
-def draw_results(desk: Desk, designs: list[Design], scale: str) -> None:
-    failed = [v for v in desk.store.verifications.all(scale) if v.failure]
-    done = desk.store.verifications.counted(scale)
+def draw_results(desk: Desk, scale: str) -> None:
     st.subheader(f"Results at {scale}", anchor=False)
-    draw_rungs(desk)
-    if not done:
+    draw_rungs()
+    named = corpora(scale)
+    if not named:
         st.caption(f"Nothing was verified at {scale} yet. Verify gpt2 first: every other score is read against it.")
-        draw_failures(failed)
-        return
-    named = corpora(done)
-    corpus = st.segmented_control("Corpus", list(named), format_func=named.get, default=next(iter(named)), key="results-corpus") if len(named) > 1 else next(iter(named))
-    lines = lines_of(done, corpus)
-    table = results(lines, {d.id: d for d in designs}, compared(desk, scale, lines))
-    if table:
-        draw_table(scale, table)
-    draw_failures(failed)
+    else:
+        corpus = st.segmented_control("Corpus", list(named), format_func=named.get, default=next(iter(named)), required=True, key="results-corpus") if len(named) > 1 else next(iter(named))
+        if table := measured(scale, corpus).table:
+            draw_table(scale, table)
+    draw_failures(desk.store.verifications.failed(scale, FAILED))
 
 
 @dataclass(frozen=True)
@@ -53,21 +48,62 @@ class Line:
     seeds: Seeds
 
 
-def lines_of(done: Sequence[Verification], corpus_hash: str | None) -> list[Line]:
-    """What was measured on one corpus, by design and kind of learning rate."""
-    return [Line(own_rate, *one) for own_rate in (False, True) for one in by_design([v for v in done if v.corpus_hash == corpus_hash and v.own_rate is own_rate]).items()]
+@dataclass(frozen=True)
+class Measured:
+    """What was verified at one scale on one corpus, held against one reference. All visitors share it: it is read only."""
+
+    lines: Sequence[Line]
+    table: Sequence[dict]      # best first
 
 
-def corpora(rows: Sequence[Verification]) -> dict[str, str]:
+def corpora(scale: str) -> Mapping[str, str]:
     """hash → name, the one on which most was measured first; two of one name are told apart by their hash."""
+    return _corpora(shell.state(), scale)
+
+
+def measured(scale: str, corpus_hash: str, reference: str = REFERENCE) -> Measured:
+    return _measured(shell.state(), scale, corpus_hash, reference)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _corpora(state: tuple[str, ...], scale: str) -> dict[str, str]:
+    rows = _counted(state, scale)
     names = {h: next(v.corpus for v in rows if v.corpus_hash == h) for h, _ in Counter(v.corpus_hash for v in rows).most_common()}
     shared = Counter(names.values())
     return {h: name if shared[name] == 1 else f"{name} ({h[:8]})" for h, name in names.items()}
 
 
-def draw_rungs(desk: Desk) -> None:
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _measured(state: tuple[str, ...], scale: str, corpus_hash: str, reference: str) -> Measured:
+    lines = lines_of(_counted(state, scale), corpus_hash)
+    return Measured(lines, results(lines, {d.id: d for d in shell.designs()}, compared(lines, scale, corpus_hash, reference), reference))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _counted(state: tuple[str, ...], scale: str) -> list[Verification]:
+    return shell.desk().store.verifications.counted(scale)
+
+
+def lines_of(done: Sequence[Verification], corpus_hash: str) -> list[Line]:
+    """What was measured on one corpus, by design and kind of learning rate."""
+    return [Line(own_rate, *one) for own_rate in (False, True) for one in by_design([v for v in done if v.corpus_hash == corpus_hash and v.own_rate is own_rate]).items()]
+
+
+def compared(lines: Sequence[Line], scale: str, corpus_hash: str, reference: str) -> dict[tuple[bool, str], Standing | str]:
+    """Each line with the reference's of its kind, or why that cannot be; without the reference nothing is said."""
+    based = {line.own_rate for line in lines if line.design_id == reference}
+    if not based:
+        return {}
+    found: dict[tuple[bool, str], Standing | str] = {
+        (line.own_rate, line.design_id): f"{reference} has no run at {RATES[line.own_rate]} learning rate" for line in lines if line.own_rate not in based and line.design_id != reference}
+    for own_rate in based:
+        found |= {(own_rate, design): one for design, one in shell.desk().standings(scale, corpus_hash, own_rate, reference).items()}
+    return found
+
+
+def draw_rungs() -> None:
     """Whether a cheap rung foretells the next, from what this tree has verified: always in sight."""
-    found = _rungs(desk.store.version())
+    found = _rungs(shell.state())
     told = [f"{r.low} → {r.high} **{r.spearman:.2f}**" + (f" ({r.spearman_interval[0]:.2f} to {r.spearman_interval[1]:.2f})" if r.spearman_interval else "") + f", {r.n} designs"
             for r in found if r.spearman is not None]
     short = [f"{r.low} → {r.high}" for r in found if r.spearman is None]
@@ -78,28 +114,11 @@ def draw_rungs(desk: Desk) -> None:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _rungs(version: str) -> list[RungCorrelation]:
+def _rungs(state: tuple[str, ...]) -> list[RungCorrelation]:
     return shell.desk().rungs()
 
 
-def compared(desk: Desk, scale: str, lines: Sequence[Line], reference: str = REFERENCE) -> dict[tuple[bool, str], Standing | str]:
-    """Each line with the reference's of its kind, or why that cannot be; without the reference nothing is said."""
-    hashes = {v.corpus_hash for line in lines for v in line.seeds.values()}
-    based = {line.own_rate for line in lines if line.design_id == reference}
-    if not based or len(hashes) != 1:
-        return {}
-    found = _compared(desk.store.version(), scale, tuple(based), hashes.pop(), reference)
-    missing = {(line.own_rate, line.design_id): f"{reference} has no run at {RATES[line.own_rate]} learning rate" for line in lines if line.own_rate not in based and line.design_id != reference}
-    return {**found, **missing}
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _compared(version: str, scale: str, rates: tuple[bool, ...], corpus_hash: str, reference: str) -> dict[tuple[bool, str], Standing]:
-    """Once a state of the store, for all visitors."""
-    return {(own_rate, design): one for own_rate in rates for design, one in shell.desk().standings(scale, corpus_hash, own_rate, reference).items()}
-
-
-def draw_table(scale: str, table: list[dict], reference: str = REFERENCE) -> None:
+def draw_table(scale: str, table: Sequence[dict], reference: str = REFERENCE) -> None:
     frame = pd.DataFrame(table).drop(columns=["reference", "first", "scale"])
     number = st.column_config.NumberColumn
     most = len(frame) if len(frame) <= ROWS or st.toggle(f"All {len(frame):,}, not only the best {ROWS}", key="results-all") else ROWS
@@ -119,8 +138,8 @@ def draw_table(scale: str, table: list[dict], reference: str = REFERENCE) -> Non
             words = f"Compare {len(chosen)}" if len(chosen) > 1 else f"Report of {chosen[0]['design']}" if chosen else "Compare"
             if st.button(words, icon=":material/compare_arrows:", disabled=not chosen, key="compare", help="tick rows, then see them side by side"):
                 shell.go("report", verifications=",".join(str(row["first"]) for row in chosen))
-            st.download_button("CSV", frame.to_csv(index=False), f"results-{scale}.csv", icon=":material/download:", on_click="ignore")
-            st.download_button("JSON", frame.to_json(orient="records", indent=1), f"results-{scale}.json", icon=":material/download:", on_click="ignore")
+            st.download_button("CSV", lambda: frame.to_csv(index=False), f"results-{scale}.csv", icon=":material/download:", on_click="ignore")
+            st.download_button("JSON", lambda: frame.to_json(orient="records", indent=1), f"results-{scale}.json", icon=":material/download:", on_click="ignore")
         st.caption("± of bits/byte: over seeds where there are two or more, else over held-out documents, which overstates the doubt of a comparison "
                    "on the same documents. Δ is paired, on the seeds that both have, so it need not be the difference of the means. A gain counts from two standard deviations of seed noise; one seed decides nothing. "
                    "Not corrected for having tried many designs: the best of many looks better than it is. Runs at a learning rate found for the design are compared among themselves only.")
@@ -130,7 +149,7 @@ def draw_table(scale: str, table: list[dict], reference: str = REFERENCE) -> Non
 
 def draw_failures(failed: Sequence[Verification]) -> None:
     """The newest of what ended without a score."""
-    for v in list(failed)[::-1][:FAILED]:
+    for v in failed:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f":material/close: {shell.plain(f'{v.design_id}, seed {v.seed}: {v.failure}')}", width="content")
             shell.link("report", "Report", verifications=str(v.id))
@@ -167,7 +186,7 @@ def doubts(seeds: Seeds, c: Standing | None) -> list[str]:
     return told
 
 
-def _figure(table: list[dict]):
+def _figure(table: Sequence[dict]):
     rows = table[:SHOWN]
     series = [figures.Series(name, colour, [r["bits/byte"] if r["reference"] is wanted else None for r in rows], [r["±"] for r in rows], notes=[r["doubts"] for r in rows])
               for name, colour, wanted in (("references", figures.style(0)[0], True), ("designs", figures.style(2)[0], False)) if any(r["reference"] is wanted for r in rows)]

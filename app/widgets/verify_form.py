@@ -123,8 +123,8 @@ def draw_estimate(desk: Desk, chosen: list[str], scale: str, seeds: list[int], c
 def draw_budgets(desk: Desk, scale: str) -> None:
     with st.expander(f"Budgets: {desk.store.ledger.account(scale).left:g} left at {scale}"):
         names = ["design", *desk.scales]
-        st.dataframe([{"account": a.name, "granted": a.granted, "spent": a.spent, "reserved": a.reserved, "left": a.left}
-                      for a in (desk.store.ledger.account(n) for n in names) if a.granted], hide_index=True)
+        st.table([{"account": a.name, "granted": a.granted, "spent": a.spent, "reserved": a.reserved, "left": a.left}
+                  for a in (desk.store.ledger.account(n) for n in names) if a.granted], border="horizontal", hide_index=True)
         name = st.selectbox("Set", names, index=names.index(scale))
         total = st.number_input("to a total of", 0.0, 1e6, float(desk.store.ledger.account(name).granted), step=5.0, key=f"budget-{name}")
         if st.button("Set the budget", key="set-budget", **may("set_budget")) and shell.act(lambda: desk.set_budget(name, total), f"{name}: {total:g}"):

@@ -37,6 +37,7 @@ from core.store.tables import (
     ProposalRow,
     ReviewRow,
     SessionRow,
+    TaskRow,
     VerificationRow,
 )
 from core.store.texts import Checks, Decisions, Implementations, Proposals, Reviews
@@ -114,6 +115,7 @@ class Store:
         counters.append(select(func.count(VerificationRow.finished_at)).scalar_subquery())
         counters.append(select(func.count(SessionRow.closed_at)).scalar_subquery())
         counters.append(select(func.max(LedgerRow.id)).scalar_subquery())
+        counters.append(select(func.count(TaskRow.verification_id)).scalar_subquery())
         with self.database.read() as c:
             return "-".join(str(value or 0) for value in c.execute(select(*counters)).one())
 
