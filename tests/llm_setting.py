@@ -57,10 +57,11 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     with ExitStack() as stack:
 
         def make(script: Any = "Hello, my name is Stub the Great.", faults: Sequence[str | None] | Chance = (), money: float | None = 1.0,
-                 tokens: float | None = 1_000_000, policy: Policy = QUICK, stall_s: float = 0.3, retry_after: float = 3600, pause_s: float = 0.0,
+                 tokens: float | None = 1_000_000, policy: Policy = QUICK, stall_s: float | None = None, retry_after: float = 3600, pause_s: float = 0.0,
                  config: Config | None = None) -> Served:
             server = stack.enter_context(StubServer(script, faults, retry_after, pause_s))
-            env = server.environment(tmp_path, stall_s)
+            silent = isinstance(faults, Chance) or {"stall", "pings", "silent_headers"} & {*faults}
+            env = server.environment(tmp_path, stall_s or (0.3 if silent else 5.0))      # a busy machine must not look like a silent server
             base = {"DATA_DIR": str(tmp_path / "data")} if config is None else {"DATA_DIR": str(config.data_dir), "DATABASE_URL": config.database_url}
             config = Config.from_env({**base, **env})
             store = Store.open(config, migrate=True)

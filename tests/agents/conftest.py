@@ -70,7 +70,7 @@ def lab(tmp_path: Path) -> Iterator[Callable[..., Lab]]:
                  first: str = "oai", pause_s: float = 0.0) -> Lab:
             researcher = researcher or Researcher()
             server = stack.enter_context(StubServer(researcher, faults, pause_s=pause_s))
-            env = server.environment(tmp_path, stall_s=0.3)
+            env = server.environment(tmp_path, stall_s=0.3 if faults else 2.0)      # a busy machine must not look like a silent server
             if first != "oai":
                 del env["OPENAI_API_KEY"]
             (tmp_path / "scales.yaml").write_text(TINY)
