@@ -108,3 +108,39 @@ def test_a_viewer_comes_in_looks_is_refused_becomes_a_reviewer_and_is_removed(te
     ada.reload()
     expect(ada.get_by_label("Password", exact=True)).to_be_visible()
     assert not [c for c in ada.context.cookies() if c["name"].startswith("model_discovery")]
+
+
+def test_an_admin_adds_somebody_who_comes_in_and_takes_a_password_of_their_own(team: str, core, visit):
+    expect.set_options(timeout=20_000)
+    ada, rob = visit(), visit()
+    ada.goto(f"{team}/settings")
+    enter(ada, "ada", PASSWORDS["ada"])
+    ada.get_by_role("button", name="Add", exact=True).first.click()
+    form = ada.get_by_test_id("stForm").filter(has_text="Role")
+    form.get_by_label("Name").fill("rob")
+    form.get_by_label("Password", exact=True).fill("short")
+    form.get_by_role("button", name="Add").click()
+    expect(ada.get_by_text("the password has 5 characters")).to_be_visible()
+    expect(form.get_by_label("Name")).to_have_value("rob")            # what was typed stays
+    form.get_by_label("Password", exact=True).fill("words from the admin")
+    form.get_by_role("button", name="Add").click()
+    expect(ada.get_by_text("rob may sign in")).to_be_visible()
+    expect(ada.locator(".st-key-user-rob")).to_be_visible()
+
+    rob.goto(f"{team}/settings")
+    enter(rob, "rob", "words from the admin")
+    expect(rob.get_by_text("rob, viewer")).to_be_visible()
+    expect(rob.get_by_role("heading", name="Users")).to_have_count(0)
+    rob.get_by_text("Change your password").click()
+    for label, word in (("The present one", "words from the admin"), ("A new one", "words of my own"), ("Again", "words of my own")):
+        rob.get_by_label(label, exact=True).fill(word)
+    rob.get_by_role("button", name="Change", exact=True).click()
+    expect(rob.get_by_text("your other browsers have to sign in again")).to_be_visible()
+    rob.reload()
+    expect(rob.get_by_text("rob, viewer")).to_be_visible()            # this browser stays signed in
+    again = visit()
+    again.goto(team)
+    enter(again, "rob", "words from the admin")
+    expect(again.get_by_text("this name with this password is not known")).to_be_visible()
+    enter(again, "rob", "words of my own")
+    expect(again.get_by_role("button", name="rob")).to_be_visible()
