@@ -75,9 +75,10 @@ def _desk_of(name: str, how: str) -> Desk:
 
 
 def state() -> tuple[str, ...]:
-    """Changes whenever the tree, its scores or the scales' settings do: a key for what is derived once for all visitors."""
-    store = desk().store
-    return (str(store.database.path), store.version(), *(scale.settings for scale in desk().scales.values()))
+    """Changes whenever the tree, its scores, the scales' settings or the noise that scores are judged by do: a key for what is derived once for all visitors."""
+    store, noise = desk().store, desk().config.noise_file
+    written = noise.stat().st_mtime_ns if noise.exists() else 0
+    return (str(store.database.path), store.version(), str(written), *(scale.settings for scale in desk().scales.values()))
 
 
 def designs() -> list[Design]:

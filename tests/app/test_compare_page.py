@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from screens import said
@@ -41,6 +42,25 @@ def test_the_leaderboard_is_best_first_against_the_chosen_reference(open_page, m
     assert frame["Δ llama"].iloc[1] == pytest.approx(0.095)
     assert dict(test.query_params)["reference"] == "llama"
     assert {b.proto.label for b in test.get("download_button")} >= {"CSV", "JSON"}
+
+
+def test_what_changes_while_the_page_is_open_is_in_the_table_at_the_next_drawing(open_page, measured: Desk):
+    test = open_page("compare", scale="nano")
+    before = test.dataframe[0].value.set_index("design")
+
+    old = next(v for v in measured.store.verifications.counted("nano") if v.design_id == "gla")
+    row = measured.store.verifications.start("gla", old.implementation_id, "nano", 7, "corpus", "hash", "", measured.scales["nano"].settings)
+    measured.store.verifications.finish(row.id, replace(old.metrics, tasks={}), {})
+    seen = test.run().dataframe[0].value.set_index("design")
+    assert (before.loc["gla", "seeds"], seen.loc["gla", "seeds"]) == (2, 3)
+
+    measured.store.measurements.add_tasks(row.id, {"minimal_pairs": PAIRS["minimal_pairs"] | {"acc": 0.96}}, {})          # scored later
+    scored = test.run().dataframe[0].value.set_index("design")
+    assert (seen.loc["gla", "minimal pairs"], scored.loc["gla", "minimal pairs"]) == (pytest.approx(0.75), pytest.approx(0.82))
+
+    measured.config.noise_file.write_text("nano: {sd: 0.5, df: 99, paired_sd: 0.5, paired_df: 99, corpus: corpus, designs: [gpt2], seeds: [0, 1], date: 2026-01-01}\n")
+    noisy = test.run().dataframe[0].value.set_index("design")
+    assert noisy.loc["llama", "± Δ"] > 2 * scored.loc["llama", "± Δ"]
 
 
 def test_a_row_of_the_leaderboard_says_what_the_full_comparison_says(measured: Desk):
