@@ -24,6 +24,7 @@ PAGES: dict[str, Path] = {path.stem: path for path in sorted((ROOT / "pages").gl
 LIVE = (JobState.QUEUED, JobState.RUNNING)
 
 ADDRESS = re.compile(r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)     # where GFM would begin a link by itself
+TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 QUOTED = re.compile(r"""(?<!\w)(['"])(.*?)\1(?!\w)""", re.DOTALL)
 
 # The nearest of Streamlit's names to STATUS_COLOURS (core/report/tree_svg.py).
@@ -51,7 +52,7 @@ CSS = """<style>
 [data-testid="stTabs"] [role="tablist"] {flex-wrap: wrap; height: auto; overflow: visible; row-gap: .2rem;}
 [data-testid="stTabs"] [role="tab"] {flex: 0 0 auto; border-bottom: 2px solid transparent;} [data-testid="stTabs"] [role="tab"][aria-selected="true"] {border-bottom-color: currentColor;}
 [data-testid="stTabs"] [data-baseweb="tab-highlight"] {display: none;}}
-.st-key-tour-cookie {display: none;}
+.st-key-tour-cookie, .st-key-drafts {display: none;}
 </style>"""
 
 
@@ -178,9 +179,14 @@ def plain(text: str) -> str:
     return escaped(ADDRESS.sub("\u2060", text))
 
 
+def upright(text: str) -> str:
+    """Marks that turn round the words after them, the app's own among these, as their numbers."""
+    return TURNING.sub(lambda m: f"[U+{ord(m[0]):04X}]", text)
+
+
 def escaped(text: str) -> str:
     """The same for the label of a button, where nothing becomes a link."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-!|$~:" else c for c in text)
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-!|$~:" else c for c in upright(text))
 
 
 def short(name: str, most: int = LONGEST_NAME) -> str:
@@ -195,7 +201,7 @@ def brief(message: str) -> str:
 
 def prose(text: str) -> str:
     """Markdown of an agent or a person without its pictures, which a browser would fetch from wherever they say."""
-    return text.replace("![", "!\\[")
+    return upright(text).replace("![", "!\\[")
 
 
 def price() -> float:

@@ -338,7 +338,7 @@ class BuildSystem:
     def _selector(self, desk: Desk, settings: Json) -> Selector:
         """A run's, from what the run was begun with."""
         wanted = desk.run_scales(settings)
-        scales = [scale for name, scale in desk.scales.items() if name in wanted]
+        scales = [scale for name, scale in desk.scales.items() if name in wanted] or list(desk.scales.values())[:1]      # a run that trains nothing looks at the cheapest scores there are
         return make_selector(settings["selector"], settings["seed"], [s.name for s in scales], rungs_of(scales, load_priors(self.config.noise_file), settings["corpus"] or "python_docs"))
 
     def found(self, store: Store, run_id: str) -> Discovery:

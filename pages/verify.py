@@ -41,7 +41,8 @@ def main() -> None:
 
 def draw_under_way(desk: Desk) -> None:
     st.subheader("Under way", anchor=False)
-    shell.live(lambda: under_way(desk), bool(verifying(desk)))
+    measured = desk.store.measured()
+    shell.live(lambda: under_way(desk) and desk.store.measured() == measured, bool(verifying(desk)))      # the results are drawn anew as soon as one ends
     draw_stopped(desk)
 
 
@@ -80,7 +81,9 @@ def under_way(desk: Desk) -> bool:
     if len(jobs) > JOBS:
         st.caption(f"and {len(jobs) - JOBS} more, see Jobs")
     rows = desk.store.verifications.all()
-    draw_live([v for v in rows if v.finished_at is None][-DRAWN:], rows, desk)
+    at_work = {(j.payload["design"], j.payload["scale"], j.payload["seed"]) for j in jobs if j.kind is JobKind.VERIFY and j.state is JobState.RUNNING}
+    newest = {(v.design_id, v.scale, v.seed): v for v in rows if v.finished_at is None}        # one that a dead worker left is no training
+    draw_live([v for place, v in newest.items() if place in at_work][-DRAWN:], rows, desk)
     return True
 
 

@@ -19,7 +19,7 @@ def draw_code(code: str, bases: Mapping[str, str]) -> None:
     if against:
         draw_diff(bases[against], code, "code-difference", "python")
     else:
-        st.code(code, language="python", line_numbers=True, height=560)
+        st.code(shell.upright(code), language="python", line_numbers=True, height=560)      # what is read is what runs
 
 
 def draw_report(report: CheckReport) -> None:
@@ -29,7 +29,7 @@ def draw_report(report: CheckReport) -> None:
         draw_result(r)
     if report.repaired:
         with st.expander("The mended code", icon=":material/build:"):
-            st.code(report.repaired, language="python", line_numbers=True)
+            st.code(shell.upright(report.repaired), language="python", line_numbers=True)
     if report.output:
         with st.expander("All that the block printed"):
             st.code(report.output, language=None)

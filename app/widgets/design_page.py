@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
-from app.widgets import design_parts
+from app.widgets import design_parts, drafts
 from app.widgets.chart import chart
 from app.widgets.code import draw_report
 from app.widgets.curves import curve_figure
@@ -37,6 +37,7 @@ def draw_design(desk: Desk, design_id: str) -> None:
     shell.live(lambda: _draw_work(desk, design_id), bool(_work(desk, design_id)))
     _draw_partial(desk, found)
     _draw_actions(desk, found)
+    drafts.keep()
     names = ["Proposal", "Code", "Check", "Debug", "Verifications", "Costs", "Lineage", "Story", "Take along"]
     proposal, code, checks, debug, scores, costs, lineage, story, along = st.tabs(names, default="Debug" if st.query_params.get("job") else None)
     with proposal:

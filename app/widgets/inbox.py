@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from app import shell
+from app.widgets import drafts
 from app.widgets.judging import decided
 from app.widgets.keys import listen
 from app.widgets.roles import may
@@ -21,8 +22,7 @@ ICONS = {Waits.DISPUTE: "gavel", Waits.PROPOSAL: "rate_review", Waits.SESSION: "
 KEYS = {"a": "inbox-approve", "s": "inbox-back", "r": "inbox-refuse", "e": "inbox-edit", "c": "inbox-comment", "d": "inbox-defer", "n": "inbox-next", "j": "inbox-next",
         "p": "inbox-previous", "k": "inbox-previous", "u": "inbox-undo-it", "Escape": "inbox-close", "x": "inbox-tick",
         "0": "inbox-forecast@0", **{str(n): f"inbox-forecast@{n}" for n in range(1, 10)}}
-FIELD = ".st-key-inbox-panel textarea, .st-key-inbox-panel input"
-FOCUS = {"inbox-back": FIELD, "inbox-refuse": FIELD, "inbox-edit": FIELD, "inbox-comment": FIELD}
+FOCUS = {f"inbox-{panel}": f'.st-key-inbox-panel [class*="st-key-draft-{field}-"] input' for panel, field in (("back", "back"), ("refuse", "refuse"), ("edit", "title"), ("comment", "comment"))}
 
 CSS = """<style>
 [data-testid="stLayoutWrapper"]:has(> .st-key-inbox-actions) {position: sticky; bottom: 0; z-index: 50;}
@@ -109,11 +109,11 @@ def draw_undo(desk: Desk) -> None:
 
 
 def _undo(desk: Desk, ids: Sequence[int]) -> None:
-    """What stays is told, and remains to be taken back once more."""
+    """What stays is told, and why: it is not offered again."""
     found: list[TakenBack] = []
     if not shell.act(lambda: found.append(desk.undo_all(ids))):
         return
-    st.session_state[LAST] = (list(found[0].failed), f"{len(found[0].failed)} not taken back")
+    st.session_state[LAST] = ([], "")
     st.session_state["inbox-told"] = list(found[0].failed.values())
     if found[0].done:
         st.toast("taken back")
@@ -122,3 +122,4 @@ def _undo(desk: Desk, ids: Sequence[int]) -> None:
 
 def draw_keys() -> None:
     listen(KEYS, FOCUS)
+    drafts.keep()

@@ -38,11 +38,12 @@ def draw_proposal(desk: Desk, item: Item, after: Callable[[], None]) -> None:
         shell.link("design", "Open", ":material/open_in_new:", design=design.id)
         if session:
             shell.link("studio", f"Session {session.id}", ":material/forum:", session=session.id)
-    if now > before:
-        draw_meanwhile(desk, item.design, before)
     _draw_text(desk, proposal)
     _draw_forecast(desk, item)
     with st.container(key="inbox-actions", gap="small"):
+        with st.container(key="inbox-meanwhile"):        # always there, and beside the field: what is being typed below keeps its place when somebody else decides
+            if now > before:
+                draw_meanwhile(desk, item.design, before)
         _draw_actions(desk, item, design.status, before, after)
         _draw_panel(desk, item, proposal, session, before, after)
     saw(item.design, now)
@@ -155,7 +156,7 @@ def _closed() -> None:
 def _ask(item: Item, what: str, label: str, button: str, quick: tuple[str, ...]) -> str | None:
     """Words, and where there are some a quick reason that says it all with one press; None until one is pressed."""
     with st.form(f"inbox-{what}-form-{item.design}", border=False):
-        words = st.text_input(label, key=f"inbox-words-{what}-{item.design}", placeholder="in your words; Enter does it")
+        words = st.text_input(label, key=f"draft-{what}-{item.design}", placeholder="in your words; Enter does it")
         with st.container(horizontal=True, gap="small"):
             done = st.form_submit_button(button, type="primary")
             pressed = [reason for reason in quick if st.form_submit_button(reason.capitalize())]

@@ -28,19 +28,29 @@ function focusSoon(selector, tries = 60) {
   else if (tries) setTimeout(() => focusSoon(selector, tries - 1), 50);
 }
 
+const GONE = 3000;      // ms in which letters that were meant for a field that is gone press nothing
+
 export default function ({ data }) {
   const { keys, focus } = data;
+  let typed = null;     // {field, at}: where somebody typed last, until it is sent or left
+  const left = () => { typed = null; };
   window.mdKeysSince ??= performance.now();
   const pressed = (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
     const typing = event.target instanceof Element && event.target.closest(TYPING);
     if (event.key === "Escape" && keys.Escape && (typing || document.activeElement === document.body)) {
+      typed = null;
       const close = button(keys.Escape);
       if (close) { document.activeElement.blur(); close.click(); }
       return;
     }
     clearTimeout(waits);
-    if (typing) return;
+    if (typing) {
+      typed = event.key === "Enter" || event.key === "Tab" ? null : { field: event.target, at: performance.now() };
+      return;
+    }
+    if (typed && !typed.field.isConnected && performance.now() - typed.at < GONE) return;
+    typed = null;
     const target = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!target) return;
     event.preventDefault();
@@ -48,9 +58,11 @@ export default function ({ data }) {
     press(target, () => focus && focus[target] && focusSoon(focus[target]));
   };
   window.addEventListener("keydown", pressed, true);
+  window.addEventListener("pointerdown", left, true);
   document.documentElement.dataset.keys = Object.keys(keys).join("");       // for who wants to know that they are heard
   return () => {
     window.removeEventListener("keydown", pressed, true);
+    window.removeEventListener("pointerdown", left, true);
     delete document.documentElement.dataset.keys;
   };
 }

@@ -37,11 +37,11 @@ def draw_editor(desk: Desk, proposal: Proposal, may_declare: bool = False) -> No
             st.warning(f"As it was edited, this is a copy of {shell.plain(twin)}, unit for unit: to write and verify it is to pay twice.", icon=":material/content_copy:")
             shell.link("design", f"See {twin}", ":material/account_tree:", design=twin)
     with st.form(f"edit-{proposal.design_id}-{proposal.revision}", border=False):
-        title = st.text_input("Title", proposal.title)
+        title = st.text_input("Title", proposal.title, key=f"draft-title-{proposal.id}")
         left, right = st.columns([1.6, 1], gap="medium")
-        body = left.text_area("Proposal (Markdown)", proposal.body, height=400 if declares else 300)
-        units = right.text_area("Units (YAML): what gets implemented", _yaml(proposal.units), height=200 if declares else 300) if proposal.units else ""
-        new = right.text_area("New units (YAML): what the coder writes", _new_yaml(proposal.new_units), height=170, placeholder=NEW_UNIT) if proposal.units and declares else None
+        body = left.text_area("Proposal (Markdown)", proposal.body, height=400 if declares else 300, key=f"draft-body-{proposal.id}")
+        units = right.text_area("Units (YAML): what gets implemented", _yaml(proposal.units), height=200 if declares else 300, key=f"draft-units-{proposal.id}") if proposal.units else ""
+        new = right.text_area("New units (YAML): what the coder writes", _new_yaml(proposal.new_units), height=170, placeholder=NEW_UNIT, key=f"draft-new-{proposal.id}") if proposal.units and declares else None
         saved = st.form_submit_button("Save as a new revision", icon=":material/save:", **may("edit"))
     if saved and shell.act(lambda: desk.edit(proposal.design_id, title, body, _tree(units), proposal.revision, None if new is None else _new_units(new)), "saved"):
         if twin := desk.copied(proposal.design_id):

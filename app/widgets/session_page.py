@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from app import shell
-from app.widgets import dialog, direction
+from app.widgets import dialog, direction, drafts
 from app.widgets.design_card import draw_judgement
 from app.widgets.judging import draw_session_meanwhile, release_cost, saw, seen_session
 from app.widgets.papers_cites import cited_body
@@ -33,6 +33,7 @@ def draw_session(desk: Desk, session_id: str) -> None:
     before, now = seen_session(desk, session.id)
     ranked = desk.ranking(session.id)
     if ranked and not running:
+        drafts.keep()
         if now > before:
             draw_session_meanwhile(desk, session.id, before)
         _draw_gate(desk, session, ranked, before)

@@ -70,11 +70,16 @@ def draw_tour(desk: Desk) -> None:
     number, step = next_step(desk, followed)
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="tour"):
         st.markdown(f":material/tour: **Step {number} of 6.** {step.words}", width="stretch")
-        if step.button and st.button(step.button, type="primary", key=f"tour-{number}"):
+        if step.button and not (step.do is _cross and _at_studio()) and st.button(step.button, type="primary", key=f"tour-{number}"):
             step.do()
         if st.button("End the tour", key="tour-end", type="tertiary"):
             st.session_state[KEY] = ""
             st.rerun()
+
+
+def _at_studio() -> bool:
+    """Where the button leads already: what is to be pressed stands below."""
+    return st.query_params.get("parents") == ",".join(PARENTS)
 
 
 def next_step(desk: Desk, followed: str) -> tuple[int, Step]:

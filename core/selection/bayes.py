@@ -270,7 +270,8 @@ class BayesSelector:
         return f"{WORDS[w.step.need]}; {belief.words(w.step.design.id)}; {what} should lower the best by {w.gain:.5f}, and it costs {cost:.3g}"
 
     def _trust_words(self, belief: Belief) -> str:
-        return "".join(f" {who} counts {'for nothing: it went against the results' if not c else f'{c:.2f} so far'}." for who, c in sorted(belief.trust.items()))
+        told = ", ".join(f"{who} {c:.2f}" for who, c in sorted(belief.trust.items()))
+        return f" How much weighs what was said, by how it agreed with the results so far (0 is not at all): {told}." if told else ""
 
     # ------------------------------------------------------------------------------------------ inside
 

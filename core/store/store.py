@@ -28,6 +28,7 @@ from core.store.specs import SpecRevisions
 from core.store.tables import (
     AuditRow,
     CheckRow,
+    CostRow,
     DecisionRow,
     DesignRow,
     EventRow,
@@ -115,7 +116,7 @@ class Store:
         counters.append(select(func.count(VerificationRow.finished_at)).scalar_subquery())
         counters.append(select(func.count(SessionRow.closed_at)).scalar_subquery())
         counters.append(select(func.max(LedgerRow.id)).scalar_subquery())
-        counters.append(select(func.count(TaskRow.verification_id)).scalar_subquery())
+        counters += [select(func.count(TaskRow.verification_id)).scalar_subquery(), select(func.count(CostRow.code_hash)).scalar_subquery()]
         with self.database.read() as c:
             return "-".join(str(value or 0) for value in c.execute(select(*counters)).one())
 

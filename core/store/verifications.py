@@ -87,7 +87,7 @@ class Verifications:
     def failed(self, scale: str, most: int) -> list[Verification]:
         """The newest that ended without a score, newest first."""
         with self._db.read() as c:
-            return _verifications(c, c.execute(select(V).where(V.scale == scale, V.failure.is_not(None)).order_by(V.id.desc()).limit(most)).all())
+            return _verifications(c, c.execute(select(V).where(V.scale == scale, V.failure != "").order_by(V.id.desc()).limit(most)).all())
 
     def counted(self, scale: str | None = None) -> list[Verification]:
         """Those that may be compared (core/store/current.py), suspicious ones and every corpus among them, and those at designs' own rates, which are compared

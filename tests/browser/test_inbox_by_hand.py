@@ -106,6 +106,41 @@ def test_a_double_press_decides_once_and_nothing_unseen(app, desk: Desk, propose
     assert [d.reason for d in desk.store.decisions.all()[said:]] == ["twice"]
 
 
+def test_half_a_reason_outlives_a_reload_other_panels_and_who_decides_meanwhile(app, desk: Desk, proposed, page: Page):
+    design = next(d for d in proposed if d in waiting(desk))
+    job = desk.verify(["gpt2"], "nano")[0]                   # while something runs the inbox looks for what is new
+    page.goto(f"{app.url}/inbox?item=proposal:{design}")
+    shown(page, design)
+    page.keyboard.press("c")
+    comment, why = page.get_by_label("Comment", exact=True), page.get_by_label("Why?")
+    comment.fill("another thought")
+    page.get_by_role("button", name="Refuse", exact=True).first.click()
+    why.fill("too")
+    page.reload()
+    shown(page, design)
+    page.keyboard.press("c")
+    expect(comment).to_have_value("another thought")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("stMarkdown").get_by_text("another thought")).to_be_visible()
+    assert "another thought" in [d.reason for d in desk.store.decisions.of(design) if d.verb is Verb.COMMENT]
+    page.keyboard.press("c")
+    expect(comment).to_have_value("")                        # what was sent is no draft any more
+    page.keyboard.press("Escape")
+    page.keyboard.press("r")
+    expect(why).to_have_value("too")
+    expect(why).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.type(" clo")
+    boris = Desk.open(desk.config, "boris")
+    boris.approve(design)
+    expect(page.get_by_text("boris approved it meanwhile").or_(page.get_by_text("meanwhile")).first).to_be_visible()
+    page.keyboard.type("se, says an na")                     # a and n are letters here, whatever was drawn anew
+    expect(why).to_have_value("too close, says an na")
+    assert [d.author for d in desk.store.decisions.of(design) if d.verb is Verb.APPROVE] == ["boris"]
+    desk.cancel(job.id)
+    boris.store.close()
+
+
 class Line:
     """The connection between a page and its server, which can be lost and come back."""
 

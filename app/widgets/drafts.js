@@ -1,0 +1,60 @@
+// What is being typed outlives the field: it stands there again when the field is drawn anew, after the panel was left, somebody else decided, the page was reloaded, or the server came back.
+// Fields are those of Streamlit's widgets whose key begins with "draft-"; a draft ends when its form is sent.
+const FIELD = '[class*="st-key-draft-"] :is(input, textarea)';
+const PREFIX = "model-discovery ";
+
+function nameOf(field) {
+  const keyed = field.closest('[class*="st-key-draft-"]');
+  const key = [...keyed.classList].find((one) => one.startsWith("st-key-draft-"));
+  return `${PREFIX}${location.origin} ${key}`;
+}
+
+function fill(field, text) {
+  const kind = field instanceof HTMLTextAreaElement ? HTMLTextAreaElement : HTMLInputElement;
+  Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(field, text);
+  field.dispatchEvent(new Event("input", { bubbles: true }));       // React takes it for typed
+}
+
+export default function () {
+  const seen = new WeakSet();
+  let last = null;       // {field, name}: where somebody typed last
+  let asked = 0;
+
+  const look = () => {
+    asked = 0;
+    for (const field of document.querySelectorAll(FIELD)) {
+      if (seen.has(field) || field.closest("[data-stale=true]")) continue;
+      seen.add(field);
+      const name = nameOf(field), draft = sessionStorage.getItem(name);
+      if (draft !== null && draft !== field.value) fill(field, draft);
+      if (last?.name === name && last.field !== field && !last.field.isConnected && document.activeElement === document.body) {
+        field.focus();
+        field.setSelectionRange?.(field.value.length, field.value.length);
+        last = { field, name };
+      }
+    }
+  };
+  const typed = (event) => {
+    if (!(event.target instanceof Element) || !event.target.matches(FIELD)) return;
+    const name = nameOf(event.target);
+    last = { field: event.target, name };
+    sessionStorage.setItem(name, event.target.value);
+  };
+  const sent = (form) => form?.querySelectorAll(FIELD).forEach((field) => sessionStorage.removeItem(nameOf(field)));
+  const pressed = (event) => event.target instanceof Element && event.target.closest('[data-testid="stFormSubmitButton"]') && sent(event.target.closest('[data-testid="stForm"]'));
+  const entered = (event) => event.key === "Enter" && event.target instanceof Element && event.target.matches(FIELD) && (event.target.tagName === "INPUT" || event.ctrlKey || event.metaKey) && sent(event.target.closest('[data-testid="stForm"]'));
+
+  const watch = new MutationObserver(() => { asked ||= requestAnimationFrame(look); });
+  watch.observe(document.body, { childList: true, subtree: true });
+  document.addEventListener("input", typed, true);
+  document.addEventListener("click", pressed, true);
+  document.addEventListener("keydown", entered, true);
+  look();
+  return () => {
+    watch.disconnect();
+    cancelAnimationFrame(asked);
+    document.removeEventListener("input", typed, true);
+    document.removeEventListener("click", pressed, true);
+    document.removeEventListener("keydown", entered, true);
+  };
+}
