@@ -22,7 +22,7 @@ def draw_card(desk: Desk, graph: nx.DiGraph, design_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         shell.status_badge(design)
         draw_marks(design)
-        st.caption(f"{design.id} · {design.mode} · by {design.author} · {shell.ago(design.created_at)}", width="content")
+        st.caption(f"{design.id} · {design.mode} · by {shell.plain(design.author)} · {shell.ago(design.created_at)}", width="content")
     if design.summary:
         st.markdown(shell.plain(design.summary))
     if design.rating is not None:

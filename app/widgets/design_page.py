@@ -29,7 +29,7 @@ def draw_design(desk: Desk, design_id: str) -> None:
     st.subheader(shell.plain(design.title), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         shell.status_badge(design)
-        st.caption(f"{design.id} · {design.kind} · {design.mode} of {', '.join(design.parents) or 'nothing'} · by {design.author}", width="content")
+        st.caption(f"{design.id} · {design.kind} · {design.mode} of {', '.join(design.parents) or 'nothing'} · by {shell.plain(design.author)}", width="content")
         shell.link("tree", "In the tree", ":material/account_tree:", design=design.id)
         if design.session_id:
             shell.link("studio", "Its session", ":material/forum:", session=design.session_id)
@@ -131,7 +131,7 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
     if len(found.proposals) > 1:
         with st.expander(f"{len(found.proposals)} revisions"):
             for old, new in zip(found.proposals, found.proposals[1:], strict=False):
-                st.caption(f"revision {new.revision} by {new.author}, {shell.ago(new.created_at)}")
+                st.caption(f"revision {new.revision} by {shell.plain(new.author)}, {shell.ago(new.created_at)}")
                 draw_diff(as_text(old), as_text(new), f"revision-{new.id}")
 
 

@@ -128,7 +128,7 @@ def _draw_proposal(desk: Desk, session: Session, ranked: list[Design], i: int, d
             shell.status_badge(design)
             if design.rating is not None:
                 st.caption(f"rated {design.rating:.1f} of 5", width="content")
-            st.caption(f"{design.id} · revision {proposal.revision} by {proposal.author}", width="content")
+            st.caption(f"{design.id} · revision {proposal.revision} by {shell.plain(proposal.author)}", width="content")
             for arrow, other, words in (("arrow_upward", i - 1, "higher"), ("arrow_downward", i + 1, "lower")):
                 if st.button("", icon=f":material/{arrow}:", key=f"{arrow}-{design.id}", type="tertiary",
                              **may("rerank", f"Rank it {words}", disabled=not 0 <= other < len(ranked))):

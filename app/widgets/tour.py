@@ -70,7 +70,7 @@ def draw_tour(desk: Desk) -> None:
     number, step = next_step(desk, followed)
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="tour"):
         st.markdown(f":material/tour: **Step {number} of 6.** {step.words}", width="stretch")
-        if step.button and not (step.do is _cross and _at_studio()) and st.button(step.button, type="primary", key=f"tour-{number}"):
+        if step.button and st.button(step.button, type="primary", key=f"tour-{number}"):
             step.do()
         if st.button("End the tour", key="tour-end", type="tertiary"):
             st.session_state[KEY] = ""
@@ -78,13 +78,15 @@ def draw_tour(desk: Desk) -> None:
 
 
 def _at_studio() -> bool:
-    """Where the button leads already: what is to be pressed stands below."""
+    """Where the first step leads."""
     return st.query_params.get("parents") == ",".join(PARENTS)
 
 
 def next_step(desk: Desk, followed: str) -> tuple[int, Step]:
     """(its number, 1 to 6, and what it is), from what has happened in the session that is followed."""
     session = _session(desk, followed)
+    if session is None and _at_studio():
+        return 1, Step("Press **Start** below: agents cross gpt2 with gla, which remembers without attention, and review what they made.", "", _cross)
     if session is None:
         return 1, Step("A design has parents. These two are gpt2, and gla, which remembers without attention: have them crossed. On the page that opens, press **Start**.", "Cross gpt2 and gla", _cross)
     designs = desk.store.designs.of_session(session.id)

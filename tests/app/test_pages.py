@@ -79,8 +79,10 @@ def test_verify_queues_what_was_chosen_and_shows_results(open_page, desk: Desk, 
     next(b for b in test.button if b.label == "Verify 2").click().run()
     assert [j.payload["design"] for j in desk.queue.all()] == ["llama", "gpt2"]
     work()
-    frame = open_page("verify").dataframe[-1].value
+    test = open_page("verify")
+    frame = test.dataframe[-1].value
     assert set(frame["design"]) == {"gpt2", "llama"}
+    assert not [c.value for c in test.caption if ":material/close:" in c.value], "what has a score is no failure"
     assert frame["bits/byte"].is_monotonic_increasing
 
 
@@ -110,6 +112,8 @@ def test_hostile_text_is_shown_as_text(open_page, desk: Desk, page: str):
     desk.comment("evil", HOSTILE)
     test = open_page(page, design="evil")
     assert not any(m.allow_html for m in test.markdown)
+    assert "\u202e" not in said(test), "a mark that turns round what stands after it is told, not obeyed"
+    assert "U+202E" in said(test).replace("\\", "")
 
 
 def test_smoothing_keeps_a_constant_and_curves_are_thinned():

@@ -32,6 +32,8 @@ def test_the_tour_leads_from_two_parents_to_a_comparison(open_page, desk: Desk, 
     assert "Step 1 of 6" in said(test)
     test = press(test, "tour-1")
     assert next(m for m in test.multiselect if m.key == "new-parents").value == ["gpt2", "gla"]
+    test.query_params["parents"] = "gpt2,gla"
+    assert "tour-1" not in {b.key for b in test.run().button}, "there its button leads nowhere else"
     test = start(test)
     (session,) = desk.store.sessions.all()
     assert "Step 2 of 6" in said(test.run())

@@ -25,6 +25,7 @@ from core.desk import Desk, Waits
 from core.errors import Conflict, Diverged, NotFound, UsageError
 from core.jobs import Worker
 from core.report.site import write_site
+from core.selection.make import SELECTORS
 from core.types import Act, JobKind, JobState, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,15 @@ def ended(threads: list[threading.Thread], stop: threading.Event) -> None:
     stop.set()
     for thread in threads:
         thread.join(20)
+
+
+def test_a_run_that_trains_nothing_designs_with_every_selector(desk: Desk, work):
+    selectors = [name for name in SELECTORS if name != "person"]
+    for selector in selectors:
+        run = desk.evolve(1, {}, seed=0, n_proposals=1, selector=selector).subject
+        work()
+        assert desk.queue.newest(run).error == ""
+    assert len(desk.store.sessions.all()) == len(selectors)
 
 
 # ------------------------------------------------------------------------------------------------ several at once
