@@ -59,9 +59,10 @@ class Estimate:
     parts: tuple[Part, ...] = ()     # one a design
 
 
-def estimate(store: Store, scales: Mapping[str, Scale], design_ids: Sequence[str], rung: Scale, n_seeds: int, machine: Machine, price_an_hour: float = 0.0,
+def estimate(store: Store, scales: Mapping[str, Scale], design_ids: Sequence[str], rung: Scale, n_seeds: int | Mapping[str, int], machine: Machine, price_an_hour: float = 0.0,
              options: VerifyOptions | None = None) -> Estimate:
-    """For all of `design_ids` × `n_seeds` at the scale, one after another on this machine; with what the options ask for besides."""
+    """For all of `design_ids` × `n_seeds` (or so many of each) at the scale, one after another on this machine; with what the options ask for besides."""
+    seeds = n_seeds if isinstance(n_seeds, Mapping) else dict.fromkeys(design_ids, n_seeds)
     known = _Known.read(store, scales, rung, machine, design_ids)
     parts = tuple(known.part(design_id) for design_id in design_ids)
     options = options or VerifyOptions()
@@ -71,8 +72,8 @@ def estimate(store: Store, scales: Mapping[str, Scale], design_ids: Sequence[str
         cheapest = next(iter(scales.values()))
         lower = known if cheapest.name == rung.name else _Known.read(store, scales, cheapest, machine, design_ids)
         parts = tuple(replace(p, seconds=p.seconds + SWEPT * (SHARE * lower.part(p.design_id).seconds + OPENING_S)) for p in parts)
-    seconds = n_seeds * sum(p.seconds for p in parts)
-    flops = None if any(p.flops is None for p in parts) else n_seeds * sum(p.flops or 0.0 for p in parts)
+    seconds = sum(seeds[p.design_id] * p.seconds for p in parts)
+    flops = None if any(p.flops is None for p in parts) else sum(seeds[p.design_id] * (p.flops or 0.0) for p in parts)
     words = _words(parts, rung) + (f"; without {', '.join(unknown)}, which was not run here yet" if unknown else "")
     return Estimate(seconds, max((p.memory_mb for p in parts), default=0.0), words, flops,
                     seconds / 3600 * price_an_hour if price_an_hour else None, parts)

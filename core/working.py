@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 
@@ -34,6 +34,7 @@ from core.types import (
     verify_subject,
 )
 from core.verification.probes.suites import Suite, get_suite, load_suites
+from core.verification.training.recipes import resolve
 from core.verification.training.shelf import Shelved, corpus_name, shelf
 
 LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says so
@@ -151,6 +152,16 @@ class Working:
                     jobs.append(self.queue.put(JobKind.VERIFY, line + _asked(options), payload))
         return jobs
 
+    def stored(self, design_ids: Sequence[str], scale: str, seeds: Sequence[int], corpus: str | None = None, sweep: bool = False) -> set[tuple[str, int]]:
+        """Design × seed that `verify` would neither train nor charge, as its score stands already."""
+        settings, label = get_scale(self.scales, scale).settings, OWN_RATE if sweep else ""
+        recipe = resolve(corpus, self.config)
+        if recipe.file is None and corpus:          # two files may bear one name: only the training itself can tell
+            return set()
+        made = {d: self.store.implementations.newest(d) for d in design_ids}
+        return {(d, v.seed) for d, code in made.items() if code for v in self.store.verifications.of(d)
+                if v.metrics and (v.implementation_id, v.scale, v.corpus, v.label) == (code.id, scale, recipe.name, label) and v.settings in (settings, "") and v.seed in seeds}
+
     def corpora(self) -> list[Shelved]:
         """Every corpus with a name, and what else was prepared; for which scales each is ready."""
         return shelf(self.config, self.scales)
@@ -176,8 +187,8 @@ class Working:
         return [self.queue.put(JobKind.PROBE, f"probe:{design_id}@{suite}#{seed}" + (f"|{','.join(tasks)}" if tasks else "") + label,
                                {"design": design_id, "suite": suite, "seed": seed, "tasks": list(tasks), "fresh": fresh}) for design_id in design_ids]
 
-    def estimate(self, design_ids: Sequence[str], scale: str, n_seeds: int = 1, price_an_hour: float = 0.0, options: VerifyOptions | None = None) -> Estimate:
-        """Seconds, peak memory, FLOPs and (with a price) money for all of `design_ids` × `n_seeds`."""
+    def estimate(self, design_ids: Sequence[str], scale: str, n_seeds: int | Mapping[str, int] = 1, price_an_hour: float = 0.0, options: VerifyOptions | None = None) -> Estimate:
+        """Seconds, peak memory, FLOPs and (with a price) money for all of `design_ids` × `n_seeds`, or so many of each."""
         return estimate(self.store, self.scales, design_ids, get_scale(self.scales, scale), n_seeds, this_machine(self.config), price_an_hour, options)
 
     def time(self, design_id: str, scale: str, corpus: str | None = None) -> Job:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from app import shell
@@ -35,10 +37,16 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
         seeds = parse_seeds(told)
     corpus = choose_corpus(desk, scale)
     options = choose_options(desk)
-    draw_estimate(desk, chosen, scale, seeds, corpus, options)
-    needed = len(chosen) * len(seeds)
-    if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", **may("verify", disabled=not needed)) and shell.act(
-            lambda: desk.verify(chosen, scale, seeds, corpus, options=options), f"{needed} queued"):
+    stored: set[tuple[str, int]] = set()
+    with shell.worded():
+        stored = desk.stored(chosen, scale, seeds, corpus, options.sweep)
+    lacking = {d: n for d in chosen if (n := sum((d, seed) not in stored for seed in seeds))}
+    draw_estimate(desk, lacking, scale, corpus, options)
+    if stored:
+        st.caption(f"{len(stored)} of {len(chosen) * len(seeds)} are measured already: they cost nothing, and get the tasks that they lack.")
+    needed = sum(lacking.values())
+    if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", **may("verify", disabled=not chosen or not seeds)) and shell.act(
+            lambda: desk.verify(chosen, scale, seeds, corpus, options=options), f"{len(chosen) * len(seeds)} queued"):
         st.rerun()
     draw_budgets(desk, scale)
     return scale
@@ -97,11 +105,12 @@ def choose_options(desk: Desk) -> VerifyOptions:
     return VerifyOptions(tuple(tasks), sweep, early, tuple(trackers))
 
 
-def draw_estimate(desk: Desk, chosen: list[str], scale: str, seeds: list[int], corpus: str | None, options: VerifyOptions) -> None:
-    if not chosen or not seeds:
+def draw_estimate(desk: Desk, lacking: Mapping[str, int], scale: str, corpus: str | None, options: VerifyOptions) -> None:
+    """Of so many trainings of each design."""
+    if not lacking:
         return
     account = desk.store.ledger.account(scale)
-    found = desk.estimate(chosen, scale, len(seeds), shell.price(), options)
+    found = desk.estimate(list(lacking), scale, lacking, shell.price(), options)
     with st.container(horizontal=True, gap="medium"):
         st.metric("time", shell.took(found.seconds), width="content")
         st.metric("memory", f"{found.memory_mb / 1024:.1f} GB", width="content")
@@ -109,7 +118,7 @@ def draw_estimate(desk: Desk, chosen: list[str], scale: str, seeds: list[int], c
             st.metric("FLOPs", words.big(found.flops), width="content")
         if found.money is not None:
             st.metric("money", f"{found.money:,.2f}", width="content")
-        st.metric("budget after", f"{account.left - len(chosen) * len(seeds):g} of {account.granted:g}", width="content")
+        st.metric("budget after", f"{account.left - sum(lacking.values()):g} of {account.granted:g}", width="content")
     st.caption(shell.plain(found.basis))
     unsure = [p.design_id for p in found.parts if p.basis not in SURE]
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -59,8 +59,10 @@ def draw_chosen(desk: Desk, chosen: Sequence[Place], seeds: Sequence[int]) -> No
     by_scale: dict[str, list[str]] = defaultdict(list)
     for p in able:
         by_scale[p.scale].append(p.design)
-    needed = len(able) * len(seeds)
-    short = [s for s, names in by_scale.items() if desk.store.ledger.account(s).left < len(names) * len(seeds)]
+    stored = {scale: desk.stored(names, scale, seeds) for scale, names in by_scale.items()}
+    lacking = {scale: {d: n for d in names if (n := sum((d, seed) not in stored[scale] for seed in seeds))} for scale, names in by_scale.items()}
+    needed = sum(sum(of.values()) for of in lacking.values())
+    short = [s for s, of in lacking.items() if desk.store.ledger.account(s).left < sum(of.values())]
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", key="grid-verify",
                      **may("verify", disabled=not needed or bool(short))) and shell.act(
@@ -72,8 +74,10 @@ def draw_chosen(desk: Desk, chosen: Sequence[Place], seeds: Sequence[int]) -> No
                 and shell.act(lambda: desk.climb(designs, seeds), f"{len(designs)} queued"):
             st.rerun()
         if needed:
-            seconds = sum(desk.estimate(names, scale, len(seeds)).seconds for scale, names in by_scale.items())
-            budgets = ", ".join(f"{desk.store.ledger.account(s).left - len(names) * len(seeds):g} left at {s}" for s, names in by_scale.items())
+            seconds = sum(desk.estimate(list(of), scale, of).seconds for scale, of in lacking.items() if of)
+            budgets = ", ".join(f"{desk.store.ledger.account(s).left - sum(of.values()):g} left at {s}" for s, of in lacking.items())
             st.caption(f"about {shell.took(seconds)}; afterwards {budgets}" if not short else f":orange[the budget of {', '.join(short)} is too small: raise it under Budgets]", width="content")
         elif not chosen:
             st.caption("Nothing is ticked.", width="content")
+        elif able and seeds:
+            st.caption("All of these seeds are measured already.", width="content")

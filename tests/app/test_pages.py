@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from fakes import FakeCorpus
 from screens import HOSTILE, said
 from streamlit.testing.v1 import AppTest
 
@@ -84,6 +85,26 @@ def test_verify_queues_what_was_chosen_and_shows_results(open_page, desk: Desk, 
     assert set(frame["design"]) == {"gpt2", "llama"}
     assert not [c.value for c in test.caption if ":material/close:" in c.value], "what has a score is no failure"
     assert frame["bits/byte"].is_monotonic_increasing
+
+
+def test_what_is_measured_already_is_neither_counted_nor_paid_for_again(open_page, desk: Desk, work, engine):
+    engine.corpus = lambda path, scale, progress: FakeCorpus("python_docs")
+    desk.verify(["gpt2"], "nano", [0, 1])
+    work()
+    left = desk.store.ledger.account("nano").left
+    test = open_page("verify", designs="gpt2,llama")
+    test.text_input(key="verify-seeds").set_value("0-2").run()
+    assert "2 of 6 are measured already" in said(test)
+    assert next(m for m in test.metric if m.label == "budget after").value.startswith(f"{left - 4:g} of")
+    one, two = desk.estimate(["gpt2"], "nano").seconds, desk.estimate(["gpt2", "llama"], "nano", {"gpt2": 1, "llama": 3}).seconds
+    assert two == pytest.approx(one + 3 * desk.estimate(["llama"], "nano").seconds)
+    next(b for b in test.button if b.label == "Verify 4").click().run()
+    work()
+    assert desk.store.ledger.account("nano").left == left - 4
+    assert desk.stored(["gpt2", "llama"], "nano", [0, 1, 2]) == {(d, s) for d in ("gpt2", "llama") for s in range(3)}
+    assert desk.stored(["gpt2"], "nano", [0], sweep=True) == set()
+    desk.store.implementations.add("gpt2", "tester", desk.store.implementations.newest("gpt2").code + "# new\n")
+    assert desk.stored(["gpt2"], "nano", [0]) == set()
 
 
 def test_a_spent_budget_is_said_in_words(open_page, desk: Desk):
