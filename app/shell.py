@@ -55,6 +55,9 @@ CSS = """<style>
 .st-key-tour-cookie, .st-key-drafts {display: none;}
 </style>"""
 
+# On a phone the menu is folded: what page it is stands beside it.
+NAMED = """<style>@media (max-width: 640px) {[data-testid="stHeader"]::after {content: "%s"; position: absolute; left: 3.6rem; top: 50%%; transform: translateY(-50%%); font-weight: 600;}}</style>"""
+
 
 def desk() -> Desk:
     """The visitor's: what they decide carries their name, and what is beyond their role is refused in words."""
@@ -94,7 +97,7 @@ def _designs(state: tuple[str, ...]) -> list[Design]:
 
 def run(page, above: Callable[[], None] = lambda: None) -> None:
     """Draw a page, with what stands `above` all of them; what goes wrong is said in words, with the way to mend it."""
-    st.html(CSS)
+    st.html(CSS + NAMED % page.title)
     st.query_params.from_dict(st.query_params.to_dict())      # a link of a page to itself leaves the browser's address as it was: a reload would lose what it opened
     with worded():
         _worker_note()

@@ -27,7 +27,7 @@ def main() -> None:
     if wanted := st.session_state.pop("inbox-view-next", None):
         st.session_state["inbox-view"] = wanted
     with st.container(horizontal=True, vertical_alignment="center"):
-        view = st.segmented_control("View", list(VIEWS), format_func=VIEWS.get, default="one", required=True, key="inbox-view", label_visibility="collapsed")
+        view = st.segmented_control("View", list(VIEWS), format_func=VIEWS.get, default=asked if (asked := st.query_params.get("view")) in VIEWS else "one", required=True, key="inbox-view", label_visibility="collapsed")
         found = desk.inbox(bool(st.session_state.get("inbox-passed")))
         chosen = narrowed(found) if view in ("one", "list") else found
         passed = st.toggle("Also what was passed over", key="inbox-passed", help="proposals that a session went on without")

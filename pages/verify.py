@@ -61,7 +61,9 @@ def draw_stopped(desk: Desk) -> None:
 
 
 def _named(job: Job) -> str:
-    return job.subject.removeprefix("verify:").split("|")[0]
+    if job.kind is JobKind.VERIFY:
+        return f"{job.payload['design']} at {job.payload['scale']}, seed {job.payload['seed']}"
+    return job.subject.split("|")[0]
 
 
 def verifying(desk: Desk) -> list[Job]:

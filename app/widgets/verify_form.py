@@ -30,7 +30,7 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
     names = list(desk.scales)
     at = st.query_params.get("scale", "")
     scale = one.selectbox("Scale", names, index=names.index(at) if at in names else 0, key="verify-scale")
-    told = two.text_input("Seeds", "0", key="verify-seeds", help="0 or 0,1,2 or 0-4: the same seeds for every design, so that comparisons are paired. "
+    told = two.text_input("Seeds", st.query_params.get("seeds") or "0", key="verify-seeds", help="0 or 0,1,2 or 0-4: the same seeds for every design, so that comparisons are paired. "
                           "One seed decides nothing; three tell a gain from noise.")
     seeds: list[int] = []
     with shell.worded():
