@@ -32,6 +32,7 @@ CSS = """<style>
   border: 1px solid rgba(128,128,128,.35); border-radius: .6rem; padding: .45rem .8rem; box-shadow: 0 4px 18px rgba(0,0,0,.18);}
 [class*="st-key-inbox-approve--"] p {white-space: normal; text-align: left;}
 .st-key-keys {height: 0; overflow: hidden;}
+.st-key-inbox-panel [data-testid="stForm"]:has(input[placeholder]) [data-testid="InputInstructions"] {display: none;}
 @media (min-width: 641px) {.st-key-inbox-body, .st-key-inbox-reviews {max-height: max(16rem, calc(100vh - 26rem)); overflow-y: auto; padding-right: .6rem;}}
 @media (max-width: 640px) {.st-key-inbox-undo {bottom: auto; top: 4rem; right: .6rem;} .st-key-inbox-keys {display: none;}
   .st-key-inbox-buttons {gap: .35rem !important;} .st-key-inbox-buttons > * {flex: 0 0 auto;} .st-key-inbox-buttons > [class*="st-key-inbox-approve--"] {flex: 1 0 100%;}
