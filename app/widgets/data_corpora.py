@@ -21,9 +21,13 @@ RECENT, LATELY = 200, timedelta(days=1)      # jobs that are looked through; how
 COLOURS = {"builtin": "green", "files": "blue", "hub": "violet", "mixture": "orange", "broken": "red"}
 
 
-@st.cache_data(ttl=10, show_spinner=False)
-def kept(folder: str) -> list[KeptCorpus]:
-    """Sizes are summed over many files, so they are read now and then."""
+def kept(desk: Desk, shelf: Sequence[Shelved]) -> list[KeptCorpus]:
+    return _kept(str(desk.config.data_dir), tuple((c.name, *c.prepared, len(c.unfinished)) for c in shelf))
+
+
+@st.cache_data(ttl=10, max_entries=8, show_spinner=False)
+def _kept(folder: str, ready: tuple[tuple, ...]) -> list[KeptCorpus]:
+    """Sizes are summed over many files, so they are read now and then, and when something has become ready."""
     return shell.desk().kept_corpora()
 
 
@@ -39,7 +43,7 @@ def draw_corpora(desk: Desk) -> None:
     shelf = sorted(desk.corpora(), key=lambda c: (not c.prepared, not c.unfinished, c.kind not in ("builtin", "files")))
     words = st.text_input("Search", placeholder="a name, a licence, a source", label_visibility="collapsed", key="data-search").lower().split()
     found = [c for c in shelf if all(w in f"{c.name} {c.title} {c.what} {c.source} {c.licence} {c.kind}".lower() for w in words)]
-    sizes = kept(str(desk.config.data_dir))
+    sizes = kept(desk, shelf)
     if not found:
         st.info("No corpus fits these words.", icon=":material/search_off:")
     for row in range(0, len(found), 3):
@@ -131,7 +135,8 @@ def draw_by_path(desk: Desk) -> None:
 
 def draw_one(desk: Desk, name: str) -> None:
     shell.link("data", "All corpora", ":material/arrow_back:")
-    corpus = next((c for c in desk.corpora() if c.name == name), None)
+    shelf = desk.corpora()
+    corpus = next((c for c in shelf if c.name == name), None)
     if corpus is None:
         st.warning(f"There is no corpus {shell.plain(shell.short(name))}.", icon=":material/search_off:")
         return
@@ -155,7 +160,7 @@ def draw_one(desk: Desk, name: str) -> None:
             st.error(shell.plain(corpus.problem), icon=":material/error:")
     with right:
         draw_ready(corpus, being_made(jobs, name))
-        for made in [k for k in kept(str(desk.config.data_dir)) if k.name == name]:
+        for made in [k for k in kept(desk, shelf) if k.name == name]:
             with st.container(border=True, gap="small"):
                 st.markdown(f"**Vocabulary of {made.vocab_size:,}** for {', '.join(made.scales) or 'no scale of the ladder'}")
                 st.caption(f"{made.train_tokens:,} training tokens, {made.documents:,} documents, {size(made.size)} in `{made.folder}`  \nhash `{made.hash}`")

@@ -19,6 +19,8 @@ export default function () {
   const seen = new WeakSet();
   let last = null;       // {field, name}: where somebody typed last
   let asked = 0;
+  const gone = new WeakMap();       // field → when it was sent: it stands for a moment until the page is drawn anew
+  const AFTER = 2000;     // ms
 
   const look = () => {
     asked = 0;
@@ -36,11 +38,15 @@ export default function () {
   };
   const typed = (event) => {
     if (!(event.target instanceof Element) || !event.target.matches(FIELD)) return;
+    if (performance.now() - (gone.get(event.target) ?? -AFTER) < AFTER) return;
     const name = nameOf(event.target);
     last = { field: event.target, name };
     sessionStorage.setItem(name, event.target.value);
   };
-  const sent = (form) => form?.querySelectorAll(FIELD).forEach((field) => sessionStorage.removeItem(nameOf(field)));
+  const sent = (form) => form?.querySelectorAll(FIELD).forEach((field) => {
+    gone.set(field, performance.now());
+    sessionStorage.removeItem(nameOf(field));
+  });
   const pressed = (event) => event.target instanceof Element && event.target.closest('[data-testid="stFormSubmitButton"]') && sent(event.target.closest('[data-testid="stForm"]'));
   const entered = (event) => event.key === "Enter" && event.target instanceof Element && event.target.matches(FIELD) && (event.target.tagName === "INPUT" || event.ctrlKey || event.metaKey) && sent(event.target.closest('[data-testid="stForm"]'));
 

@@ -123,6 +123,8 @@ def test_half_a_reason_outlives_a_reload_other_panels_and_who_decides_meanwhile(
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("stMarkdown").get_by_text("another thought")).to_be_visible()
     assert "another thought" in [d.reason for d in desk.store.decisions.of(design) if d.verb is Verb.COMMENT]
+    expect(comment).to_have_count(0)
+    settled(page)
     page.keyboard.press("c")
     expect(comment).to_have_value("")                        # what was sent is no draft any more
     page.keyboard.press("Escape")
