@@ -128,6 +128,8 @@ def test_half_a_reason_outlives_a_reload_other_panels_and_who_decides_meanwhile(
     page.keyboard.press("c")
     expect(comment).to_have_value("")                        # what was sent is no draft any more
     page.keyboard.press("Escape")
+    expect(comment).to_have_count(0)
+    settled(page)
     page.keyboard.press("r")
     expect(why).to_have_value("too")
     expect(why).to_be_focused()
