@@ -120,8 +120,9 @@ def test_half_a_reason_outlives_a_reload_other_panels_and_who_decides_meanwhile(
     shown(page, design)
     page.keyboard.press("c")
     expect(comment).to_have_value("another thought")
+    settled(page)
     page.keyboard.press("Enter")
-    expect(page.get_by_test_id("stMarkdown").get_by_text("another thought")).to_be_visible()
+    expect(page.get_by_test_id("stMarkdown").get_by_text("another thought")).to_be_visible(timeout=20_000)
     assert "another thought" in [d.reason for d in desk.store.decisions.of(design) if d.verb is Verb.COMMENT]
     expect(comment).to_have_count(0)
     settled(page)
