@@ -29,6 +29,7 @@ from core.types import (
     Kind,
     Scale,
     Status,
+    Verification,
     VerifyOptions,
     sha256_text,
     verify_subject,
@@ -152,15 +153,20 @@ class Working:
                     jobs.append(self.queue.put(JobKind.VERIFY, line + _asked(options), payload))
         return jobs
 
-    def stored(self, design_ids: Sequence[str], scale: str, seeds: Sequence[int], corpus: str | None = None, sweep: bool = False) -> set[tuple[str, int]]:
-        """Design × seed that `verify` would neither train nor charge, as its score stands already."""
+    def to_train(self, design_ids: Sequence[str], scale: str, seeds: Sequence[int], corpus: str | None = None, sweep: bool = False) -> dict[str, int]:
+        """Design → how many of these seeds `verify` would train and charge; those whose score stands already are not among them, nor designs without any to train."""
         settings, label = get_scale(self.scales, scale).settings, OWN_RATE if sweep else ""
         recipe = resolve(corpus, self.config)
-        if recipe.file is None and corpus:          # two files may bear one name: only the training itself can tell
-            return set()
-        made = {d: self.store.implementations.newest(d) for d in design_ids}
-        return {(d, v.seed) for d, code in made.items() if code for v in self.store.verifications.of(d)
-                if v.metrics and (v.implementation_id, v.scale, v.corpus, v.label) == (code.id, scale, recipe.name, label) and v.settings in (settings, "") and v.seed in seeds}
+        known = recipe.file is not None or not corpus          # two files may bear one name: only the training itself can tell
+
+        def stands(v: Verification, code: int) -> bool:
+            return v.metrics is not None and (v.implementation_id, v.scale, v.corpus, v.label) == (code, scale, recipe.name, label) and v.settings in (settings, "")
+
+        found = {}
+        for design in design_ids:
+            made = self.store.implementations.newest(design)
+            found[design] = len({*seeds} - {v.seed for v in self.store.verifications.of(design) if known and made and stands(v, made.id)})
+        return {design: n for design, n in found.items() if n}
 
     def corpora(self) -> list[Shelved]:
         """Every corpus with a name, and what else was prepared; for which scales each is ready."""

@@ -42,7 +42,7 @@ class Line:
 
 def draw_diff(old: str, new: str, key: str, language: str | None = None) -> None:
     """In a container of that key. With a `language` it is code: in one width of letters. What was written is shown as text, whatever it holds."""
-    lines = list(compared(old, new))
+    lines = list(compared(shell.upright(old), shell.upright(new)))
     with st.container(key=key):
         if not any(line.sign in "+−" for line in lines):
             st.caption("No difference.")

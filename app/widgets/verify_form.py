@@ -37,16 +37,15 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
         seeds = parse_seeds(told)
     corpus = choose_corpus(desk, scale)
     options = choose_options(desk)
-    stored: set[tuple[str, int]] = set()
+    lacking: dict[str, int] = dict.fromkeys(chosen, len(seeds))
     with shell.worded():
-        stored = desk.stored(chosen, scale, seeds, corpus, options.sweep)
-    lacking = {d: n for d in chosen if (n := sum((d, seed) not in stored for seed in seeds))}
+        lacking = desk.to_train(chosen, scale, seeds, corpus, options.sweep)
     draw_estimate(desk, lacking, scale, corpus, options)
-    if stored:
-        st.caption(f"{len(stored)} of {len(chosen) * len(seeds)} are measured already: they cost nothing, and get the tasks that they lack.")
-    needed = sum(lacking.values())
-    if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", **may("verify", disabled=not chosen or not seeds)) and shell.act(
-            lambda: desk.verify(chosen, scale, seeds, corpus, options=options), f"{len(chosen) * len(seeds)} queued"):
+    asked, needed = len(chosen) * len(seeds), sum(lacking.values())
+    if needed < asked:
+        st.caption(f"{asked - needed} of {asked} are measured already: they cost nothing, and get the tasks that they lack.")
+    if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", **may("verify", disabled=not asked)) and shell.act(
+            lambda: desk.verify(chosen, scale, seeds, corpus, options=options), f"{asked} queued"):
         st.rerun()
     draw_budgets(desk, scale)
     return scale

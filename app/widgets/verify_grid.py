@@ -59,8 +59,7 @@ def draw_chosen(desk: Desk, chosen: Sequence[Place], seeds: Sequence[int]) -> No
     by_scale: dict[str, list[str]] = defaultdict(list)
     for p in able:
         by_scale[p.scale].append(p.design)
-    stored = {scale: desk.stored(names, scale, seeds) for scale, names in by_scale.items()}
-    lacking = {scale: {d: n for d in names if (n := sum((d, seed) not in stored[scale] for seed in seeds))} for scale, names in by_scale.items()}
+    lacking = {scale: desk.to_train(names, scale, seeds) for scale, names in by_scale.items()}
     needed = sum(sum(of.values()) for of in lacking.values())
     short = [s for s, of in lacking.items() if desk.store.ledger.account(s).left < sum(of.values())]
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -100,10 +100,11 @@ def test_what_is_measured_already_is_neither_counted_nor_paid_for_again(open_pag
     next(b for b in test.button if b.label == "Verify 4").click().run()
     work()
     assert desk.store.ledger.account("nano").left == left - 4
-    assert desk.stored(["gpt2", "llama"], "nano", [0, 1, 2]) == {(d, s) for d in ("gpt2", "llama") for s in range(3)}
-    assert desk.stored(["gpt2"], "nano", [0], sweep=True) == set()
+    assert desk.to_train(["gpt2", "llama"], "nano", [0, 1, 2, 3]) == {"gpt2": 1, "llama": 1}
+    assert desk.to_train(["gpt2", "llama"], "nano", [0, 1, 2]) == {}
+    assert desk.to_train(["gpt2"], "nano", [0], sweep=True) == {"gpt2": 1}
     desk.store.implementations.add("gpt2", "tester", desk.store.implementations.newest("gpt2").code + "# new\n")
-    assert desk.stored(["gpt2"], "nano", [0]) == set()
+    assert desk.to_train(["gpt2"], "nano", [0]) == {"gpt2": 1}
 
 
 def test_a_spent_budget_is_said_in_words(open_page, desk: Desk):
