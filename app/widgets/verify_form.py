@@ -131,7 +131,7 @@ def draw_estimate(desk: Desk, lacking: Mapping[str, int], scale: str, corpus: st
 def draw_budgets(desk: Desk, scale: str) -> None:
     with st.expander(f"Budgets: {desk.store.ledger.account(scale).left:g} left at {scale}"):
         names = ["design", *desk.scales]
-        st.table([{"account": a.name, "granted": a.granted, "spent": a.spent, "reserved": a.reserved, "left": a.left}
+        st.table([{"account": a.name, **{name: f"{value:g}" for name, value in (("granted", a.granted), ("spent", a.spent), ("reserved", a.reserved), ("left", a.left))}}
                   for a in (desk.store.ledger.account(n) for n in names) if a.granted], border="horizontal", hide_index=True)
         name = st.selectbox("Set", names, index=names.index(scale))
         total = st.number_input("to a total of", 0.0, 1e6, float(desk.store.ledger.account(name).granted), step=5.0, key=f"budget-{name}")
