@@ -43,6 +43,7 @@ from core.store.tables import (  # noqa: E402
     ParentRow,
     ProposalRow,
     ReviewRow,
+    SessionRow,
     VerificationRow,
 )
 from core.types import CheckReport, Kind, Metrics, Mode, Verb  # noqa: E402
@@ -165,6 +166,9 @@ def grow(folder: Path, n: int) -> None:
         rows[ProposalRow].append({"id": 100_000 + i, "design_id": design, "revision": 1, "author": "genetic_designer", "by_person": False, "title": f"gla · swiglu {i}",
                                   "body": "body", "units": units, "created_at": at, "new_units": []})
         rows[ReviewRow].append({"proposal_id": 100_000 + i, "reviewer": "rule_reviewer", "rating": r.uniform(1, 5), "scores": {}, "text": "text", "created_at": at, "data": {}})
+        if i % 3 == 0:
+            rows[SessionRow].append({"id": f"s{i // 3}", "mode": str(mode), "parents": parents, "n_proposals": 3, "n_implement": 1, "instructions": "", "seed": i, "gate": "auto", "scale": "nano",
+                                     "author": "you", "designer": "genetic_designer", "reviewer": "rule_reviewer", "run_id": None, "created_at": at, "closed_at": at, "team": {}})
         state = r.random()
         if state < 0.15:
             rows[DecisionRow].append({"verb": str(Verb.REFUSE), "author": "you", "design_id": design, "session_id": None, "reason": "synthetic", "data": {}, "created_at": at})

@@ -13,6 +13,8 @@ from core.types import DESIGN_BUDGET, MONEY, TOKENS, Design, Mode, Session, Stat
 
 WORDS = {Mode.MUTATION: "Mutation: one parent, one change", Mode.CROSSOVER: "Crossover: join the units of several",
          Mode.SCRATCH: "Scratch: no parent", Mode.EXPLORE: "Explore: variations on what you describe"}
+SESSIONS, MORE_SESSIONS = 10, 30     # shown at first, and with every press
+OLDER = "sessions-shown"
 TEAMS = {"default": "default: language models", "builtin": "builtin: programs with fixed rules"}
 
 
@@ -92,10 +94,11 @@ def _left(desk: Desk) -> str:
 
 def sessions(desk: Desk) -> None:
     st.subheader("Sessions", anchor=False)
-    found = desk.store.sessions.all(limit=30)
+    shown = st.session_state.get(OLDER, SESSIONS)
+    found = desk.store.sessions.all(limit=shown + 1)
     if not found:
         st.info("None yet. Choose parents and press Start: three proposals take a few seconds.", icon=":material/forum:")
-    for session in found:
+    for session in found[:shown]:
         with st.container(horizontal=True, vertical_alignment="center"):
             paused = not session.closed_at and desk.standing(session.id)[0] == "paused"
             state = "closed" if session.closed_at else "paused" if paused else "open"
@@ -104,6 +107,9 @@ def sessions(desk: Desk) -> None:
             spent = desk.spent(session.id)
             cost = f" · {shell.plain(spent.dollars)}" if spent.tries else ""
             st.caption(f"{session.n_proposals} proposals · {session.team.get('name', 'builtin')}{cost} · {shell.ago(session.created_at)}", width="content")
+    if len(found) > shown and st.button("Older sessions", icon=":material/expand_more:", key="sessions-more", type="tertiary"):
+        st.session_state[OLDER] = shown + MORE_SESSIONS
+        st.rerun()
 
 
 def label(design: Design) -> str:

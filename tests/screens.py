@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 HOSTILE = "<script>alert(1)</script> [x](javascript:alert(1)) **bold** \u202e $x$ `code`"
@@ -9,3 +12,9 @@ HOSTILE = "<script>alert(1)</script> [x](javascript:alert(1)) **bold** \u202e $x
 
 def said(test: AppTest) -> str:
     return "\n".join(e.value for kind in (test.markdown, test.caption, test.subheader, test.error, test.warning, test.info) for e in kind)
+
+
+def results(test: AppTest) -> pd.DataFrame:
+    """The table of what was measured, as it stands on the page."""
+    [data] = [json.loads(e.proto.json) for e in test.get("bidi_component") if e.proto.component_name == "table"]
+    return pd.DataFrame(data["rows"], columns=data["fields"])

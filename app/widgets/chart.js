@@ -68,7 +68,7 @@ function keep(host) {
     sight.disconnect();
     draw();
   };
-  const sight = new IntersectionObserver((seen) => seen.some((s) => s.isIntersecting) && begin(), { rootMargin: "150px" });
+  const sight = new IntersectionObserver((seen) => seen.some((s) => s.isIntersecting) && begin());
   const size = new ResizeObserver(() => host.dataset.drawn === "1" && host.clientWidth && host.clientWidth !== width && (width = host.clientWidth, window.Plotly.Plots.resize(host)));
   const later = setTimeout(() => (window.requestIdleCallback ?? setTimeout)(begin), 1500);
   const inked = (event) => event.target === host && event.propertyName === "color" && asked && draw();   // the theme has changed

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from urllib.parse import quote
 
 import pandas as pd
 import streamlit as st
@@ -14,6 +15,7 @@ import streamlit as st
 from app import shell
 from app.widgets import report_figures as figures
 from app.widgets.chart import chart
+from app.widgets.table import Column, table
 from core.desk import Desk
 from core.report import RungCorrelation, Standing
 from core.report.gather import Seeds, by_design, scored, spread
@@ -21,7 +23,6 @@ from core.types import Design, Kind, Verification
 
 REFERENCE = "gpt2"
 SHOWN = 20           # designs in the plot
-ROWS = 300           # of the table at first: a browser takes seconds over thousands
 RATES = {False: "the scale's", True: "its own"}
 FAILED = 6           # failures told
 
@@ -34,8 +35,8 @@ def draw_results(desk: Desk, scale: str) -> None:
         st.caption(f"Nothing was verified at {scale} yet. Verify gpt2 first: every other score is read against it.")
     else:
         corpus = st.segmented_control("Corpus", list(named), format_func=named.get, default=next(iter(named)), required=True, key="results-corpus") if len(named) > 1 else next(iter(named))
-        if table := measured(scale, corpus).table:
-            draw_table(scale, table)
+        if rows := measured(scale, corpus).table:
+            draw_table(scale, rows)
     draw_failures(desk.store.verifications.failed(scale, FAILED))
 
 
@@ -118,33 +119,41 @@ def _rungs(state: tuple[str, ...]) -> list[RungCorrelation]:
     return shell.desk().rungs()
 
 
-def draw_table(scale: str, table: Sequence[dict], reference: str = REFERENCE) -> None:
-    frame = pd.DataFrame(table).drop(columns=["reference", "first", "scale"])
-    number = st.column_config.NumberColumn
-    most = len(frame) if len(frame) <= ROWS or st.toggle(f"All {len(frame):,}, not only the best {ROWS}", key="results-all") else ROWS
-    picked = st.dataframe(frame[:most].assign(**{"P(better)": 100 * frame["P(better)"].astype(float)}), hide_index=True, on_select="rerun", selection_mode="multi-row", key="results-table", placeholder="",
-                          column_config={
-        **{k: number(format="%.4f") for k in ("bits/byte", "±")},
-        "report": st.column_config.LinkColumn(display_text="open"),
-        f"Δ {reference}": number(format="%+.4f", help="paired: on the seeds that both have; negative is better"), "± Δ": number(format="%.4f", help="of the seed noise"),
-        "P(better)": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%", help=f"that it is truly better than {reference}, seed noise considered"),
-        "minimal pairs": number(format="%.3f"), "± pairs": number(format="%.3f", help="over items, and over seeds where there are several"),
-        "rate": "learning rate",
-        "parameters": number(format="localized"), "tokens/s": number(format="localized")})
-    chosen = [table[i] for i in picked["selection"]["rows"] if i < len(table)]
+def draw_table(scale: str, rows: Sequence[dict], reference: str = REFERENCE) -> None:
+    shown = [row | {"page": f"design?design={quote(row['design'])}", "open": "open"} for row in rows]
+    ticked = set(table(_columns(reference, shown), shown, [str(row["first"]) for row in shown], "results-table", f"Results at {scale}, the best first"))
+    chosen = [row for row in shown if str(row["first"]) in ticked]
     left, right = st.columns([1, 1.2], gap="large")
     with left:
         with st.container(horizontal=True, vertical_alignment="center"):
             words = f"Compare {len(chosen)}" if len(chosen) > 1 else f"Report of {chosen[0]['design']}" if chosen else "Compare"
             if st.button(words, icon=":material/compare_arrows:", disabled=not chosen, key="compare", help="tick rows, then see them side by side"):
                 shell.go("report", verifications=",".join(str(row["first"]) for row in chosen))
-            st.download_button("CSV", lambda: frame.to_csv(index=False), f"results-{scale}.csv", icon=":material/download:", on_click="ignore")
-            st.download_button("JSON", lambda: frame.to_json(orient="records", indent=1), f"results-{scale}.json", icon=":material/download:", on_click="ignore")
+            st.download_button("CSV", lambda: _frame(rows).to_csv(index=False), f"results-{scale}.csv", icon=":material/download:", on_click="ignore")
+            st.download_button("JSON", lambda: _frame(rows).to_json(orient="records", indent=1), f"results-{scale}.json", icon=":material/download:", on_click="ignore")
         st.caption("± of bits/byte: over seeds where there are two or more, else over held-out documents, which overstates the doubt of a comparison "
                    "on the same documents. Δ is paired, on the seeds that both have, so it need not be the difference of the means. A gain counts from two standard deviations of seed noise; one seed decides nothing. "
                    "Not corrected for having tried many designs: the best of many looks better than it is. Runs at a learning rate found for the design are compared among themselves only.")
     with right:
-        chart(_figure(table), "results-figure", "Bits per byte of each design, the best first")
+        chart(_figure(rows), "results-figure", "Bits per byte of each design, the best first")
+
+
+def _columns(reference: str, rows: Sequence[dict]) -> list[Column]:
+    """What is known of no row has no column."""
+    held = f"Δ {reference}"
+    columns = [Column("design", to="page"), Column("title"), Column("rate", "learning rate"), Column("seeds", kind="number"),
+               Column("bits/byte", kind="number", digits=4, error="±", help="bits per byte of held-out documents: lower is better"),
+               Column(held, kind="number", digits=4, signed=True, error="± Δ", help="paired: on the seeds that both have; negative is better; ± of the seed noise"),
+               Column("P(better)", kind="share", help=f"that it is truly better than {reference}, seed noise considered"), Column("verdict"), Column("doubts"),
+               Column("minimal pairs", kind="number", digits=3, error="± pairs", help="share that it answers rightly; ± over items, and over seeds where there are several"),
+               Column("parameters", kind="number"), Column("tokens/s", kind="number", help="in training"), Column("open", "report", to="report")]
+    if all(row["rate"] == RATES[False] for row in rows):
+        columns = [c for c in columns if c.key != "rate"]
+    return [c for c in columns if any(row[c.key] not in (None, "") for row in rows)]
+
+
+def _frame(rows: Sequence[dict]) -> pd.DataFrame:
+    return pd.DataFrame(rows).drop(columns=["reference", "first", "scale"])
 
 
 def draw_failures(failed: Sequence[Verification]) -> None:

@@ -93,7 +93,10 @@ def choose_options(desk: Desk) -> VerifyOptions:
     """What besides the score is wanted."""
     own = sorted(path.parent.name for path in (desk.config.library_dir / "tasks").glob("*/*.yaml"))
     names = list(dict.fromkeys([*VerifyOptions().tasks, *own]))
-    with st.expander("Tasks and options"):
+    box = st.expander("Tasks and options", key="verify-more", on_change="rerun")
+    if not box.open and "verify-tasks" not in st.session_state:      # never opened: a new tab has that much less to draw
+        return VerifyOptions()
+    with box:
         tasks = st.multiselect("Tasks", names, default=list(VerifyOptions().tasks), key="verify-tasks", accept_new_options=True,
                                help="accuracies beside the score. Those of the library run offline, over files under DATA_DIR where they need some; "
                                     "or type the name of one of lm-eval's, which is fetched")
@@ -129,7 +132,10 @@ def draw_estimate(desk: Desk, lacking: Mapping[str, int], scale: str, corpus: st
 
 
 def draw_budgets(desk: Desk, scale: str) -> None:
-    with st.expander(f"Budgets: {desk.store.ledger.account(scale).left:g} left at {scale}"):
+    box = st.expander(f"Budgets: {desk.store.ledger.account(scale).left:g} left at {scale}", key="verify-budgets", on_change="rerun")
+    if not box.open:
+        return
+    with box:
         names = ["design", *desk.scales]
         st.table([{"account": a.name, **{name: f"{value:g}" for name, value in (("granted", a.granted), ("spent", a.spent), ("reserved", a.reserved), ("left", a.left))}}
                   for a in (desk.store.ledger.account(n) for n in names) if a.granted], border="horizontal", hide_index=True)

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from screens import said
+from screens import results, said
 
 from app.widgets.compare_figures import Point, front, heat, pareto, task_table
 from core.desk import Desk
@@ -36,7 +36,7 @@ def test_nothing_measured_says_what_to_do_first(open_page, desk: Desk):
 
 def test_the_leaderboard_is_best_first_against_the_chosen_reference(open_page, measured: Desk):
     test = open_page("compare", scale="nano", reference="llama")
-    frame = test.dataframe[0].value
+    frame = results(test)
     assert list(frame["design"]) == ["llama", "gpt2", "gla"]
     assert "Δ llama" in frame
     assert frame["Δ llama"].iloc[1] == pytest.approx(0.095)
@@ -46,20 +46,20 @@ def test_the_leaderboard_is_best_first_against_the_chosen_reference(open_page, m
 
 def test_what_changes_while_the_page_is_open_is_in_the_table_at_the_next_drawing(open_page, measured: Desk):
     test = open_page("compare", scale="nano")
-    before = test.dataframe[0].value.set_index("design")
+    before = results(test).set_index("design")
 
     old = next(v for v in measured.store.verifications.counted("nano") if v.design_id == "gla")
     row = measured.store.verifications.start("gla", old.implementation_id, "nano", 7, "corpus", "hash", "", measured.scales["nano"].settings)
     measured.store.verifications.finish(row.id, replace(old.metrics, tasks={}), {})
-    seen = test.run().dataframe[0].value.set_index("design")
+    seen = results(test.run()).set_index("design")
     assert (before.loc["gla", "seeds"], seen.loc["gla", "seeds"]) == (2, 3)
 
     measured.store.measurements.add_tasks(row.id, {"minimal_pairs": PAIRS["minimal_pairs"] | {"acc": 0.96}}, {})          # scored later
-    scored = test.run().dataframe[0].value.set_index("design")
+    scored = results(test.run()).set_index("design")
     assert (seen.loc["gla", "minimal pairs"], scored.loc["gla", "minimal pairs"]) == (pytest.approx(0.75), pytest.approx(0.82))
 
     measured.config.noise_file.write_text("nano: {sd: 0.5, df: 99, paired_sd: 0.5, paired_df: 99, corpus: corpus, designs: [gpt2], seeds: [0, 1], date: 2026-01-01}\n")
-    noisy = test.run().dataframe[0].value.set_index("design")
+    noisy = results(test.run()).set_index("design")
     assert noisy.loc["llama", "± Δ"] > 2 * scored.loc["llama", "± Δ"]
 
 

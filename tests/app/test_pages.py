@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fakes import FakeCorpus
-from screens import HOSTILE, said
+from screens import HOSTILE, results, said
 from streamlit.testing.v1 import AppTest
 
 from app.widgets.curves import curve_figure, smoothed
@@ -81,7 +81,7 @@ def test_verify_queues_what_was_chosen_and_shows_results(open_page, desk: Desk, 
     assert [j.payload["design"] for j in desk.queue.all()] == ["llama", "gpt2"]
     work()
     test = open_page("verify")
-    frame = test.dataframe[-1].value
+    frame = results(test)
     assert set(frame["design"]) == {"gpt2", "llama"}
     assert not [c.value for c in test.caption if ":material/close:" in c.value], "what has a score is no failure"
     assert frame["bits/byte"].is_monotonic_increasing

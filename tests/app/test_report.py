@@ -9,7 +9,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from screens import HOSTILE, said
+from screens import HOSTILE, results, said
 
 from app.widgets.curves import curve_figure
 from app.widgets.verify_form import parse_seeds
@@ -234,7 +234,7 @@ def test_results_name_verdicts_and_what_is_suspicious(desk: Desk, engine, work, 
     engine.audit_says = (False, "position 3 changes position 2")
     desk.verify(["gpt2", cheat.id], "nano", [0])
     work()
-    frame = open_page("verify").dataframe[-1].value.set_index("design")
+    frame = results(open_page("verify")).set_index("design")
     assert (frame["verdict"]["gpt2"], frame["verdict"][cheat.id]) == ("the reference", "suspicious")
     assert "suspicious" in frame["doubts"][cheat.id]
     number = row(desk, cheat.id, 0)
@@ -251,7 +251,7 @@ def test_results_name_verdicts_and_what_is_suspicious(desk: Desk, engine, work, 
 def test_a_run_at_its_own_rate_is_a_row_of_its_own_and_takes_nothing_from_the_others(measured: Desk, engine, work, open_page):
     measured.verify(["gla", "llama"], "nano", [0], options=VerifyOptions(sweep=True))      # llama at its own rate alone, gpt2 at the scale's alone
     work()
-    frame = open_page("verify").dataframe[-1].value.set_index(["design", "rate"])
+    frame = results(open_page("verify")).set_index(["design", "rate"])
     assert list(frame.index) == [*[(d, "the scale's") for d in frame.xs("the scale's", level=1).index], *[(d, "its own") for d in frame.xs("its own", level=1).index]]
     assert (frame["seeds"]["gla", "the scale's"], frame["seeds"]["gla", "its own"]) == (2, 1)
     assert frame["verdict"]["gla", "the scale's"] in ("better", "within noise", "worse", "suspicious")
@@ -264,7 +264,7 @@ def test_two_corpora_of_one_name_are_told_apart_by_their_hash(measured: Desk, op
     other = measured.store.verifications.start("llama", made, "nano", 0, "fake", "abcdef0123456789")
     measured.store.verifications.finish(other.id, measured.store.verifications.get(row(measured, "gla", 0)).metrics, {})
     test = open_page("verify")
-    assert set(test.dataframe[-1].value["design"]) == {"gpt2", "gla"}
+    assert set(results(test)["design"]) == {"gpt2", "gla"}
     assert list(test.button_group(key="results-corpus").options) == ["fake (ffffffff)", "fake (abcdef01)"]
 
 
@@ -296,9 +296,13 @@ def test_a_difference_of_one_seed_says_what_is_not_in_its_error(measured: Desk):
 
 def test_the_form_passes_tasks_and_options(open_page, desk: Desk):
     test = open_page("verify", designs="gpt2", scale="micro")
+    test.session_state["verify-more"] = True
+    test.run()
     test.text_input(key="verify-seeds").set_value("0-1")
     test.checkbox(key="verify-early").check()
     test.multiselect(key="verify-tasks").set_value(["minimal_pairs", "blimp_local"]).run()
+    test.session_state["verify-more"] = False          # what was chosen holds when the part is folded again
+    test.run()
     next(b for b in test.button if b.label == "Verify 2").click().run()
     assert not test.exception
     job = desk.queue.all()[0]

@@ -95,3 +95,16 @@ def test_of_two_who_judge_or_rank_a_session_at_once_the_second_is_told(open_page
     assert not [d for d in desk.store.decisions.all() if d.verb is Verb.RELEASE]
     test.button(key="release").click().run()
     assert [d for d in desk.store.decisions.all() if d.verb is Verb.RELEASE]
+
+
+def test_older_sessions_come_when_they_are_asked_for(open_page, desk: Desk):
+    made = [desk.start_session(["gpt2"], enqueue=False).id for _ in range(12)]
+
+    def listed(test) -> list[str]:
+        return [link.proto.label.partition(":")[0] for link in test.get("page_link") if ": mutation of" in link.proto.label]
+
+    test = open_page("studio")
+    assert listed(test) == made[:1:-1]
+    test.button(key="sessions-more").click().run()
+    assert listed(test) == made[::-1]
+    assert "sessions-more" not in [b.key for b in test.button]

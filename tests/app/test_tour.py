@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from screens import said
+from screens import results, said
 
 from core.desk import Desk
 from core.types import CheckReport
@@ -51,7 +51,7 @@ def test_the_tour_leads_from_two_parents_to_a_comparison(open_page, desk: Desk, 
     test = test.run()
     assert "Step 6 of 6" in said(test)
     test = press(test, "tour-6")
-    assert set(test.dataframe[0].value["design"]) == {"gpt2", best}
+    assert set(results(test)["design"]) == {"gpt2", best}
     assert "Step" not in said(press(test, "tour-end"))
 
 

@@ -44,6 +44,7 @@ def test_from_two_parents_on_the_tree_to_a_verified_node(short_nano, app, page: 
     page.get_by_role("button", name="Save as a new revision").first.click()
     expect(page.get_by_text("1. My crossover")).to_be_visible()
     expect(page.get_by_text("revision 2 by you").first).to_be_visible()
+    settled(page)             # what is saved moves the buttons below it
     page.get_by_role("button", name="Approve").first.click()
     expect(page.get_by_role("button", name="Undo: approved")).to_be_visible()
 

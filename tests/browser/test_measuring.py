@@ -96,7 +96,7 @@ def test_a_cell_of_the_grid_is_verified_put_first_stopped_and_resumed(app, measu
 def test_the_leaderboard_changes_its_reference_and_a_view_is_kept_and_opened(app, measured: Desk, page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{app.url}/compare?scale=nano&designs=gpt2,llama")
-    expect(page.locator("[data-testid='stDataFrame']").first).to_be_visible()
+    expect(page.get_by_role("table", name="Results at nano")).to_be_visible()
     for part in ("Curves", "Ladder", "Pareto front", "Code", "Table"):
         page.get_by_role("radio", name=part).or_(page.get_by_role("button", name=part, exact=True)).first.click()
         expect(page).to_have_url(re.compile("part=" + part.replace(" ", r"(%20|\+)")))

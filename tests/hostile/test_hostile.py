@@ -69,7 +69,7 @@ def test_a_hostile_block_gets_nothing(name: str, layers: str, tmp_path: Path, mo
         started = time.monotonic()
         verdict, printed = attack(source(where, lines), without)
         took = time.monotonic() - started
-    assert took < SECONDS + 4, f"{took:.1f} s: {verdict}"
+    assert took < SECONDS + 25, f"{took:.1f} s: {verdict}"
     assert SECRET not in verdict + printed, verdict
     assert len(printed) < 70_000
     assert running_children() == []

@@ -1,0 +1,120 @@
+// A table that is sorted, searched and ticked where it is seen. It is a table of the page: its text is found, copied and read aloud as any other.
+// Told: {columns: [{key, title, kind, digits, signed, error, to, help}], rows: [[value]], ids, ticked, words}. Kinds: text, number, share.
+const AT_ONCE = 50, SEARCHED = 12;
+
+function words(value, { digits, signed }) {
+  if (value === null) return "";
+  const said = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits ?? 0, maximumFractionDigits: digits ?? 0 });
+  return (value < 0 ? "−" : signed ? "+" : "") + said;
+}
+
+function made(kind, text = "", className = "") {
+  const node = document.createElement(kind);
+  node.textContent = text;
+  if (className) node.className = className;
+  return node;
+}
+
+function cell(row, column, at) {
+  const value = row[at[column.key]], node = document.createElement("td");
+  if (column.kind === "number") {
+    node.className = "md-number";
+    node.textContent = words(value, column);
+    const error = column.error ? row[at[column.error]] : null;
+    if (value !== null && error !== null) node.append(made("span", ` ± ${words(error, { digits: column.digits })}`, "md-soft"));
+  } else if (column.kind === "share" && value !== null) {
+    node.className = "md-number md-share";
+    node.style.setProperty("--share", `${100 * value}%`);
+    node.textContent = `${Math.round(100 * value)} %`;
+  } else if (column.to) {
+    const link = made("a", value ?? "");
+    link.href = row[at[column.to]];
+    node.append(link);
+  } else {
+    node.textContent = value ?? "";
+    node.title = String(value ?? "");
+    node.className = "md-words";
+  }
+  return node;
+}
+
+function inOrder(host) {
+  const { columns, rows } = host.wanted, at = host.at, asked = host.asked.trim().toLowerCase();
+  const texts = columns.filter((c) => !c.kind).map((c) => at[c.key]);
+  const found = rows.map((_, i) => i).filter((i) => !asked || texts.some((t) => String(rows[i][t] ?? "").toLowerCase().includes(asked)));
+  if (!host.by) return found;
+  const { key, down } = host.by, place = at[key];
+  const before = (a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b)));
+  return found.sort((i, j) => {
+    const [a, b] = [rows[i][place], rows[j][place]];
+    if (a === null || b === null || a === "" || b === "") return (a === null || a === "") - (b === null || b === "");     // what is not known comes last, either way
+    return (down ? -1 : 1) * before(a, b);
+  });
+}
+
+function paint(host) {
+  const { columns, rows, ids } = host.wanted, order = inOrder(host), shown = order.slice(0, host.most);
+  for (const head of host.querySelectorAll("th[data-key]")) {
+    head.setAttribute("aria-sort", host.by?.key !== head.dataset.key ? "none" : host.by.down ? "descending" : "ascending");
+  }
+  host.querySelector("tbody").replaceChildren(...shown.map((i) => {
+    const line = document.createElement("tr"), tick = document.createElement("input"), box = document.createElement("td");
+    tick.type = "checkbox";
+    tick.checked = host.ticked.has(ids[i]);
+    tick.setAttribute("aria-label", `choose ${rows[i][0]}`);
+    tick.onchange = () => {
+      host.ticked[tick.checked ? "add" : "delete"](ids[i]);
+      line.className = tick.checked ? "md-ticked" : "";
+      host.tell("ticked", [...host.ticked]);
+    };
+    line.className = tick.checked ? "md-ticked" : "";
+    box.append(tick);
+    line.append(box, ...columns.map((column) => cell(rows[i], column, host.at)));
+    return line;
+  }));
+  const more = host.querySelector(".md-more"), left = order.length - shown.length;
+  more.hidden = left <= 0;
+  more.textContent = `Show ${Math.min(left, 4 * AT_ONCE)} more of ${order.length.toLocaleString("en-US")}`;
+  more.onclick = () => { host.most += 4 * AT_ONCE; paint(host); };
+  const none = host.querySelector(".md-none");
+  none.hidden = order.length > 0;
+  none.textContent = order.length ? "" : "No row has these words.";
+}
+
+function dress(host) {
+  const { columns, rows, words: holds } = host.wanted, head = document.createElement("tr");
+  for (const kind of [".md-sheet", "table"]) host.querySelector(kind).setAttribute("aria-label", holds);
+  head.append(document.createElement("td"), ...columns.map((column) => {
+    const node = document.createElement("th"), button = made("button", column.title);
+    node.scope = "col";
+    node.dataset.key = column.key;
+    button.type = "button";
+    button.title = column.help ?? "";
+    if (column.kind) node.className = "md-number";
+    button.onclick = () => {
+      const again = host.by?.key === column.key;
+      host.by = again && host.by.down ? undefined : { key: column.key, down: again };        // up, down, as it came
+      paint(host);
+    };
+    node.append(button);
+    return node;
+  }));
+  host.querySelector("thead").replaceChildren(head);
+  const search = host.querySelector("input[type=search]");
+  search.hidden = rows.length <= SEARCHED;
+  search.oninput = () => { host.asked = search.value; host.most = AT_ONCE; paint(host); };
+}
+
+export default function ({ data, parentElement, setStateValue }) {
+  const host = parentElement.querySelector(".md-grid");
+  host.wanted = data;
+  host.tell = setStateValue;
+  host.at = Object.fromEntries(data.fields.map((key, i) => [key, i]));
+  host.ticked ??= new Set(data.ticked);
+  for (const id of host.ticked) if (!data.ids.includes(id)) host.ticked.delete(id);
+  host.most ??= AT_ONCE;
+  host.asked ??= "";
+  if (host.by && !(host.by.key in host.at)) host.by = undefined;
+  dress(host);
+  paint(host);
+}
