@@ -137,7 +137,7 @@ def compare(desk: Desk) -> None:
     if not rows:
         st.info("Nothing is counted at this scale yet: open a design and press “Count”, or run `python -m core costs gpt2`.", icon=":material/calculate:")
         return
-    st.dataframe(rows, hide_index=True, height=38 + 35 * len(rows), column_config={
+    st.dataframe(rows, hide_index=True, placeholder="", height=38 + 35 * len(rows), column_config={
         "year": st.column_config.NumberColumn(format="%d"), "parameters": st.column_config.NumberColumn(format="localized"),
         **{k: st.column_config.NumberColumn(format="compact") for k in ("FLOPs a token", "in training")}, "memory, MB": st.column_config.NumberColumn(format="localized")})
 

@@ -85,20 +85,25 @@ def under_way(desk: Desk) -> bool:
     rows = desk.store.verifications.all()
     at_work = {(j.payload["design"], j.payload["scale"], j.payload["seed"]) for j in jobs if j.kind is JobKind.VERIFY and j.state is JobState.RUNNING}
     newest = {(v.design_id, v.scale, v.seed): v for v in rows if v.finished_at is None}        # one that a dead worker left is no training
-    draw_live([v for place, v in newest.items() if place in at_work][-DRAWN:], rows, desk)
+    running: dict[tuple[str, str], list[Verification]] = {}
+    for v in [v for place, v in newest.items() if place in at_work][-DRAWN:]:
+        running.setdefault((v.scale, v.corpus_hash), []).append(v)
+    for alike in running.values():                  # what is at another scale, or of another corpus, has axes of its own
+        draw_live(alike, rows, desk)
     return True
 
 
 def draw_live(running: list[Verification], rows: list[Verification], desk: Desk) -> None:
+    """Trainings at one scale on one corpus, beside the references'."""
     shown = [(f"{v.design_id} {v.scale} #{v.seed}", desk.store.curves.of(v.id), False) for v in running]
     if not any(points for _, points, _ in shown):
         return
-    last = running[-1]
+    scale, corpus = running[0].scale, running[0].corpus_hash
     references = {d.id for d in shell.designs() if d.kind is Kind.REFERENCE}
     done = {v.design_id: desk.store.curves.of(v.id) for v in rows
-            if v.metrics and v.design_id in references and (v.scale, v.corpus_hash) == (last.scale, last.corpus_hash)}
+            if v.metrics and v.design_id in references and (v.scale, v.corpus_hash) == (scale, corpus)}
     base = [(REFERENCE, done[REFERENCE], True)] if REFERENCE in done else []
-    chart(curve_figure([*shown, *base], list(done.values()) if len(done) > 2 else ()), "live-curves", "Loss curves of what is training now")
+    chart(curve_figure([*shown, *base], list(done.values()) if len(done) > 2 else ()), f"live-curves-{scale}-{corpus[:8]}", f"Loss curves of what is training at {scale} now")
     st.caption("Lines: training text, smoothed; dots: the watched held-out documents" + ("; grey: from the best to the worst reference." if len(done) > 2 else "."))
 
 

@@ -40,7 +40,7 @@ def draw_table(rungs: Sequence[RungFacts]) -> None:
              "batch": r.scale.batch_tokens, "learning rate": f"{r.scale.lr:g}", "FLOPs": f"{r.flops:.1e}".replace("e+", "e") if r.flops else "",
              "minutes here": f"{r.minutes_here:.1f}" if r.minutes_here else "not yet", "guessed": r.scale.minutes, "verified": r.measured} for r in rungs]
     compact = st.column_config.NumberColumn(format="compact")
-    st.dataframe(rows, hide_index=True, height="content", column_config={
+    st.dataframe(rows, hide_index=True, placeholder="", height="content", column_config={
         **dict.fromkeys(("parameters", "embeddings", "tokens"), compact),
         "batch": compact, "FLOPs": st.column_config.TextColumn(alignment="right", help="of one training of gpt2, forward and backward"),
         "minutes here": st.column_config.TextColumn(alignment="right", help="of gpt2 on this kind of machine"), "guessed": st.column_config.NumberColumn(format="localized", help="minutes, from the file"),

@@ -78,7 +78,7 @@ def draw_trace(found: dict) -> None:
         st.error(shell.plain(found["failed"]), icon=":material/error:")
     if found["rows"]:
         st.caption(f"{found['layers']} blocks × {found['width']} wide; times are of this pass, first calls included")
-        st.dataframe([{"module": r["module"], "kind": r["kind"], "in": r["in"], "out": r["out"], "ms": r["ms"]} for r in found["rows"]], hide_index=True,
+        st.dataframe([{"module": r["module"], "kind": r["kind"], "in": r["in"], "out": r["out"], "ms": r["ms"]} for r in found["rows"]], hide_index=True, placeholder="",
                      height=420, column_config={"ms": st.column_config.NumberColumn(format="%.2f")})
         if found["left_out"]:
             st.caption(f"{found['left_out']} more were left out.")

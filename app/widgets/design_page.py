@@ -148,7 +148,7 @@ def _draw_verifications(desk: Desk, found: Dossier) -> None:
             "±": v.metrics.bits_per_byte_se if v.metrics else None, "minimal pairs": pairs.get("acc"), "± pairs": pairs.get("acc_stderr"),
             "tokens/s": v.metrics.tokens_per_s if v.metrics else None, "parameters": v.metrics.params if v.metrics else None,
             "state": v.failure or ("done" if v.finished_at else "running"), "when": v.created_at})
-    st.dataframe(rows, hide_index=True, column_config={
+    st.dataframe(rows, hide_index=True, placeholder="", column_config={
         "report": st.column_config.LinkColumn(display_text="open report"),
         **{k: st.column_config.NumberColumn(format="%.4f") for k in ("bits/byte", "±", "minimal pairs", "± pairs")},
         "tokens/s": st.column_config.NumberColumn(format="localized"), "parameters": st.column_config.NumberColumn(format="localized")})

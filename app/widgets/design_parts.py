@@ -88,7 +88,7 @@ def _draw_relatives(designs: Sequence[Design], own: Design, scales: Sequence[str
     shown = [s for s in scales if any(s in d.scores for d in (*designs, own))]
     rows = [{"design": f"design?design={d.id}", "title": d.title, "status": str(d.status), "edited": d.id in edited, "rated": "" if d.rating is None else f"{d.rating:.1f}",
              **{f"bits/byte at {s}": f"{d.scores[s]:.4f}" if s in d.scores else "" for s in shown}} for d in designs]
-    st.dataframe(rows, hide_index=True, key=f"relatives-{key}", column_config={
+    st.dataframe(rows, hide_index=True, placeholder="", key=f"relatives-{key}", column_config={
         "design": st.column_config.LinkColumn(display_text=r"design=(.*)$"), "edited": st.column_config.CheckboxColumn("edited by a person")})
 
 

@@ -53,7 +53,7 @@ def draw_calibration(desk: Desk) -> None:
         chart(calibration_figure(found), "inbox-calibration", "How often what was forecast came true")
     rows = [{"who": r.who, "": "person" if r.person else "reviewer", "forecasts": len(r.forecasts), "scored": len(r.scored), "Brier": r.brier,
              "within noise": sum(f.close for f in r.scored)} for r in found]
-    st.dataframe(rows, hide_index=True, column_config={"Brier": st.column_config.NumberColumn(format="%.3f", help="0 is perfect, 0.25 is always saying 50 %")})
+    st.dataframe(rows, hide_index=True, placeholder="", column_config={"Brier": st.column_config.NumberColumn(format="%.3f", help="0 is perfect, 0.25 is always saying 50 %")})
     st.caption("Scored after Brier (1950) once both designs are measured at the scale: 0 is perfect, 0.25 is what always saying 50 % gets. Differences within two standard deviations of seed noise may be chance.")
     draw_agreement(desk)
 

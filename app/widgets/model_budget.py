@@ -18,7 +18,7 @@ def draw_models(desk: Desk) -> None:
         st.subheader("Providers", anchor=False)
         rows = [{"provider": p.label, "key": p.key, "strong": p.tiers.get("strong", ""), "$ per million tokens": p.prices.get("strong", ""), "fast": p.tiers.get("fast", ""),
                  "its price": p.prices.get("fast", ""), "at": p.at} for p in desk.providers()]
-        st.dataframe(rows, hide_index=True)
+        st.dataframe(rows, hide_index=True, placeholder="")
         st.caption(f"From `{desk.config.providers_file.name}` and `{desk.config.prices_file.name}` (dated, correct them there). A price that is not there is unknown, never 0. "
                    "Keys are environment variables; they are never shown or stored.")
         st.subheader("Spent so far", anchor=False)
@@ -56,9 +56,9 @@ def _draw_spent(desk: Desk) -> None:
         return
     one, two = st.columns(2)
     with one:
-        st.dataframe(_rows("agent", by_agent), hide_index=True, column_config=COLUMNS)
+        st.dataframe(_rows("agent", by_agent), hide_index=True, placeholder="", column_config=COLUMNS)
     with two:
-        st.dataframe(_rows("model", by_model), hide_index=True, column_config=COLUMNS)
+        st.dataframe(_rows("model", by_model), hide_index=True, placeholder="", column_config=COLUMNS)
     total = desk.store.calls.spent()
     st.caption(shell.plain(f"{total.tries:,} calls, {total.answers:,} of them answered, {total.tokens:,} tokens ({total.cached:,} from caches), {total.dollars}."))
 

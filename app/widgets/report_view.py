@@ -64,7 +64,7 @@ def draw_many(reports: Sequence[Report]) -> None:
     with right:
         draw_probes(reports)
     section("Cost")
-    st.dataframe(cost_table(reports), hide_index=True)
+    st.dataframe(cost_table(reports), hide_index=True, placeholder="")
 
 
 # --------------------------------------------------------------------------------------------------------- the verdict
@@ -208,7 +208,7 @@ def draw_tasks(reports: Sequence[Report]) -> None:
     if fig is not None:
         chart(fig, f"tasks-{reports[0].verification}-{len(reports)}", "Accuracy on each task, with its chance")
     with st.expander("As a table"):
-        st.dataframe(task_table(reports), hide_index=True, column_config={
+        st.dataframe(task_table(reports), hide_index=True, placeholder="", column_config={
             k: st.column_config.NumberColumn(format="%.3f") for k in ("value", "±", "chance", "reference", "difference", "± difference")})
         if any(t.paired for r in reports for t in r.tasks):
             st.caption(f"Differences to {reports[0].reference} are paired: item by item, on the same items.")
@@ -261,7 +261,7 @@ def draw_scores_table(reports: Sequence[Report]) -> None:
                      "mean": s.mean if s else None, "± seeds": s.se_seeds if s else None, f"Δ {r.reference}": v.difference if v else None,
                      "P(better)": v.p_better if v else None, "verdict": words.headline(r)})
     number = st.column_config.NumberColumn
-    st.dataframe(rows, hide_index=True, key="side-by-side", column_config={
+    st.dataframe(rows, hide_index=True, placeholder="", key="side-by-side", column_config={
         **{k: number(format="%.4f") for k in ("bits/byte", "± documents", "mean", "± seeds")}, f"Δ {reports[0].reference}": number(format="%+.4f"),
         "P(better)": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent"), "verdict": st.column_config.TextColumn(width="large")})
 

@@ -66,7 +66,7 @@ def _draw_dialog(desk: Desk, session: Session, sides: bool) -> bool:
         st.badge(words, color="orange" if words in ("Waiting for you", "Paused") else "blue" if running else "green", icon=":material/forum:")
         if said.note and words not in ("Paused", "Going on", "Closed"):
             st.caption(shell.plain(said.note.removeprefix("for you: ")), width="content")
-        st.caption(spent_words(desk, session) + (f" · {shell.took((datetime.now(UTC) - session.created_at).total_seconds())} since it began" if running else ""), width="content")
+        st.caption(spent_words(desk, session) + (f" · {shell.took((datetime.now(UTC) - session.created_at).total_seconds())} since it began" if running and words != "Queued" else ""), width="content")
         for design in _being_written(said) if running else ():
             shell.link("design", f"Take over the code of {design}", ":material/code:", design=design)
     dialog.draw(said, 460 if running or not desk.ranking(session.id) else 300, sides)

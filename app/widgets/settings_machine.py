@@ -91,7 +91,7 @@ def draw_findings(findings: Sequence[Finding]) -> None:
 
 def draw_versions(desk: Desk) -> None:
     with st.expander("Versions", icon=":material/tag:"):
-        st.dataframe([{"what": name, "version": version} for name, version in desk.versions().items()], hide_index=True, height=420)
+        st.dataframe([{"what": name, "version": version} for name, version in desk.versions().items()], hide_index=True, placeholder="", height=420)
 
 
 def size(n: int) -> str:

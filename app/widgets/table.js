@@ -111,7 +111,6 @@ export default function ({ data, parentElement, setStateValue }) {
   host.tell = setStateValue;
   host.at = Object.fromEntries(data.fields.map((key, i) => [key, i]));
   host.ticked ??= new Set(data.ticked);
-  for (const id of host.ticked) if (!data.ids.includes(id)) host.ticked.delete(id);
   host.most ??= AT_ONCE;
   host.asked ??= "";
   if (host.by && !(host.by.key in host.at)) host.by = undefined;

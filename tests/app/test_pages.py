@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from fakes import FakeCorpus
 from screens import HOSTILE, results, said
@@ -242,3 +244,17 @@ def test_a_trace_names_every_module_with_its_shapes(open_page, desk: Desk, work)
     broken = desk.trace_code("from core.gab import GABBase\nclass GAB(GABBase):\n    def _forward(self, X):\n        print('here')\n        return X[0]\ngab_config = {}\n", "nano")
     work()
     assert "can be" in desk.queue.get(broken.id).result["trace"]["failed"] or "nearest" in desk.queue.get(broken.id).result["trace"]["failed"]
+
+
+def test_what_trains_at_two_scales_is_drawn_on_axes_of_their_own_and_what_a_dead_worker_left_is_not(open_page, desk: Desk):
+    for scale in ("nano", "micro"):
+        desk.verify(["gpt2"], scale, [0])
+        job = desk.queue.claim("w")
+        assert job.payload["scale"] == scale
+        begun = desk.store.verifications.start("gpt2", desk.store.implementations.newest("gpt2").id, scale, 0, "text", "hash", "", desk.scales[scale].settings)
+        desk.store.curves.add(begun.id, [CurvePoint(i, 1000 * i, 3.0, 2.0, 1e-3, 1.0, 500.0) for i in range(1, 4)])
+    left = desk.store.verifications.start("llama", desk.store.implementations.newest("llama").id, "nano", 0, "text", "hash", "", desk.scales["nano"].settings)
+    desk.store.curves.add(left.id, [CurvePoint(1, 1000, 3.0, 2.0, 1e-3, 1.0, 500.0)])
+    drawn = [json.loads(e.proto.json) for e in open_page("verify").get("bidi_component") if e.proto.component_name == "chart"]
+    assert [c["words"] for c in drawn] == [f"Loss curves of what is training at {scale} now" for scale in ("nano", "micro")]
+    assert [{t["name"] for t in c["figure"]["data"] if t.get("name")} for c in drawn] == [{"gpt2 nano #0"}, {"gpt2 micro #0"}]
