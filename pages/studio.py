@@ -103,7 +103,7 @@ def sessions(desk: Desk) -> None:
             paused = not session.closed_at and desk.standing(session.id)[0] == "paused"
             state = "closed" if session.closed_at else "paused" if paused else "open"
             st.badge(state, color="gray" if session.closed_at else "orange" if paused else "green")
-            shell.link("studio", f"{session.id}: {session.mode} of {', '.join(session.parents) or 'nothing'}", session=session.id)
+            shell.link("studio", f"{session.id}: {session.mode}{' of ' * bool(session.parents)}{', '.join(session.parents)}", session=session.id)
             spent = desk.spent(session.id)
             cost = f" · {shell.plain(spent.dollars)}" if spent.tries else ""
             st.caption(f"{session.n_proposals} proposals · {session.team.get('name', 'builtin')}{cost} · {shell.ago(session.created_at)}", width="content")

@@ -71,7 +71,7 @@ def draw_judgement(desk: Desk, design: Design) -> None:
     design = desk.store.designs.get(design.id)           # as it is now: the tree that it comes from may be older
     if now > before:
         draw_meanwhile(desk, design.id, before)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if design.status is Status.PROPOSED:
             cost = cost_of(desk, [design.id])
             if st.button("Approve", icon=":material/thumb_up:", key=f"approve-{design.id}", type="primary", **may("approve", cost.from_what if cost else None)) and shell.act(

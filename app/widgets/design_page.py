@@ -29,7 +29,7 @@ def draw_design(desk: Desk, design_id: str) -> None:
     st.subheader(shell.plain(design.title), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         shell.status_badge(design)
-        st.caption(f"{design.id} · {design.kind} · {design.mode} of {', '.join(design.parents) or 'nothing'} · by {shell.plain(design.author)}", width="content")
+        st.caption(f"{design.id} · {design.kind} · {design.mode}{' of ' * bool(design.parents)}{', '.join(design.parents)} · by {shell.plain(design.author)}", width="content")
         shell.link("tree", "In the tree", ":material/account_tree:", design=design.id)
         if design.session_id:
             shell.link("studio", "Its session", ":material/forum:", session=design.session_id)
@@ -153,7 +153,8 @@ def _draw_verifications(desk: Desk, found: Dossier) -> None:
         **{k: st.column_config.NumberColumn(format="%.4f") for k in ("bits/byte", "±", "minimal pairs", "± pairs")},
         "tokens/s": st.column_config.NumberColumn(format="localized"), "parameters": st.column_config.NumberColumn(format="localized")})
     curves = [(f"{v.scale}, seed {v.seed}", desk.store.curves.of(v.id), False) for v in found.verifications[-6:]]
-    chart(curve_figure(curves), "design-curves", "Loss curves: bits per byte over training tokens")
+    if any(points for _, points, _ in curves):
+        chart(curve_figure(curves), "design-curves", "Loss curves: bits per byte over training tokens")
     with st.expander("What the last one was made with"):
         st.json(found.verifications[-1].provenance)
 

@@ -34,7 +34,7 @@ def draw_proposal(desk: Desk, item: Item, after: Callable[[], None]) -> None:
     st.subheader(shell.plain(proposal.title), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         shell.status_badge(design)
-        st.caption(shell.plain(f"{design.id} · {design.mode} of {', '.join(design.parents) or 'nothing'} · revision {proposal.revision} by {proposal.author}, {shell.ago(proposal.created_at)}"), width="content")
+        st.caption(shell.plain(f"{design.id} · {design.mode}{' of ' * bool(design.parents)}{', '.join(design.parents)} · revision {proposal.revision} by {proposal.author}, {shell.ago(proposal.created_at)}"), width="content")
         shell.link("design", "Open", ":material/open_in_new:", design=design.id)
         if session:
             shell.link("studio", f"Session {session.id}", ":material/forum:", session=session.id)

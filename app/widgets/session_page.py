@@ -23,7 +23,7 @@ VIEWS = {"sides": "Side by side", "together": "As it was said"}
 def draw_session(desk: Desk, session_id: str) -> None:
     session = desk.store.sessions.get(session_id)
     direction.draw_others(desk, session)
-    st.subheader(f"Session {session.id}: {session.mode} of {', '.join(session.parents) or 'nothing'}", anchor=False)
+    st.subheader(f"Session {session.id}: {session.mode}{' of ' * bool(session.parents)}{', '.join(session.parents)}", anchor=False)
     running = _running(desk, session)
     sides = st.segmented_control("How to read it", list(VIEWS), format_func=VIEWS.get, default="sides", required=True, key="view-dialog", label_visibility="collapsed") == "sides"
     shell.live(lambda: _draw_dialog(desk, session, sides), running)
