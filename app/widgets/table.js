@@ -25,7 +25,7 @@ function cell(row, column, at) {
   } else if (column.kind === "share" && value !== null) {
     node.className = "md-number md-share";
     node.style.setProperty("--share", `${100 * value}%`);
-    node.textContent = `${Math.round(100 * value)} %`;
+    node.textContent = value > 0.995 ? "> 99 %" : value < 0.005 ? "< 1 %" : `${Math.round(100 * value)} %`;     // nothing measured is certain
   } else if (column.to) {
     const link = made("a", value ?? "");
     link.href = row[at[column.to]];
