@@ -25,6 +25,7 @@ REFERENCE = "gpt2"           # whose minutes scales.yaml gives
 STARTING = 1.5               # a run's wall time is believed up to so many times its training and evaluation: beyond, it was interrupted
 SWEPT, SHARE, OPENING_S = 3, 0.25, 3.0   # a sweep of learning rates: so many trainings of this share of the cheapest scale's tokens, each with a start
 RECENT = 30                  # verifications of other designs that are looked at, the newest ones
+LOOKED_THROUGH = 300         # among so many, for those that were made with the scale's settings of now
 SETTINGS = ("n_layers", "d_model", "context", "vocab_size", "tokens", "batch_tokens", "eval_tokens", "optimizer", "precision")
 
 
@@ -116,7 +117,7 @@ class _Known:
 
     @classmethod
     def read(cls, store: Store, scales: Mapping[str, Scale], rung: Scale, machine: Machine, design_ids: Sequence[str]) -> _Known:
-        able = [v for v in store.verifications.all(rung.name) if v.metrics and _same_settings(v, rung)]
+        able = [v for v in store.verifications.scored(rung.name, LOOKED_THROUGH, design_ids) if v.metrics and _same_settings(v, rung)]
         rows = [v for v in able[:-RECENT] if v.design_id in design_ids] + able[-RECENT:]
         wanted = {*design_ids, *(v.design_id for v in rows), REFERENCE}
         made = {d: newest for d in wanted if (newest := store.implementations.newest(d)) is not None}

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.widgets.chart import chart
+from app.widgets.table import Column, table
 from core.types import Costs
 
 OWN, OTHER = "#0072B2", "rgba(140,150,160,0.9)"
@@ -27,8 +28,8 @@ def draw_costs(name: str, own: Mapping[str, Costs], reference: str, base: Mappin
         with column:
             chart(fig, f"costs-{words[:5]}", words)
     with st.expander("As a table"):
-        st.dataframe([{"scale": scale, "parameters": c.params, "embedding": c.params_embedding, "FLOPs a token": c.flops_infer, "in training": c.flops_train,
-                       "memory, MB": round(c.peak_mb)} for scale, c in own.items()], hide_index=True,
-                     column_config={k: st.column_config.NumberColumn(format="compact") for k in ("parameters", "embedding", "FLOPs a token", "in training")})
+        rows = [{"scale": scale, "parameters": c.params, "embedding": c.params_embedding, "read": c.flops_infer, "trained": c.flops_train, "memory": c.peak_mb} for scale, c in own.items()]
+        table([Column("scale"), Column("parameters", kind="number"), Column("embedding", kind="number"), Column("read", "FLOPs a token", "number"), Column("trained", "in training", "number"),
+               Column("memory", "memory, MB", "number")], rows, "costs-table", f"Costs of {name} by scale")
         st.caption("FLOPs: matrix products, convolutions and attention at the scale's full context; elementwise work is left out. "
                    "Memory: a training step's peak with the process itself, in float32, on the processor at nano and micro.")

@@ -16,6 +16,7 @@ from app.widgets.papers_cites import citations_of, cited_body, draw_citations
 from app.widgets.papers_reader import draw_papers_of
 from app.widgets.proposal_editor import draw_editor, draw_review
 from app.widgets.roles import may
+from app.widgets.table import Column, table
 from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk
 from core.dossier import Dossier, dossier
@@ -142,16 +143,13 @@ def _draw_verifications(desk: Desk, found: Dossier) -> None:
     shell.link("report", "Report", ":material/lab_profile:", verifications=",".join(str(v.id) for v in found.verifications[-6:]))
     rows = []
     for v in found.verifications:
-        pairs = v.metrics.tasks.get("minimal_pairs", {}) if v.metrics else {}
-        rows.append({
-            "number": v.id, "report": f"report?verifications={v.id}", "scale": v.scale, "seed": v.seed, "corpus": v.corpus, "bits/byte": v.metrics.bits_per_byte if v.metrics else None,
-            "±": v.metrics.bits_per_byte_se if v.metrics else None, "minimal pairs": pairs.get("acc"), "± pairs": pairs.get("acc_stderr"),
-            "tokens/s": v.metrics.tokens_per_s if v.metrics else None, "parameters": v.metrics.params if v.metrics else None,
-            "state": v.failure or ("done" if v.finished_at else "running"), "when": v.created_at})
-    st.dataframe(rows, hide_index=True, placeholder="", column_config={
-        "report": st.column_config.LinkColumn(display_text="open report"),
-        **{k: st.column_config.NumberColumn(format="%.4f") for k in ("bits/byte", "±", "minimal pairs", "± pairs")},
-        "tokens/s": st.column_config.NumberColumn(format="localized"), "parameters": st.column_config.NumberColumn(format="localized")})
+        m, pairs = v.metrics, v.metrics.tasks.get("minimal_pairs", {}) if v.metrics else {}
+        rows.append({"number": v.id, "report": "open report", "page": f"report?verifications={v.id}", "scale": v.scale, "seed": v.seed, "corpus": v.corpus, "score": m.bits_per_byte if m else None,
+                     "se": m.bits_per_byte_se if m else None, "pairs": pairs.get("acc"), "pairs se": pairs.get("acc_stderr"), "tokens/s": m.tokens_per_s if m else None, "parameters": m.params if m else None,
+                     "state": v.failure or ("done" if v.finished_at else "running"), "when": f"{v.created_at:%Y-%m-%d %H:%M}"})
+    table([Column("number", kind="number"), Column("report", to="page"), Column("scale"), Column("seed", kind="number"), Column("corpus"), Column("score", "bits/byte", "number", 4, error="se"),
+           Column("pairs", "minimal pairs", "number", 3, error="pairs se"), Column("tokens/s", kind="number"), Column("parameters", kind="number"), Column("state"), Column("when", "begun, UTC")],
+          rows, "design-verifications", f"Verifications of {found.design.id}")
     curves = [(f"{v.scale}, seed {v.seed}", desk.store.curves.of(v.id), False) for v in found.verifications[-6:]]
     if any(points for _, points, _ in curves):
         chart(curve_figure(curves), "design-curves", "Loss curves: bits per byte over training tokens")

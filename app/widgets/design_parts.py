@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -10,9 +11,11 @@ from app import shell
 from app.widgets.code import draw_code
 from app.widgets.costs import draw_costs
 from app.widgets.roles import may
+from app.widgets.table import Column, table
 from core.desk import Desk
 from core.dossier import Dossier
 from core.export import FORMATS, exported_code
+from core.gab.references import ReferenceDesign
 from core.report.design import as_bibtex, as_markdown, builds_on
 from core.report.siblings import edited_by_people, effect
 from core.report.site import site_zip
@@ -86,13 +89,18 @@ def draw_lineage_of(desk: Desk, found: Dossier) -> None:
 
 def _draw_relatives(designs: Sequence[Design], own: Design, scales: Sequence[str], edited: set[str], key: str) -> None:
     shown = [s for s in scales if any(s in d.scores for d in (*designs, own))]
-    rows = [{"design": f"design?design={d.id}", "title": d.title, "status": str(d.status), "edited": d.id in edited, "rated": "" if d.rating is None else f"{d.rating:.1f}",
-             **{f"bits/byte at {s}": f"{d.scores[s]:.4f}" if s in d.scores else "" for s in shown}} for d in designs]
-    st.dataframe(rows, hide_index=True, placeholder="", key=f"relatives-{key}", column_config={
-        "design": st.column_config.LinkColumn(display_text=r"design=(.*)$"), "edited": st.column_config.CheckboxColumn("edited by a person")})
+    rows = [{"design": d.id, "page": f"design?design={quote(d.id)}", "title": d.title, "status": str(d.status), "edited": "yes" if d.id in edited else "", "rated": d.rating, **{f"at {s}": d.scores.get(s) for s in shown}}
+            for d in designs]
+    table([Column("design", to="page"), Column("title"), Column("status"), Column("edited", "edited by a person"), Column("rated", kind="number", digits=1),
+           *(Column(f"at {s}", f"bits/byte at {s}", "number", 4) for s in shown)], rows, f"relatives-{key}", key)
 
 
 # ------------------------------------------------------------------------------------------------ taking along
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _papers(state: tuple[str, ...], design_id: str) -> list[ReferenceDesign]:
+    return builds_on(shell.desk(), design_id, shell.designs())
 
 
 def draw_along(desk: Desk, found: Dossier) -> None:
@@ -103,7 +111,7 @@ def draw_along(desk: Desk, found: Dossier) -> None:
             for label, format, file in (("Standalone", "standalone", f"{ident}.py"), ("For Genesys", "genesys", f"{ident}-genesys.py")):
                 st.download_button(label, lambda f=format: exported_code(made, f), file, icon=":material/download:", key=f"along-{format}", help=FORMATS[format], on_click="ignore")
         st.download_button("Markdown", as_markdown(found), f"{ident}.md", icon=":material/description:", key="along-md", help="proposal, units, scores, reviews, decisions and code in one file", on_click="ignore")
-        papers = builds_on(desk, ident, shell.designs())
+        papers = _papers(shell.state(), ident)
         st.download_button("BibTeX", as_bibtex(papers), f"{ident}.bib", icon=":material/menu_book:", key="along-bib", disabled=not papers,
                            help=f"what it builds on: {', '.join(r.title for r in papers)}" if papers else "it builds on no reference of the library", on_click="ignore")
         st.download_button("The whole tree", lambda: site_zip(desk), "design-tree.zip", "application/zip", icon=":material/account_tree:", key="along-site", on_click="ignore",

@@ -121,7 +121,7 @@ def _rungs(state: tuple[str, ...]) -> list[RungCorrelation]:
 
 def draw_table(scale: str, rows: Sequence[dict], reference: str = REFERENCE) -> None:
     shown = [row | {"page": f"design?design={quote(row['design'])}", "open": "open"} for row in rows]
-    ticked = set(table(_columns(reference, shown), shown, [str(row["first"]) for row in shown], "results-table", f"Results at {scale}, the best first"))
+    ticked = set(table(_columns(reference, shown), shown, "results-table", f"Results at {scale}, the best first", [str(row["first"]) for row in shown]))
     chosen = [row for row in shown if str(row["first"]) in ticked]
     left, right = st.columns([1, 1.2], gap="large")
     with left:

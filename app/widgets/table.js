@@ -1,5 +1,5 @@
 // A table that is sorted, searched and ticked where it is seen. It is a table of the page: its text is found, copied and read aloud as any other.
-// Told: {columns: [{key, title, kind, digits, signed, error, to, help}], rows: [[value]], ids, ticked, words}. Kinds: text, number, share.
+// Told: {columns: [{key, title, kind, digits, signed, error, to, help}], fields: [key], rows: [[value of each field]], ids, ticked, words}. Without ids nothing is ticked. Kinds: text, number, share.
 const AT_ONCE = 50, SEARCHED = 12;
 
 function words(value, { digits, signed }) {
@@ -58,7 +58,13 @@ function paint(host) {
     head.setAttribute("aria-sort", host.by?.key !== head.dataset.key ? "none" : host.by.down ? "descending" : "ascending");
   }
   host.querySelector("tbody").replaceChildren(...shown.map((i) => {
-    const line = document.createElement("tr"), tick = document.createElement("input"), box = document.createElement("td");
+    const line = document.createElement("tr"), cells = columns.map((column) => cell(rows[i], column, host.at));
+    if (!ids.length) {
+      line.append(...cells);
+      return line;
+    }
+    const tick = document.createElement("input"), box = document.createElement("td");
+    box.className = "md-box";
     tick.type = "checkbox";
     tick.checked = host.ticked.has(ids[i]);
     tick.setAttribute("aria-label", `choose ${rows[i][0]}`);
@@ -69,7 +75,7 @@ function paint(host) {
     };
     line.className = tick.checked ? "md-ticked" : "";
     box.append(tick);
-    line.append(box, ...columns.map((column) => cell(rows[i], column, host.at)));
+    line.append(box, ...cells);
     return line;
   }));
   const more = host.querySelector(".md-more"), left = order.length - shown.length;
@@ -82,9 +88,10 @@ function paint(host) {
 }
 
 function dress(host) {
-  const { columns, rows, words: holds } = host.wanted, head = document.createElement("tr");
+  const { columns, rows, ids, words: holds } = host.wanted, head = document.createElement("tr");
   for (const kind of [".md-sheet", "table"]) host.querySelector(kind).setAttribute("aria-label", holds);
-  head.append(document.createElement("td"), ...columns.map((column) => {
+  if (ids.length) head.append(made("td", "", "md-box"));
+  head.append(...columns.map((column) => {
     const node = document.createElement("th"), button = made("button", column.title);
     node.scope = "col";
     node.dataset.key = column.key;

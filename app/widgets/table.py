@@ -35,8 +35,8 @@ def _renderer():
     return st.components.v2.component("table", html=HTML, css=(FOLDER / "table.css").read_text(), js=(FOLDER / "table.js").read_text(), isolate_styles=False)
 
 
-def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], ids: Sequence[str], key: str, words: str) -> list[str]:
-    """Rows in the order in which they come until a head is pressed; the ids of those that are ticked. `words`: what the table holds, for who cannot see it.
+def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], key: str, words: str, ids: Sequence[str] = ()) -> list[str]:
+    """Rows in the order in which they come until a head is pressed. With `ids`, one a row, rows can be ticked: the ids of those that are. `words`: what the table holds, for who cannot see it.
 
     The first column names its row. Text in it is shown as it stands: no Markdown, no HTML.
     """

@@ -10,6 +10,7 @@ import hashlib
 import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -147,11 +148,17 @@ def _revision(text: str, prompts: Path) -> str:
     for path in sorted(prompts.glob("*.md")):
         prompt = _text(path)
         try:
-            _environment().parse(prompt)
+            _parsed(prompt)
         except TemplateError as error:
             raise ConfigError(f"{path}:{getattr(error, 'lineno', '?')}: {error}", "mend the template") from error
         digest.update(f"\x1f{path.name}\x1f{prompt}".encode())
     return digest.hexdigest()[:12]
+
+
+@lru_cache(maxsize=256)
+def _parsed(prompt: str) -> None:
+    """Raises TemplateError. Pages read all specs at every run, and prompts seldom change."""
+    _environment().parse(prompt)
 
 
 def _text(path: Path) -> str:

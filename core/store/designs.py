@@ -33,6 +33,7 @@ from core.types import Design, Kind, Mode, Status, Verb
 
 COLUMNS = (DesignRow.id, DesignRow.title, DesignRow.kind, DesignRow.mode, DesignRow.author, DesignRow.session_id, DesignRow.summary,
            DesignRow.created_at)
+FEW = 500            # designs up to which their ancestors are found by following parents, and not by reading the whole tree
 JUDGEMENTS = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK)
 Scores = dict[str, dict[str, float]]
 Seeds = dict[str, dict[str, int]]
@@ -123,7 +124,7 @@ def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, c
     ratings = _ratings(c, ids)
     wanted = wishes(c, ids)
     verified, scores, seeds = _scores(c, corpus_hash, ids, current)
-    generations = _generations([row.id for row in rows], parents if ids is None else _grouped(c.execute(edges).all()))
+    generations = _generations([row.id for row in rows], parents if ids is None else _grouped(c.execute(edges if len(ids) > FEW else edges.where(ParentRow.child_id.in_(_ancestry(ids)))).all()))
     return [
         Design(
             id=id, title=titles.get(id, title), kind=Kind(kind), mode=Mode(mode), parents=tuple(parents.get(id, ())), author=author,
@@ -131,6 +132,13 @@ def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, c
             status=_status(Kind(kind), id in verified, verdicts.get(id), code.get(id), checks), scores=scores.get(id, {}), n_seeds=seeds.get(id, {}),
             tags=(wish := wanted.get(id, NOTHING)).kept_tags, pinned=wish.pinned, boost=wish.boost, pruned=wish.pruned, wished=wish.by)
         for id, title, kind, mode, author, session_id, summary, created_at in rows]
+
+
+def _ancestry(ids: Sequence[str]) -> Select:
+    """These ids, and those of all from which they descend."""
+    up = select(DesignRow.id).where(DesignRow.id.in_(ids)).cte("up", recursive=True)
+    up = up.union(select(ParentRow.parent_id).join(up, ParentRow.child_id == up.c.id))
+    return select(up.c.id)
 
 
 def _last(c: Connection, pairs: Select) -> dict[Any, Any]:

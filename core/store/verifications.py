@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, true, update
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select, true, update
 
 from core.errors import Conflict, NotFound
 from core.store.current import Current, newest_code, with_settings
@@ -83,6 +83,13 @@ class Verifications:
         query = select(V).order_by(V.id)
         with self._db.read() as c:
             return _verifications(c, c.execute(query if scale is None else query.where(V.scale == scale)).all())
+
+    def scored(self, scale: str, most: int, design_ids: Sequence[str]) -> list[Verification]:
+        """The newest `most` with a score, and all that these designs have; oldest first."""
+        scored = (V.scale == scale, V.bits_per_byte.is_not(None))
+        newest = select(V.id).where(*scored).order_by(V.id.desc()).limit(most)
+        with self._db.read() as c:
+            return _verifications(c, c.execute(select(V).where(*scored, or_(V.id.in_(newest), V.design_id.in_(design_ids))).order_by(V.id)).all())
 
     def failed(self, scale: str, most: int) -> list[Verification]:
         """The newest that ended without a score, newest first."""

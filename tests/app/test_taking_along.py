@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from screens import HOSTILE
+from screens import HOSTILE, tables
 from screens import said as shown
 
 from core.cli import main
@@ -128,7 +128,7 @@ def test_the_page_shows_any_two_revisions_of_the_code_costs_relatives_and_what_c
     assert against.options == ["the whole code", "what differs from revision 1", "what differs from its parent gpt2"]
     against.set_value("revision 1").run()
     assert ":blue[+1] :orange[−1]" in shown(test)
-    assert {f.value["design"].iloc[0] for f in test.dataframe if "edited" in f.value} == {"design?design=gpt2", f"design?design={session.id}-2"}
+    assert {t["page"].iloc[0] for t in tables(test) if "edited" in t} == {"design?design=gpt2", f"design?design={session.id}-2"}
     assert "Edited by people, against untouched siblings" in "".join(m.value for m in test.markdown)
     press = next(b for b in test.button if b.key == "along-hf")
     test = press.click().run()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import threading
 
 import pytest
@@ -79,6 +80,20 @@ def test_generations_count_from_the_roots_along_the_longest_path(store):
     add(store, "cross", "root", "two")
     assert {d.id: d.generation for d in store.designs.all()} == {"root": 0, "one": 1, "two": 2, "cross": 3}
     assert store.designs.get("cross").generation == 3
+
+
+def test_some_designs_have_the_generations_that_they_have_among_all(store):
+    """Few are found by following their parents, many by reading the whole tree."""
+    r = random.Random(0)
+    ids = ["root"]
+    add(store, "root")
+    for i in range(60):
+        add(store, f"d{i}", *r.sample(ids, min(len(ids), r.choice((0, 1, 2)))))
+        ids.append(f"d{i}")
+    known = {d.id: d.generation for d in store.designs.all()}
+    assert max(known.values()) > 4
+    assert {d: store.designs.get(d).generation for d in ids} == known
+    assert {d.id: d.generation for d in store.designs.some([*ids, *(f"none{i}" for i in range(600))])} == known
 
 
 def test_a_sessions_designs_come_by_index(store):

@@ -44,6 +44,19 @@ def test_a_finished_measurement_is_returned_and_not_made_again(store, made, row,
     assert store.verifications.start("a", made.id, *KEY) == done
 
 
+def test_the_newest_scored_come_with_all_that_the_named_designs_have(store, implemented, metrics):
+    numbers = {}
+    for design in "abcd":
+        made = implemented(design)
+        for seed in (0, 1):
+            row = store.verifications.start(design, made.id, "nano", seed, "corpus", "hash")
+            numbers[design, seed] = store.verifications.finish(row.id, metrics(1.5), {}).id
+    store.verifications.fail(store.verifications.start("d", made.id, "nano", 2, "corpus", "hash").id, "diverged", {})
+    store.verifications.finish(store.verifications.start("d", made.id, "micro", 0, "corpus", "hash").id, metrics(1.5), {})
+    assert [v.id for v in store.verifications.scored("nano", 3, ["a"])] == [numbers[k] for k in (("a", 0), ("a", 1), ("c", 1), ("d", 0), ("d", 1))]
+    assert [v.id for v in store.verifications.scored("nano", 99, [])] == list(numbers.values())
+
+
 def test_a_failed_one_is_superseded_by_a_new_row_and_kept(store, made, row):
     failed = store.verifications.fail(row.id, "diverged", {"step": 3})
     again = store.verifications.start("a", made.id, *KEY)
