@@ -121,6 +121,9 @@ export default function ({ data, parentElement, setStateValue }) {
   host.most ??= AT_ONCE;
   host.asked ??= "";
   if (host.by && !(host.by.key in host.at)) host.by = undefined;
+  const drawn = JSON.stringify([data.words, data.columns, data.rows, data.ids]);
+  if (host.drawn === drawn) return;      // who goes through it by keyboard keeps their place when the page runs again
+  host.drawn = drawn;
   dress(host);
   paint(host);
 }

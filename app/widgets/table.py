@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,4 +51,7 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], key: str
 
 
 def _plain(value: Any) -> Any:
+    """JSON knows no number that is none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return shell.upright(value) if isinstance(value, str) else value
