@@ -185,12 +185,13 @@ def as_csv(reports: Sequence[Report]) -> str:
     writer = csv.writer(out)
     writer.writerow(HEAD)
     for found in reports:
-        own = (found.verification, _cell(found.design.id), found.scale, found.seed, _cell(found.corpus))
-        writer.writerows([*own, *("" if v is None else _cell(v) for v in line)] for line in _lines(found))
+        own = (found.verification, cell(found.design.id), found.scale, found.seed, cell(found.corpus))
+        writer.writerows([*own, *("" if v is None else cell(v) for v in line)] for line in _lines(found))
     return out.getvalue()
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """Of a table for spreadsheets: a text that would be taken for a formula is quoted with '."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 

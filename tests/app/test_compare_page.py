@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
+import streamlit as st
 from screens import results, said
 
 from app.widgets.compare_figures import Point, front, heat, pareto, task_table
 from core.desk import Desk
 from core.errors import UsageError
-from core.types import CurvePoint, Metrics
+from core.types import CurvePoint, Kind, Metrics, Mode
 
 PAIRS = {"minimal_pairs": {"acc": 0.75, "acc_stderr": 0.02, "chance": 0.5, "n": 300}}
 
@@ -42,6 +45,20 @@ def test_the_leaderboard_is_best_first_against_the_chosen_reference(open_page, m
     assert frame["Δ llama"].iloc[1] == pytest.approx(0.095)
     assert dict(test.query_params)["reference"] == "llama"
     assert {b.proto.label for b in test.get("download_button")} >= {"CSV", "JSON"}
+
+
+def test_a_title_that_a_spreadsheet_would_run_is_quoted_in_csv_and_whole_in_json(open_page, measured: Desk, monkeypatch: pytest.MonkeyPatch):
+    title = '=HYPERLINK("http://evil.example","x")'
+    made = {}
+    monkeypatch.setattr(st, "download_button", lambda label, data, *_, **__: made.update({label: data}))
+    measured.store.designs.add("own", title, Kind.AGENT, Mode.MUTATION, ["gpt2"], "tester", None, 0, "")
+    old = next(v for v in measured.store.verifications.counted("nano") if v.design_id == "gla")
+    code = measured.store.implementations.add("own", "tester", "# own", None)
+    row = measured.store.verifications.start("own", code.id, "nano", 0, "corpus", "hash", "", measured.scales["nano"].settings)
+    measured.store.verifications.finish(row.id, old.metrics, {})
+    open_page("compare", scale="nano")
+    assert "'" + title in pd.read_csv(io.StringIO(made["CSV"]()))["title"].to_list()
+    assert title in [r["title"] for r in json.loads(made["JSON"]())]
 
 
 def test_what_changes_while_the_page_is_open_is_in_the_table_at_the_next_drawing(open_page, measured: Desk):
