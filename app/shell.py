@@ -40,7 +40,7 @@ CSS = """<style>
 [data-testid="stCaptionContainer"] {color: inherit !important; opacity: .78;} [data-testid="stCaptionContainer"] a {color: inherit !important; text-decoration: underline;}
 [data-testid="stMarkdownContainer"] pre {white-space: pre-wrap;}
 [data-testid="stMarkdownContainer"] {overflow-wrap: anywhere;}
-.st-key-own-code textarea, [class*="st-key-code-debug"] textarea {font-family: ui-monospace, monospace; font-size: 0.85rem; line-height: 1.45; white-space: pre; overflow-x: auto;}
+.st-key-own-code textarea, [class*="st-key-draft-code-debug"] textarea {font-family: ui-monospace, monospace; font-size: 0.85rem; line-height: 1.45; white-space: pre; overflow-x: auto;}
 [class*="st-key-spec-"] textarea {font-family: ui-monospace, monospace; font-size: 0.82rem; line-height: 1.45;}
 [class*="st-key-prose-"] :is(h1, h2, h3, h4) {font-size: 1.05rem !important; padding: .7rem 0 .1rem;}
 [class*="st-key-review-"] td:nth-child(-n+2), [class*="st-key-review-"] th {white-space: nowrap;}

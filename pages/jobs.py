@@ -40,6 +40,8 @@ def overview(desk: Desk) -> bool:
 def one_job(desk: Desk, jobs: list[Job]) -> None:
     ids = [j.id for j in jobs]
     asked = st.query_params.get("job", "")
+    if asked and asked not in map(str, ids):
+        st.caption(f":material/info: Job {shell.plain(shell.short(asked))} is not among the last {len(ids)}.")
     index = ids.index(int(asked)) if asked.isdigit() and int(asked) in ids else 0
     chosen = st.selectbox("Look at", ids, index=index, format_func=lambda i: next(f"{j.id}: {j.subject}" for j in jobs if j.id == i))
     st.query_params["job"] = str(chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.began import began, begin
 from app.widgets.code import draw_report
 from app.widgets.diff import draw_diff
 from app.widgets.roles import may
@@ -13,10 +14,24 @@ from core.types import Implementation, Job, JobState, Kind
 
 
 def draw_debug_desk(desk: Desk, design_id: str, made: Implementation) -> None:
+    """`made`: the newest code. What is being changed stays when somebody else saves newer code; saving then says so."""
+    newest = made.revision
+    at = began(f"code-{design_id}", f"draft-code-debug-{design_id}-", newest)
+    if at != newest:
+        older = next(i for i in desk.store.implementations.revisions(design_id) if i.revision == at)
+        if st.session_state[f"draft-code-debug-{design_id}-{at}"] == older.code:      # nothing was changed in it
+            begin(f"code-{design_id}", newest)
+        else:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.warning(f"{shell.plain(made.author)} saved revision {newest} of the code meanwhile. What stands below began from revision {at}, and is kept.", icon=":material/group:")
+                if st.button(f"Begin from revision {newest}", key=f"begin-code-{design_id}-{newest}", icon=":material/restart_alt:", help="what you changed below is put aside"):
+                    begin(f"code-{design_id}", newest)
+                    st.rerun()
+            made = older
     key = f"debug-{design_id}-{made.revision}"
     left, right = st.columns([1.2, 1], gap="large")
     with left:
-        code = st.text_area("gab.py", made.code, height=520, key=f"code-{key}")
+        code = st.text_area("gab.py", made.code, height=520, key=f"draft-code-{key}")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             scale = st.selectbox("Scale", list(desk.scales), key=f"scale-{key}", width=120)
             batch = st.number_input("Batch", 1, 64, 2, key=f"batch-{key}", width=110)
@@ -42,7 +57,7 @@ def draw_debug_desk(desk: Desk, design_id: str, made: Implementation) -> None:
         job = desk.queue.get(int(asked))
         shell.live(lambda: _draw_progress(desk, job.id), job.state in shell.LIVE)
         if job.state is JobState.DONE:
-            _draw_outcome(desk, design_id, made, job, code)
+            _draw_outcome(desk, design_id, made, newest, job, code)
 
 
 def _draw_progress(desk: Desk, job_id: int) -> bool:
@@ -55,7 +70,7 @@ def _draw_progress(desk: Desk, job_id: int) -> bool:
     return False
 
 
-def _draw_outcome(desk: Desk, design_id: str, made: Implementation, job: Job, code: str) -> None:
+def _draw_outcome(desk: Desk, design_id: str, made: Implementation, newest: int, job: Job, code: str) -> None:
     if "trace" in job.result:
         draw_trace(job.result["trace"])
     report = desk.tried(job)
@@ -68,9 +83,14 @@ def _draw_outcome(desk: Desk, design_id: str, made: Implementation, job: Job, co
         st.caption(f"This is revision {made.revision} as it is.")
     elif desk.store.designs.get(design_id).kind is Kind.REFERENCE:
         st.caption("A reference stays as it is; save your code as a design of your own on the Library page.")
-    elif st.button("Save as a new revision", icon=":material/save:", key=f"save-{design_id}", **may("save_code")) and shell.act(
-            lambda: desk.save_code(design_id, job.id, made.revision), "saved"):
-        st.rerun()
+    else:
+        with st.container(horizontal=True):
+            saved = st.button("Save as a new revision", icon=":material/save:", key=f"save-{design_id}", **may("save_code"))
+            over = newest != made.revision and st.button(f"Save over revision {newest}", icon=":material/save_as:", key=f"save-over-{design_id}", **may("save_code", "yours becomes the newest; the other one is kept"))
+        kept: list[Implementation] = []
+        if (saved or over) and shell.act(lambda: kept.append(desk.save_code(design_id, job.id, newest if over else made.revision)), "saved"):
+            begin(f"code-{design_id}", kept[0].revision)
+            st.rerun()
 
 
 def draw_trace(found: dict) -> None:

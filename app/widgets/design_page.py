@@ -21,7 +21,7 @@ from app.widgets.unit_diagram import draw_unit_diagram
 from core.desk import Desk
 from core.dossier import Dossier, dossier
 from core.report.design import as_text
-from core.types import Job, JobKind, JobState, Kind, Status
+from core.types import Job, JobKind, JobState, Kind, Status, Verb
 
 
 def draw_design(desk: Desk, design_id: str) -> None:
@@ -163,6 +163,9 @@ def _draw_story(desk: Desk, found: Dossier) -> None:
         st.markdown(f"**{shell.plain(decision.author)}** · {decision.verb}{why} · {shell.ago(decision.created_at)}")
     if not found.decisions:
         st.caption("Nobody has decided or said anything yet.")
-    words = st.text_area("Comment", key=f"comment-{found.design.id}", height=80)
-    if st.button("Add the comment", icon=":material/add_comment:", **may("comment")) and shell.act(lambda: desk.comment(found.design.id, words), "added"):
+    said = sum(d.verb is Verb.COMMENT and d.author == desk.author for d in found.decisions)          # a new field once theirs was added
+    with st.form(f"comment-{found.design.id}", border=False):
+        words = st.text_area("Comment", key=f"draft-comment-{found.design.id}-{said}", height=80)
+        sent = st.form_submit_button("Add the comment", icon=":material/add_comment:", **may("comment"))
+    if sent and shell.act(lambda: desk.comment(found.design.id, words), "added"):
         st.rerun()

@@ -15,7 +15,6 @@ from app.widgets.table import Column, table
 from core.desk import Desk
 from core.dossier import Dossier
 from core.export import FORMATS, exported_code
-from core.gab.references import ReferenceDesign
 from core.report.design import as_bibtex, as_markdown, builds_on
 from core.report.siblings import edited_by_people, effect
 from core.report.site import site_zip
@@ -99,8 +98,10 @@ def _draw_relatives(designs: Sequence[Design], own: Design, scales: Sequence[str
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _papers(state: tuple[str, ...], design_id: str) -> list[ReferenceDesign]:
-    return builds_on(shell.desk(), design_id, shell.designs())
+def _papers(state: tuple[str, ...], design_id: str) -> tuple[str, str]:
+    """What a design builds on: (BibTeX, the titles)."""
+    found = builds_on(shell.desk(), design_id, shell.designs())
+    return as_bibtex(found), ", ".join(r.title for r in found)
 
 
 def draw_along(desk: Desk, found: Dossier) -> None:
@@ -111,9 +112,9 @@ def draw_along(desk: Desk, found: Dossier) -> None:
             for label, format, file in (("Standalone", "standalone", f"{ident}.py"), ("For Genesys", "genesys", f"{ident}-genesys.py")):
                 st.download_button(label, lambda f=format: exported_code(made, f), file, icon=":material/download:", key=f"along-{format}", help=FORMATS[format], on_click="ignore")
         st.download_button("Markdown", as_markdown(found), f"{ident}.md", icon=":material/description:", key="along-md", help="proposal, units, scores, reviews, decisions and code in one file", on_click="ignore")
-        papers = _papers(shell.state(), ident)
-        st.download_button("BibTeX", as_bibtex(papers), f"{ident}.bib", icon=":material/menu_book:", key="along-bib", disabled=not papers,
-                           help=f"what it builds on: {', '.join(r.title for r in papers)}" if papers else "it builds on no reference of the library", on_click="ignore")
+        bibtex, titles = _papers(shell.state(), ident)
+        st.download_button("BibTeX", bibtex, f"{ident}.bib", icon=":material/menu_book:", key="along-bib", disabled=not titles,
+                           help=f"what it builds on: {titles}" if titles else "it builds on no reference of the library", on_click="ignore")
         st.download_button("The whole tree", lambda: site_zip(desk), "design-tree.zip", "application/zip", icon=":material/account_tree:", key="along-site", on_click="ignore",
                            help="every design and dialog as plain pages, to show or to keep: open index.html; a minute for thousands of designs")
     _draw_folder(desk, found)

@@ -8,10 +8,15 @@ import streamlit as st
 import yaml
 
 from app import shell
+from app.widgets.began import began, begin
+from app.widgets.diff import draw_diff
 from app.widgets.roles import may
 from core.desk import Desk
 from core.errors import UnitError
+from core.report.design import as_text
 from core.types import NewUnit, Proposal, Review, UnitTree
+
+LONGEST_TITLE = 200
 
 
 def draw_review(review: Review) -> None:
@@ -29,24 +34,46 @@ def draw_review(review: Review) -> None:
                     shell.link("design", name, ":material/account_tree:", design=name)
 
 
-def draw_editor(desk: Desk, proposal: Proposal, may_declare: bool = False) -> None:
-    """A form; what is saved is a new revision, the old ones stay. `may_declare`: new units can be added, since somebody can write them."""
+def draw_editor(desk: Desk, newest: Proposal, may_declare: bool = False) -> None:
+    """A form; what is saved is a new revision, the old ones stay. `may_declare`: new units can be added, since somebody can write them.
+
+    Somebody else's newer revision changes nothing in it: the visitor sees what is new, and saves over it or begins from there.
+    """
+    design = newest.design_id
+    at = began(f"edit-{design}", f"draft-title-{design}-", newest.revision)
+    proposal = newest if at == newest.revision else next(p for p in desk.store.proposals.revisions(design) if p.revision == at)
     declares = bool(proposal.new_units) or may_declare
-    if twin := desk.copied(proposal.design_id):
+    if twin := desk.copied(design):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.warning(f"As it was edited, this is a copy of {shell.plain(twin)}, unit for unit: to write and verify it is to pay twice.", icon=":material/content_copy:")
             shell.link("design", f"See {twin}", ":material/account_tree:", design=twin)
-    with st.form(f"edit-{proposal.design_id}-{proposal.revision}", border=False):
-        title = st.text_input("Title", proposal.title, key=f"draft-title-{proposal.id}")
+    if newest is not proposal:
+        _draw_newer(proposal, newest)
+    with st.form(f"edit-{design}-{at}", border=False):
+        title = st.text_input("Title", proposal.title, key=f"draft-title-{design}-{at}", max_chars=LONGEST_TITLE)
         left, right = st.columns([1.6, 1], gap="medium")
-        body = left.text_area("Proposal (Markdown)", proposal.body, height=400 if declares else 300, key=f"draft-body-{proposal.id}")
-        units = right.text_area("Units (YAML): what gets implemented", _yaml(proposal.units), height=200 if declares else 300, key=f"draft-units-{proposal.id}") if proposal.units else ""
-        new = right.text_area("New units (YAML): what the coder writes", _new_yaml(proposal.new_units), height=170, placeholder=NEW_UNIT, key=f"draft-new-{proposal.id}") if proposal.units and declares else None
-        saved = st.form_submit_button("Save as a new revision", icon=":material/save:", **may("edit"))
-    if saved and shell.act(lambda: desk.edit(proposal.design_id, title, body, _tree(units), proposal.revision, None if new is None else _new_units(new)), "saved"):
-        if twin := desk.copied(proposal.design_id):
+        body = left.text_area("Proposal (Markdown)", proposal.body, height=400 if declares else 300, key=f"draft-body-{design}-{at}")
+        units = right.text_area("Units (YAML): what gets implemented", _yaml(proposal.units), height=200 if declares else 300, key=f"draft-units-{design}-{at}") if proposal.units else ""
+        new = right.text_area("New units (YAML): what the coder writes", _new_yaml(proposal.new_units), height=170, placeholder=NEW_UNIT, key=f"draft-new-{design}-{at}") if proposal.units and declares else None
+        with st.container(horizontal=True):
+            saved = st.form_submit_button("Save as a new revision", icon=":material/save:", **may("edit"))
+            over = newest is not proposal and st.form_submit_button(f"Save over revision {newest.revision}", icon=":material/save_as:", **may("edit", "yours becomes the newest; the other one is kept"))
+    made: list[Proposal] = []
+    if (saved or over) and shell.act(lambda: made.append(desk.edit(design, title, body, _tree(units), newest.revision if over else at, None if new is None else _new_units(new))), "saved"):
+        begin(f"edit-{design}", made[0].revision)
+        if twin := desk.copied(design):
             st.toast(f"Saved, though it is a copy of {twin} now, unit for unit.", icon=":material/content_copy:", duration="long")
         st.rerun()
+
+
+def _draw_newer(own: Proposal, newest: Proposal) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.warning(f"{shell.plain(newest.author)} saved revision {newest.revision} meanwhile. What stands below began from revision {own.revision}, and is kept.", icon=":material/group:")
+        if st.button(f"Begin from revision {newest.revision}", key=f"begin-{own.design_id}-{newest.revision}", icon=":material/restart_alt:", help="what you typed below is put aside"):
+            begin(f"edit-{own.design_id}", newest.revision)
+            st.rerun()
+    if st.toggle(f"What revision {newest.revision} changed", key=f"newer-{own.design_id}"):
+        draw_diff(as_text(own), as_text(newest), f"newer-{newest.id}")
 
 
 NEW_UNIT = "- name: my_mixer\n  kind: mixer\n  about: Y_t = … equations and shapes\n  config: {share: 1.0}"

@@ -129,7 +129,7 @@ def draw_table(scale: str, rows: Sequence[dict], reference: str = REFERENCE) -> 
         with st.container(horizontal=True, vertical_alignment="center"):
             words = f"Compare {len(chosen)}" if len(chosen) > 1 else f"Report of {chosen[0]['design']}" if chosen else "Compare"
             if st.button(words, icon=":material/compare_arrows:", disabled=not chosen, key="compare", help="tick rows, then see them side by side"):
-                shell.go("report", verifications=",".join(str(row["first"]) for row in chosen))
+                shell.go("report", verifications=",".join(row["report"].partition("=")[2] for row in chosen))
             st.download_button("CSV", lambda: _frame(rows).map(cell).to_csv(index=False), f"results-{scale}.csv", icon=":material/download:", on_click="ignore")
             st.download_button("JSON", lambda: _frame(rows).to_json(orient="records", indent=1), f"results-{scale}.json", icon=":material/download:", on_click="ignore")
         st.caption("± of bits/byte: over seeds where there are two or more, else over held-out documents, which overstates the doubt of a comparison "

@@ -40,11 +40,11 @@ function cell(row, column, at) {
 
 function inOrder(host) {
   const { columns, rows } = host.wanted, at = host.at, asked = host.asked.trim().toLowerCase();
-  const texts = columns.filter((c) => !c.kind).map((c) => at[c.key]);
+  const texts = columns.filter((c, i) => !c.kind && (!c.to || i === 0)).map((c) => at[c.key]);
   const found = rows.map((_, i) => i).filter((i) => !asked || texts.some((t) => String(rows[i][t] ?? "").toLowerCase().includes(asked)));
   if (!host.by) return found;
   const { key, down } = host.by, place = at[key];
-  const before = (a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b)));
+  const before = (a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
   return found.sort((i, j) => {
     const [a, b] = [rows[i][place], rows[j][place]];
     if (a === null || b === null || a === "" || b === "") return (a === null || a === "") - (b === null || b === "");     // what is not known comes last, either way
@@ -108,7 +108,7 @@ function dress(host) {
   }));
   host.querySelector("thead").replaceChildren(head);
   const search = host.querySelector("input[type=search]");
-  search.hidden = rows.length <= SEARCHED;
+  search.hidden = rows.length <= SEARCHED && !host.asked;
   search.oninput = () => { host.asked = search.value; host.most = AT_ONCE; paint(host); };
 }
 

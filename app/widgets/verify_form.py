@@ -16,6 +16,7 @@ from core.types import Design, Status, VerifyOptions
 MOST_SEEDS = 50
 LARGEST_SEED = 2**31 - 1
 BUILTIN = "python_docs"
+KEPT = ("verify-designs", "verify-scale", "verify-seeds", "verify-corpus", "verify-more", "verify-tasks", "verify-early", "verify-sweep", "verify-trackers")
 SURE = ("measured here", "from a timed run here")   # what an estimate rests on when no timed run would better it
 
 
@@ -23,9 +24,12 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
     """The scale that is chosen."""
     st.subheader("New verification", anchor=False)
     able = {d.id: d for d in designs if d.status in (Status.IMPLEMENTED, Status.VERIFIED)}
-    asked = [d for d in st.query_params.get("designs", "").split(",") if d in able]
+    named = [d for d in dict.fromkeys(st.query_params.get("designs", "").split(",")) if d]
+    asked = [d for d in named if d in able]
     chosen = st.multiselect("Designs", list(able), default=asked, format_func=lambda i: f"{i} · {able[i].title}", key="verify-designs",
                             placeholder="those with checked code")
+    if lacking_code := [d for d in named if d not in able]:
+        st.caption(f":material/info: Not here: {shell.plain(', '.join(map(shell.short, lacking_code[:4])))}{' …' * (len(lacking_code) > 4)}. Only what has checked code can be verified.")
     one, two = st.columns(2)
     names = list(desk.scales)
     at = st.query_params.get("scale", "")
@@ -49,6 +53,13 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
         st.rerun()
     draw_budgets(desk, scale)
     return scale
+
+
+def keep_choices() -> None:
+    """While the form is not drawn, what was chosen in it is kept for when it is drawn again."""
+    for key in KEPT:
+        if key in st.session_state:
+            st.session_state[key] = st.session_state[key]
 
 
 def choose_corpus(desk: Desk, scale: str) -> str | None:

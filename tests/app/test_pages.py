@@ -214,12 +214,12 @@ def test_the_debug_desk_checks_traces_and_saves_a_person_s_revision(open_page, d
     made = desk.store.implementations.newest(design.id)
     test = open_page("design", design=design.id)
     key = f"debug-{design.id}-{made.revision}"
-    test.text_area(key=f"code-{key}").set_value(made.code + "\n# by hand\n").run()
+    test.text_area(key=f"draft-code-{key}").set_value(made.code + "\n# by hand\n").run()
     test.button(key=f"check-{key}").click().run()
     work()
     job = desk.queue.all()[0]
     test = open_page("design", design=design.id, job=str(job.id))
-    test.text_area(key=f"code-{key}").set_value(made.code + "\n# by hand\n").run()
+    test.text_area(key=f"draft-code-{key}").set_value(made.code + "\n# by hand\n").run()
     test.button(key=f"save-{design.id}").click().run()
     assert not test.exception
     newest = desk.store.implementations.newest(design.id)

@@ -81,6 +81,7 @@ def test_on_a_phone_it_moves_aside_and_leads_to_the_design(app, names: list[str]
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     table.get_by_role("link", name="open").last.scroll_into_view_if_needed()
     expect(table.get_by_role("link", name="open").last).to_be_in_viewport()
+    expect(table.get_by_role("link", name="own-2")).to_be_in_viewport()                   # whose row it is stays in sight
     table.get_by_role("link", name="own-2").click()
     expect(page).to_have_url(re.compile("design=own-2"))
     expect(page.get_by_role("heading", name="design 2")).to_be_visible(timeout=20_000)
