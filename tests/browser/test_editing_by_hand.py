@@ -40,6 +40,7 @@ def edit(page: Page) -> None:
     settled(page)
     page.locator("summary", has_text="Edit").first.click()
     expect(page.get_by_label("Proposal (Markdown)").first).to_be_visible()
+    settled(page)
 
 
 def saves(desk: Desk, design: str, body: str) -> None:
@@ -79,14 +80,16 @@ def test_who_saves_second_is_told_loses_no_word_and_chooses(app, desk: Desk, des
         saves(desk, design, "What Bob wrote next.")
         page.get_by_role("button", name="Save as a new revision").click()
         page.get_by_role("button", name="Begin from revision 3").click(timeout=20_000)
-        expect(page.get_by_label("Proposal (Markdown)")).to_have_value("What Bob wrote next.", timeout=20_000)
-        expect(page.get_by_text("meanwhile")).to_have_count(0)
+        expect(page.get_by_text("meanwhile")).to_have_count(0, timeout=20_000)
+        settled(page)
+        expect(page.get_by_label("Proposal (Markdown)")).to_have_value("What Bob wrote next.")
 
 
 def test_what_was_refused_stands_after_a_reload(app, desk: Desk, design: str, page: Page):
     page.goto(f"{app.url}/design?design={design}")
     edit(page)
     page.get_by_label("Units (YAML)").fill("unit: [broken")
+    settled(page)
     page.get_by_role("button", name="Save as a new revision").click()
     expect(page.get_by_text("the units' YAML, line 1").first).to_be_visible(timeout=20_000)
     settled(page)
