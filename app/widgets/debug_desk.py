@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
-from app.widgets.began import began, begin
+from app.widgets.began import began, begin, draw_newer
 from app.widgets.code import draw_report
 from app.widgets.diff import draw_diff
 from app.widgets.roles import may
@@ -22,11 +22,7 @@ def draw_debug_desk(desk: Desk, design_id: str, made: Implementation) -> None:
         if st.session_state[f"draft-code-debug-{design_id}-{at}"] == older.code:      # nothing was changed in it
             begin(f"code-{design_id}", newest)
         else:
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.warning(f"{shell.plain(made.author)} saved revision {newest} of the code meanwhile. What stands below began from revision {at}, and is kept.", icon=":material/group:")
-                if st.button(f"Begin from revision {newest}", key=f"begin-code-{design_id}-{newest}", icon=":material/restart_alt:", help="what you changed below is put aside"):
-                    begin(f"code-{design_id}", newest)
-                    st.rerun()
+            draw_newer(f"code-{design_id}", made.author, at, newest)
             made = older
     key = f"debug-{design_id}-{made.revision}"
     left, right = st.columns([1.2, 1], gap="large")

@@ -147,7 +147,7 @@ def _draw_verifications(desk: Desk, found: Dossier) -> None:
         rows.append({"number": v.id, "report": "open report", "page": f"report?verifications={v.id}", "scale": v.scale, "seed": v.seed, "corpus": v.corpus, "score": m.bits_per_byte if m else None,
                      "se": m.bits_per_byte_se if m else None, "pairs": pairs.get("acc"), "pairs se": pairs.get("acc_stderr"), "tokens/s": m.tokens_per_s if m else None, "parameters": m.params if m else None,
                      "state": v.failure or ("done" if v.finished_at else "running"), "when": f"{v.created_at:%Y-%m-%d %H:%M}"})
-    table([Column("number", kind="number"), Column("report", to="page"), Column("scale"), Column("seed", kind="number"), Column("corpus"), Column("score", "bits/byte", "number", 4, error="se"),
+    table([Column("number"), Column("report", to="page"), Column("scale"), Column("seed"), Column("corpus"), Column("score", "bits/byte", "number", 4, error="se"),
            Column("pairs", "minimal pairs", "number", 3, error="pairs se"), Column("tokens/s", kind="number"), Column("parameters", kind="number"), Column("state"), Column("when", "begun, UTC")],
           rows, "design-verifications", f"Verifications of {found.design.id}")
     curves = [(f"{v.scale}, seed {v.seed}", desk.store.curves.of(v.id), False) for v in found.verifications[-6:]]

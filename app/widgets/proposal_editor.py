@@ -8,7 +8,7 @@ import streamlit as st
 import yaml
 
 from app import shell
-from app.widgets.began import began, begin
+from app.widgets.began import began, begin, draw_newer
 from app.widgets.diff import draw_diff
 from app.widgets.roles import may
 from core.desk import Desk
@@ -48,7 +48,9 @@ def draw_editor(desk: Desk, newest: Proposal, may_declare: bool = False) -> None
             st.warning(f"As it was edited, this is a copy of {shell.plain(twin)}, unit for unit: to write and verify it is to pay twice.", icon=":material/content_copy:")
             shell.link("design", f"See {twin}", ":material/account_tree:", design=twin)
     if newest is not proposal:
-        _draw_newer(proposal, newest)
+        draw_newer(f"edit-{design}", newest.author, at, newest.revision)
+        if st.toggle(f"What revision {newest.revision} changed", key=f"newer-{design}"):
+            draw_diff(as_text(proposal), as_text(newest), f"newer-{newest.id}")
     with st.form(f"edit-{design}-{at}", border=False):
         title = st.text_input("Title", proposal.title, key=f"draft-title-{design}-{at}", max_chars=LONGEST_TITLE)
         left, right = st.columns([1.6, 1], gap="medium")
@@ -64,16 +66,6 @@ def draw_editor(desk: Desk, newest: Proposal, may_declare: bool = False) -> None
         if twin := desk.copied(design):
             st.toast(f"Saved, though it is a copy of {twin} now, unit for unit.", icon=":material/content_copy:", duration="long")
         st.rerun()
-
-
-def _draw_newer(own: Proposal, newest: Proposal) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.warning(f"{shell.plain(newest.author)} saved revision {newest.revision} meanwhile. What stands below began from revision {own.revision}, and is kept.", icon=":material/group:")
-        if st.button(f"Begin from revision {newest.revision}", key=f"begin-{own.design_id}-{newest.revision}", icon=":material/restart_alt:", help="what you typed below is put aside"):
-            begin(f"edit-{own.design_id}", newest.revision)
-            st.rerun()
-    if st.toggle(f"What revision {newest.revision} changed", key=f"newer-{own.design_id}"):
-        draw_diff(as_text(own), as_text(newest), f"newer-{newest.id}")
 
 
 NEW_UNIT = "- name: my_mixer\n  kind: mixer\n  about: Y_t = … equations and shapes\n  config: {share: 1.0}"
