@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from core.errors import ModelDiscoveryError, NotAllowed
 from core.guarded import guarded
 from core.types import Design, JobState, Status
 
+YOUNG = (50_000, 10, 5)     # new objects before Python looks for cycles among them: with its own 700, reading ten thousand designs is mostly that search
 LONGEST_NAME, LONGEST_ERROR = 60, 800     # characters of what an error repeats from an address or a field, and of an error
 ICON = ROOT / "app" / "icon.svg"  # served by the app: nothing comes from elsewhere
 PAGES: dict[str, Path] = {path.stem: path for path in sorted((ROOT / "pages").glob("*.py"))}
@@ -70,6 +72,7 @@ def desk() -> Desk:
 @st.cache_resource(show_spinner=False)
 def _desk() -> Desk:
     """One for the server: the store's connections are pooled, and its reads are safe in threads."""
+    gc.set_threshold(*YOUNG)
     return Desk.open(Config.from_env())
 
 
