@@ -145,8 +145,12 @@ function grow(host) {
     if (units) m.units = units;
     if (structure || places || paint) { g.look(); g.figure(); }
   };
+  let obeyed = "";
   g.obey = (state) => {
+    const wanted = JSON.stringify(state.fits), fresh = wanted !== obeyed;
+    obeyed = wanted;
     m.fits = state.fits ? new Set(state.fits) : null;
+    const same = state.selected === (m.ids[m.selected] ?? "") && state.chosen.length === m.chosen.size && state.chosen.every((id) => m.chosen.has(m.index.get(id)));
     if (state.seq >= m.seq) {
       const known = (id) => m.index.get(id) ?? -1, before = m.selected;
       m.selected = known(state.selected);
@@ -154,7 +158,7 @@ function grow(host) {
       m.seq = state.seq;
       if (m.selected >= 0 && m.selected !== before && m.view) show(g, m.selected);
     }
-    if (m.n) g.look();
+    if (m.n && (fresh || !same)) g.look();      // an echo of what the hand did is in sight already
   };
   const anew = () => { measure(); g.draw(); g.figure(); };
   const watch = new ResizeObserver(anew);
