@@ -9,6 +9,7 @@ from app.widgets.inbox import first_look
 from app.widgets.settings_door import admitted, draw_visitor
 from app.widgets.tour import draw_tour
 
+HOME = "tree"
 # Section → (page, title, icon); those without a section stand in the bar itself.
 NAVIGATION = {
     "": [
@@ -32,9 +33,9 @@ NAVIGATION = {
 
 st.set_page_config(page_title="Model Discovery", page_icon=str(shell.ICON), layout="wide", initial_sidebar_state="collapsed")
 here = admitted()        # else the door is drawn, and the link leads on once somebody has signed in
-page = st.navigation({
-    section: [st.Page(shell.PAGES[name], title=title, icon=f":material/{icon}:", default=name == "tree") for name, title, icon in pages]
-    for section, pages in NAVIGATION.items()}, position="top" if here else "hidden")
+menu = {section: [st.Page(shell.PAGES[name], title=title, icon=f":material/{icon}:", default=name == HOME, url_path="home" if name == HOME else None) for name, title, icon in pages] for section, pages in NAVIGATION.items()}
+menu[""].append(st.Page(lambda: shell.go(HOME, **st.query_params.to_dict()), title="Tree", url_path=HOME, visibility="hidden"))      # its address is /; who types its name finds it
+page = st.navigation(menu, position="top" if here else "hidden")
 if here:
     draw_visitor()
     if first_look(page):

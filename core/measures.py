@@ -60,7 +60,7 @@ class Measures:
     def cost_words(self) -> str:
         """Of one verified design."""
         if not self.verified:
-            return "nothing is verified yet"
+            return "none of its own designs is verified yet" + (f"; {self.seconds:,.0f} s of training went to references and earlier designs" if self.seconds else "")
         trained = f"{self.seconds / self.verified:,.0f} s of training"
         known = "an unknown sum" if self.spent.unpriced and not self.spent.money else f"${self.spent.money / self.verified:,.4g}"
         return f"{trained}, {self.spent.tokens / self.verified:,.0f} tokens, {known}" if self.spent.tries else f"{trained}, no calls to language models"

@@ -9,7 +9,7 @@ from app.widgets.chart import chart
 from app.widgets.curves import curve_figure
 from app.widgets.results import draw_results
 from app.widgets.roles import may
-from app.widgets.verify_form import draw_form, keep_choices
+from app.widgets.verify_form import draw_form
 from app.widgets.verify_grid import draw_grid
 from core.desk import Desk
 from core.types import Job, JobKind, JobState, Kind, Verification
@@ -28,7 +28,6 @@ def main() -> None:
     way = st.segmented_control("How to choose", list(WAYS), format_func=WAYS.get, default="grid" if st.query_params.get("way") == "grid" else "form", required=True, key="verify-way",
                                label_visibility="collapsed")
     if way == "grid":
-        keep_choices()
         draw_grid(desk, designs)
         draw_under_way(desk)
         return

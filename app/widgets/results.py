@@ -121,7 +121,7 @@ def _rungs(state: tuple[str, ...]) -> list[RungCorrelation]:
 
 
 def draw_table(scale: str, rows: Sequence[dict], reference: str = REFERENCE) -> None:
-    shown = [row | {"page": f"design?design={quote(row['design'])}", "open": "open"} for row in rows]
+    shown = [row | {"page": f"design?design={quote(row['design'])}", "open": "open", "Δ": row[f"Δ {reference}"]} for row in rows]
     ticked = set(table(_columns(reference, shown), shown, "results-table", f"Results at {scale}, the best first", [str(row["first"]) for row in shown]))
     chosen = [row for row in shown if str(row["first"]) in ticked]
     left, right = st.columns([1, 1.2], gap="large")
@@ -141,10 +141,9 @@ def draw_table(scale: str, rows: Sequence[dict], reference: str = REFERENCE) -> 
 
 def _columns(reference: str, rows: Sequence[dict]) -> list[Column]:
     """What is known of no row has no column."""
-    held = f"Δ {reference}"
     columns = [Column("design", to="page"), Column("title"), Column("rate", "learning rate"), Column("seeds", kind="number"),
                Column("bits/byte", kind="number", digits=4, error="±", help="bits per byte of held-out documents: lower is better"),
-               Column(held, kind="number", digits=4, signed=True, error="± Δ", help="paired: on the seeds that both have; negative is better; ± of the seed noise"),
+               Column("Δ", f"Δ {reference}", "number", 4, signed=True, error="± Δ", help="paired: on the seeds that both have; negative is better; ± of the seed noise"),
                Column("P(better)", kind="share", help=f"that it is truly better than {reference}, seed noise considered"), Column("verdict"), Column("doubts"),
                Column("minimal pairs", kind="number", digits=3, error="± pairs", help="share that it answers rightly; ± over items, and over seeds where there are several"),
                Column("parameters", kind="number"), Column("tokens/s", kind="number", help="in training"), Column("open", "report", to="report")]

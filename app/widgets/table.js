@@ -15,7 +15,7 @@ function made(kind, text = "", className = "") {
   return node;
 }
 
-function cell(row, column, at) {
+function cell(row, column, at, follow) {
   const value = row[at[column.key]], node = document.createElement("td");
   if (column.kind === "number") {
     node.className = "md-number";
@@ -29,6 +29,11 @@ function cell(row, column, at) {
   } else if (column.to) {
     const link = made("a", value ?? "");
     link.href = row[at[column.to]];
+    link.onclick = (e) => {
+      if (e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return;
+      e.preventDefault();                                          // as the menu does: the page that is there goes on, and nothing is loaded anew
+      follow(row[at[column.to]]);
+    };
     node.append(link);
   } else {
     node.textContent = value ?? "";
@@ -58,7 +63,7 @@ function paint(host) {
     head.setAttribute("aria-sort", host.by?.key !== head.dataset.key ? "none" : host.by.down ? "descending" : "ascending");
   }
   host.querySelector("tbody").replaceChildren(...shown.map((i) => {
-    const line = document.createElement("tr"), cells = columns.map((column) => cell(rows[i], column, host.at));
+    const line = document.createElement("tr"), cells = columns.map((column) => cell(rows[i], column, host.at, host.follow));
     if (!ids.length) {
       line.append(...cells);
       return line;
@@ -112,10 +117,11 @@ function dress(host) {
   search.oninput = () => { host.asked = search.value; host.most = AT_ONCE; paint(host); };
 }
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const host = parentElement.querySelector(".md-grid");
   host.wanted = data;
   host.tell = setStateValue;
+  host.follow = (address) => setTriggerValue("followed", address);
   host.at = Object.fromEntries(data.fields.map((key, i) => [key, i]));
   host.ticked ??= new Set(data.ticked);
   host.most ??= AT_ONCE;

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 
@@ -19,7 +20,7 @@ HTML = """<div class="md-grid"><input type="search" placeholder="Find in the tab
 
 @dataclass(frozen=True)
 class Column:
-    """`kind`: "" is text, "number" is written with `digits` behind the point, "share" (0 to 1) as a bar. `error`: the field of its standard error. `to`: the field with the address that its text leads to."""
+    """`kind`: "" is text, "number" is written with `digits` behind the point, "share" (0 to 1) as a bar. `error`: the field of its standard error. `to`: the field with the address, `page?field=value`, of the page of the app that its text leads to."""
 
     key: str
     title: str = ""
@@ -45,7 +46,10 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], key: str
     known = st.session_state.get(key) or {}
     shown = [{"title": c.key, **{name: value for name, value in asdict(c).items() if value}} for c in columns]
     result = _renderer()(data={"columns": shown, "fields": fields, "rows": [[_plain(row[f]) for f in fields] for row in rows], "ids": list(ids), "ticked": list(known.get("ticked") or ()), "words": words},
-                         key=key, default={"ticked": []}, on_ticked_change=lambda: None)
+                         key=key, default={"ticked": []}, on_ticked_change=lambda: None, on_followed_change=lambda: None)
+    if result.followed:
+        to = urlsplit(result.followed)
+        shell.go(to.path, **dict(parse_qsl(to.query)))
     there = set(ids)
     return [i for i in result.ticked or () if i in there]
 

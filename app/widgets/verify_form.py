@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import streamlit as st
 
@@ -16,6 +16,8 @@ from core.types import Design, Status, VerifyOptions
 MOST_SEEDS = 50
 LARGEST_SEED = 2**31 - 1
 BUILTIN = "python_docs"
+CHOSEN = "verify-chosen"
+ASKED = ("designs", "scale", "seeds")               # of an address
 KEPT = ("verify-designs", "verify-scale", "verify-seeds", "verify-corpus", "verify-more", "verify-tasks", "verify-early", "verify-sweep", "verify-trackers")
 SURE = ("measured here", "from a timed run here")   # what an estimate rests on when no timed run would better it
 
@@ -24,17 +26,19 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
     """The scale that is chosen."""
     st.subheader("New verification", anchor=False)
     able = {d.id: d for d in designs if d.status in (Status.IMPLEMENTED, Status.VERIFIED)}
+    names = list(desk.scales)
     named = [d for d in dict.fromkeys(st.query_params.get("designs", "").split(",")) if d]
-    asked = [d for d in named if d in able]
-    chosen = st.multiselect("Designs", list(able), default=asked, format_func=lambda i: f"{i} · {able[i].title}", key="verify-designs",
+    at = st.query_params.get("scale", "")
+    _recall(able, names)
+    for key, first in (("designs", [d for d in named if d in able]), ("scale", at if at in names else names[0]), ("seeds", st.query_params.get("seeds") or "0")):
+        st.session_state.setdefault(f"verify-{key}", first)
+    chosen = st.multiselect("Designs", list(able), format_func=lambda i: f"{i} · {able[i].title}", key="verify-designs",
                             placeholder="those with checked code")
     if lacking_code := [d for d in named if d not in able]:
         st.caption(f":material/info: Not here: {shell.plain(', '.join(map(shell.short, lacking_code[:4])))}{' …' * (len(lacking_code) > 4)}. Only what has checked code can be verified.")
     one, two = st.columns(2)
-    names = list(desk.scales)
-    at = st.query_params.get("scale", "")
-    scale = one.selectbox("Scale", names, index=names.index(at) if at in names else 0, key="verify-scale")
-    told = two.text_input("Seeds", st.query_params.get("seeds") or "0", key="verify-seeds", help="0 or 0,1,2 or 0-4: the same seeds for every design, so that comparisons are paired. "
+    scale = one.selectbox("Scale", names, key="verify-scale")
+    told = two.text_input("Seeds", key="verify-seeds", help="0 or 0,1,2 or 0-4: the same seeds for every design, so that comparisons are paired. "
                           "One seed decides nothing; three tell a gain from noise.")
     seeds: list[int] = []
     with shell.worded():
@@ -52,14 +56,28 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
             lambda: desk.verify(chosen, scale, seeds, corpus, options=options), f"{asked} queued"):
         st.rerun()
     draw_budgets(desk, scale)
+    _keep()
     return scale
 
 
-def keep_choices() -> None:
-    """While the form is not drawn, what was chosen in it is kept for when it is drawn again."""
-    for key in KEPT:
-        if key in st.session_state:
-            st.session_state[key] = st.session_state[key]
+def _keep() -> None:
+    """What was chosen in the form outlives a walk to the grid or to another page; a link that names what to verify begins anew."""
+    st.session_state[CHOSEN] = (_link(), {key: st.session_state[key] for key in KEPT if key in st.session_state})
+
+
+def _recall(able: Collection[str], scales: Collection[str]) -> None:
+    link, chosen = st.session_state.get(CHOSEN, ("", {}))
+    if "verify-scale" in st.session_state or _link() not in ("", link):
+        return
+    for key, value in chosen.items():
+        st.session_state[key] = [d for d in value if d in able] if key == "verify-designs" else value
+    if st.session_state.get("verify-scale") not in scales:
+        st.session_state.pop("verify-scale", None)
+
+
+def _link() -> str:
+    """What the page's address asks for."""
+    return "&".join(f"{name}={st.query_params[name]}" for name in ASKED if name in st.query_params)
 
 
 def choose_corpus(desk: Desk, scale: str) -> str | None:
@@ -107,8 +125,9 @@ def choose_options(desk: Desk) -> VerifyOptions:
     box = st.expander("Tasks and options", key="verify-more", on_change="rerun")
     if not box.open and "verify-tasks" not in st.session_state:      # never opened: a new tab has that much less to draw
         return VerifyOptions()
+    st.session_state.setdefault("verify-tasks", list(VerifyOptions().tasks))
     with box:
-        tasks = st.multiselect("Tasks", names, default=list(VerifyOptions().tasks), key="verify-tasks", accept_new_options=True,
+        tasks = st.multiselect("Tasks", names, key="verify-tasks", accept_new_options=True,
                                help="accuracies beside the score. Those of the library run offline, over files under DATA_DIR where they need some; "
                                     "or type the name of one of lm-eval's, which is fetched")
         early = st.checkbox("Stop hopeless runs early", key="verify-early", help="beside the references' curves; it is said in the results")

@@ -13,6 +13,7 @@ from screens import HOSTILE, results, said
 
 from app.widgets.curves import curve_figure
 from app.widgets.verify_form import parse_seeds
+from core.config import ROOT
 from core.desk import Desk
 from core.errors import NotFound, UsageError
 from core.report import report, to_json
@@ -311,3 +312,7 @@ def test_the_form_passes_tasks_and_options(open_page, desk: Desk):
     assert job.payload["options"]["early_stop"]
     next(b for b in test.button if b.label == "Measure").click().run()
     assert desk.queue.all()[0].kind == "time"
+    for page in ("compare", "verify"):                 # and after a walk to another page
+        test.switch_page(str(ROOT / "pages" / f"{page}.py")).run()
+    assert (test.text_input(key="verify-seeds").value, test.selectbox(key="verify-scale").value, test.multiselect(key="verify-designs").value) == ("0-1", "micro", ["gpt2"])
+    assert test.session_state["verify-early"]

@@ -82,9 +82,11 @@ def test_on_a_phone_it_moves_aside_and_leads_to_the_design(app, names: list[str]
     table.get_by_role("link", name="open").last.scroll_into_view_if_needed()
     expect(table.get_by_role("link", name="open").last).to_be_in_viewport()
     expect(table.get_by_role("link", name="own-2")).to_be_in_viewport()                   # whose row it is stays in sight
+    page.evaluate("window.here = true")
     table.get_by_role("link", name="own-2").click()
     expect(page).to_have_url(re.compile("design=own-2"))
     expect(page.get_by_role("heading", name="design 2")).to_be_visible(timeout=20_000)
+    assert page.evaluate("window.here")                                                   # nothing was loaded anew: what a visitor chose elsewhere is still theirs
 
 
 def test_what_is_folded_on_verify_is_there_when_it_is_opened_and_keeps_what_was_chosen(app, names: list[str], page: Page):
@@ -102,3 +104,30 @@ def test_what_is_folded_on_verify_is_there_when_it_is_opened_and_keeps_what_was_
     expect(early).to_be_checked(timeout=20_000)
     page.get_by_text(re.compile("^Budgets: .* left at nano")).click()
     expect(page.get_by_role("button", name="Set the budget")).to_be_visible(timeout=20_000)
+
+
+def test_choices_on_verify_outlive_a_walk_to_other_pages_and_a_link_begins_anew(app, names: list[str], page: Page):
+    page.goto(f"{app.url}/verify")
+    settled(page)
+    seeds = page.get_by_role("textbox", name="Seeds")
+    seeds.fill("0-2")
+    seeds.press("Enter")
+    settled(page)
+    page.locator("header").get_by_role("link", name="Compare").first.click()
+    expect(page.get_by_role("button", name="More", exact=True).first).to_be_visible(timeout=20_000)
+    settled(page)
+    page.locator("header").get_by_role("link", name="Verify").first.click()
+    expect(seeds).to_have_value("0-2", timeout=20_000)
+    page.get_by_text("Grid of designs and scales").click()
+    expect(seeds).to_have_value("0", timeout=20_000)                                      # the grid has seeds of its own
+    settled(page)
+    page.get_by_text("One by one").click()
+    expect(seeds).to_have_value("0-2", timeout=20_000)
+    page.goto(f"{app.url}/verify?designs=gpt2&seeds=7")
+    expect(seeds).to_have_value("7", timeout=20_000)
+
+
+def test_the_tree_has_an_address_by_its_name(app, names: list[str], page: Page):
+    page.goto(f"{app.url}/tree?design=own-2")
+    expect(page.get_by_role("heading", name="design 2")).to_be_visible(timeout=20_000)
+    assert page.url == f"{app.url}/?design=own-2"
