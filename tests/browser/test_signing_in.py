@@ -76,6 +76,7 @@ def test_a_viewer_comes_in_looks_is_refused_becomes_a_reviewer_and_is_removed(te
     enter(vera, "vera", PASSWORDS["vera"])
     expect(vera.get_by_text("Python's own documentation")).to_be_visible()          # where the link led
     expect(vera.get_by_role("button", name="vera")).to_be_visible()
+    vera.wait_for_function("document.cookie.includes('model_discovery')")        # its script comes with the page, and may run after it
     cookie = next(c for c in vera.context.cookies() if c["name"].startswith("model_discovery"))
     assert cookie["sameSite"] == "Strict"
 
