@@ -36,6 +36,6 @@ export CHROMIUM="$browser"
 
 "$VENV/bin/ruff" check .
 if [ "$#" -eq 0 ]; then
-  exec bash tests/with_postgres.sh bash tests/halves.sh "$VENV/bin/python"
+  exec bash tests/with_postgres.sh bash tests/lanes.sh "$VENV/bin/python"
 fi
 exec bash tests/with_postgres.sh "$VENV/bin/python" -m pytest "$@"

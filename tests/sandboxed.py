@@ -9,7 +9,7 @@ from pathlib import Path
 def running_children() -> list[int]:
     """Processes forked by a zygote, of whatever program: zygotes themselves have bubblewrap or another program as their parent.
 
-    Those under another test run's process are its own business: the two halves of the tests run beside each other. What has lost its parents counts.
+    Those under another test run's process are its own business: the lanes of the tests run beside each other. What has lost its parents counts.
     """
     stats: dict[int, tuple[int, bytes]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):

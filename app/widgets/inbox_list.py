@@ -21,8 +21,6 @@ def draw_list(desk: Desk, found: Inbox) -> None:
     items = found.items
     first = min(int(st.session_state.get("inbox-page", 0)), max(0, (len(items) - 1) // PAGE)) * PAGE
     shown = items[first : first + PAGE]
-    for key, on in st.session_state.pop("inbox-ticks", {}).items():
-        st.session_state[f"tick-{key}"] = on
     ticked = [item for item in items if st.session_state.get(f"tick-{item.key}")]
     words = seen_all(desk, [item.design for item in {*shown, *ticked} if item.key.startswith("proposal:")])
     _draw_batch(desk, items, ticked, {design: before for design, (before, _) in words.items()})
@@ -67,9 +65,7 @@ def _draw_batch(desk: Desk, items: Sequence[Item], ticked: list[Item], seen: Map
     with st.container(key="inbox-batch", horizontal=True, vertical_alignment="center", gap="small"):
         every = [i for i in items if i.key.startswith("proposal:")]
         label = "Untick all" if ticked else f"Tick all {len(every)} proposals"
-        if st.button(label, key="inbox-tick", icon=":material/checklist:", help="key x", disabled=not (every or ticked)):
-            st.session_state["inbox-ticks"] = {item.key: not ticked for item in (ticked or every)}
-            st.rerun()
+        st.button(label, key="inbox-tick", icon=":material/checklist:", help="key x", disabled=not (every or ticked), on_click=_tick, args=([i.key for i in ticked or every], not ticked))
         if not ticked:
             st.caption("tick several to decide on them together", width="content")
             return
@@ -85,6 +81,12 @@ def _draw_batch(desk: Desk, items: Sequence[Item], ticked: list[Item], seen: Map
             quick = [reason for reason in QUICK if st.form_submit_button(reason.capitalize(), **may("refuse"))]
         if done or quick:
             _judge(desk, Verb.REFUSE, seen, proposals, " — ".join(filter(None, (*quick[:1], why.strip()))))
+
+
+def _tick(keys: Sequence[str], on: bool) -> None:
+    """Those that were in the list when it was drawn: what came in meanwhile nobody has read."""
+    for key in keys:
+        st.session_state[f"tick-{key}"] = on
 
 
 def _put_off(desk: Desk, items: Sequence[Item]) -> list[Decision]:

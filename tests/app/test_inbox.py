@@ -102,6 +102,16 @@ def test_several_are_ticked_and_refused_together(open_page, desk: Desk, proposed
     assert {desk.store.designs.get(d).status for d in proposed} == {Status.PROPOSED}
 
 
+def test_all_that_are_ticked_are_those_that_were_in_sight(open_page, desk: Desk, proposed):
+    desk.refuse(proposed[1], "not yet")
+    test = view(open_page("inbox"), "list")
+    desk.reset(proposed[1])                                  # it comes back after the list was drawn
+    press(test, "inbox-tick")
+    assert "Refuse 2" in {b.label for b in test.button}
+    press(test, "inbox-tick")
+    assert any(b.label == "Tick all 3 proposals" for b in test.button)
+
+
 def test_several_that_cannot_be_put_off_are_told_in_words_and_those_that_were_can_be_undone(open_page, desk: Desk, proposed, monkeypatch):
     test = view(open_page("inbox"), "list")
     press(test, "inbox-tick")
