@@ -49,12 +49,12 @@ CSS = """<style>
 [class*="st-key-pairs-"] thead {display: none;} [class*="st-key-pairs-"] td {border-width: 0 0 1px !important; padding: .25rem .9rem .25rem 0 !important;}
 [class*="st-key-pairs-"] td:first-child {white-space: nowrap; opacity: .7; vertical-align: top;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 4.1rem 0.7rem 2rem;} h1 {font-size: 1.5rem !important;}
-[data-testid^="stBaseButton"] p {white-space: normal !important;}
+[data-testid^="stBaseButton"] p, [data-testid="stPageLink-NavLink"] p {white-space: normal !important;}
 [data-testid="stMarkdownContainer"] table {display: block; overflow-x: auto;} [data-testid="stMarkdownContainer"] :is(th, td) {overflow-wrap: normal;}
 [data-testid="stTabs"] [role="tablist"] {flex-wrap: wrap; height: auto; overflow: visible; row-gap: .2rem;}
 [data-testid="stTabs"] [role="tab"] {flex: 0 0 auto; border-bottom: 2px solid transparent;} [data-testid="stTabs"] [role="tab"][aria-selected="true"] {border-bottom-color: currentColor;}
 [data-testid="stTabs"] [data-baseweb="tab-highlight"] {display: none;}}
-.st-key-tour-cookie, .st-key-drafts {display: none;}
+.st-key-tour-cookie, .st-key-tree-cookie, .st-key-drafts {display: none;}
 </style>"""
 
 # On a phone the menu is folded: what page it is stands beside it.

@@ -139,7 +139,7 @@ def _choose(desk: Desk, args: argparse.Namespace) -> None:
 def _show(desk: Desk, run_id: str) -> Answer:
     found, told = desk.run(run_id), desk.forecast(run_id)
     rules, stalls, whys = desk.gate_rules(run_id), desk.stalls(run_id), desk.whys(run_id, 3)
-    words = [f"{run_id}: {found.state}, {found.words}", text.table(("budget", "spent", "granted"), [(n, f"{u:g}", f"{g:g}") for n, u, g in told.parts]), told.words,
+    words = [f"{run_id}: {found.state}, {found.words}", text.table(("budget", "spent", "granted"), [(n, f"{u:g}", f"{g:g}") for n, u, g in told.parts]), told.words + (told.until if found.live else ""),
              "gates: " + ", ".join(f"{step}={rule.words}" for step, rule in rules.items())]
     words += [f"chosen by {d.author}: {d.data['act']} {d.data.get('design') or ', '.join(d.data.get('parents', ())) or 'from scratch'}" for d in desk.chosen(run_id)]
     words += [f"waits for {s.what} since {s.since:%H:%M}: {s.why}" for s in stalls]

@@ -12,6 +12,7 @@ from core.evidence import Comparison
 from core.jobs import Queue
 from core.jobs.hands import run_of
 from core.run_view import standing
+from core.statistics.paired import Verdict
 from core.store import Store
 from core.types import Design, Job, JobKind, JobState, Json, Scale
 
@@ -35,6 +36,11 @@ class Unconfirmed:
     @property
     def what(self) -> str:
         return f"{self.found.design_id}@{self.found.scale}"
+
+    @property
+    def small(self) -> bool:
+        """So small that more seeds would hardly decide it."""
+        return self.found.verdict is Verdict.WITHIN_NOISE and not self.found.more_seeds
 
 
 def is_unsure(found: Comparison) -> bool:

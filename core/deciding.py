@@ -17,7 +17,7 @@ from core.errors import Conflict, ModelDiscoveryError, UsageError
 from core.evidence import REFERENCE
 from core.foreseen import Foreseen, foreseen
 from core.gab.scales import get_scale
-from core.gates import IMPLEMENT, Gated
+from core.gates import IMPLEMENT, Gated, Rule
 from core.inbox import Inbox, inbox
 from core.jobs import Queue
 from core.machine import this_machine
@@ -38,7 +38,7 @@ WEIGHTY = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK, Verb.EDIT, Ver
 ON_SESSION = (*WEIGHTY, Verb.RERANK, Verb.PREFER, Verb.RELEASE)
 UNDOABLE = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.COMMENT, Verb.RERANK, Verb.SEND_BACK, Verb.DEFER, Verb.FORECAST, Verb.PREFER, Verb.TAG, Verb.PIN, Verb.BOOST, Verb.PRUNE, Verb.GATE)
 PAST = {Verb.APPROVE: "approved", Verb.REFUSE: "refused", Verb.RESET: "took the judgement back of", Verb.SEND_BACK: "sent back", Verb.EDIT: "edited", Verb.UNDO: "took a decision back on",
-        Verb.COMMENT: "commented on", Verb.RERANK: "reranked", Verb.DEFER: "put off", Verb.FORECAST: "foretold of", Verb.PREFER: "preferred", Verb.RELEASE: "released"}
+        Verb.COMMENT: "commented on", Verb.RERANK: "reranked", Verb.DEFER: "put off", Verb.PREFER: "preferred", Verb.RELEASE: "released"}
 MOST = 5000          # decisions on which an answer about people's agreement rests, the newest
 
 
@@ -55,6 +55,10 @@ class Recent:
         d = self.decision
         if d.verb is Verb.GATE and "subject" in d.data:
             return f"{'let through' if d.data['let'] else 'held'} {d.design_id or d.data['subject']} ({d.data['step']})"
+        if d.verb is Verb.GATE:
+            return f"set the gate of {d.data['run']} before {d.data['step']} to {Rule.from_dict(d.data).words}"
+        if d.verb is Verb.FORECAST:
+            return f"gave {d.design_id} {d.data['probability']:.0%} to beat {d.data['reference']} at {d.data['scale']}"
         return f"{PAST.get(d.verb, str(d.verb).replace('_', ' '))} {d.design_id or d.session_id or d.data.get('item', '')}".strip()
 
 

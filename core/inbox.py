@@ -1,7 +1,7 @@
 """What waits for a person: pure reads of store and queue. Each item has a key that stays, and a mark that changes when something about it does: a deferral holds for its mark.
 
 What waits: proposals to judge, reviews in dispute, agents that fell silent or were put aside, code that failed its check, budgets that run out, sessions and steps at a gate,
-scores too good to believe, gains to confirm, jobs that failed.
+scores too good to believe, the best of runs on too few seeds, jobs that failed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Waits(StrEnum):
     BUDGET = "budget running out"
     CHECK = "code that failed"
     AUDIT = "score too good"
-    CONFIRM = "gain to confirm"
+    CONFIRM = "best of a run"
     JOB = "job that failed"
 
 
@@ -215,7 +215,7 @@ def _unconfirmed(u: Unconfirmed) -> Item:
     c = u.found
     why = f"{c.words[:1].upper()}{c.words[1:].rstrip('.')}. Too few seeds are of both, and the best of many looks better than it is."
     return Item(f"confirm:{u.run}", Waits.CONFIRM, f"{c.design_id} at {c.scale}, the best of {u.run}", why, u.ended, f"{u.what}.{len(c.own)}.{len(c.base)}",
-                design=c.design_id, run=u.run, data={"what": u.what, "scale": c.scale, "reference": c.reference, "seeds": dict(u.seeds)})
+                design=c.design_id, run=u.run, data={"what": u.what, "scale": c.scale, "reference": c.reference, "seeds": dict(u.seeds), "small": u.small})
 
 
 def _failed_jobs(queue: Queue) -> list[Job]:

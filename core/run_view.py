@@ -101,7 +101,12 @@ class Progress:
     acts: int
     seconds: float | None            # left, at most: a budget need not be used up
     ends: datetime | None
-    words: str
+    words: str                                        # until when, is `until`
+
+    @property
+    def until(self) -> str:
+        """For a run that goes on: one that waits for a person ends when they please."""
+        return f", at this rate until about {self.ends.astimezone():%a %H:%M}" if self.ends else ""
 
 
 def view(store: Store, jobs: Sequence[Job], run_id: str, settings: Json, gated: Callable[[], int], workers: bool) -> RunView:
@@ -202,5 +207,5 @@ def forecast(store: Store, run_id: str, scales: Sequence[str], foreseen: Callabl
     seconds = sessions * (fmean(design) if design else 0.0) + verifying
     ends = datetime.now(UTC) + timedelta(seconds=seconds)
     rate = f"{fmean(design):.0f} s a session; " if design else ""
-    words = f"{rate}at most {took(seconds)} of work left, at this rate until about {ends.astimezone():%a %H:%M}{limit}" if seconds else "nothing left to spend" + limit
+    words = f"{rate}at most {took(seconds)} of work left{limit}" if seconds else "nothing left to spend" + limit
     return Progress(parts, len(acts), seconds, ends if seconds else None, words)

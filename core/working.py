@@ -26,6 +26,7 @@ from core.types import (
     Implementation,
     Job,
     JobKind,
+    JobState,
     Kind,
     Scale,
     Status,
@@ -38,6 +39,7 @@ from core.verification.probes.suites import Suite, get_suite, load_suites
 from core.verification.training.recipes import resolve
 from core.verification.training.shelf import Shelved, corpus_name, shelf
 
+MOST_JOBS = 5000            # live ones that are looked through
 LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says so
 
 
@@ -154,7 +156,7 @@ class Working:
         return jobs
 
     def to_train(self, design_ids: Sequence[str], scale: str, seeds: Sequence[int], corpus: str | None = None, sweep: bool = False) -> dict[str, int]:
-        """Design → how many of these seeds `verify` would train and charge; those whose score stands already are not among them, nor designs without any to train."""
+        """Design → how many of these seeds `verify` would train and charge; those whose score stands already or is under way are not among them, nor designs without any to train."""
         settings, label = get_scale(self.scales, scale).settings, OWN_RATE if sweep else ""
         recipe = resolve(corpus, self.config)
         known = recipe.file is not None or not corpus          # two files may bear one name: only the training itself can tell
@@ -162,10 +164,13 @@ class Working:
         def stands(v: Verification, code: int) -> bool:
             return v.metrics is not None and (v.implementation_id, v.scale, v.corpus, v.label) == (code, scale, recipe.name, label) and v.settings in (settings, "")
 
+        under_way = {(j.payload["design"], j.payload["seed"]) for j in self.queue.all(limit=MOST_JOBS, states=(JobState.QUEUED, JobState.RUNNING))
+                     if j.kind is JobKind.VERIFY and (j.payload["scale"], j.payload["corpus"], j.payload["label"]) == (scale, corpus_name(corpus, self.config), label)}
         found = {}
         for design in design_ids:
             made = self.store.implementations.newest(design)
-            found[design] = len({*seeds} - {v.seed for v in self.store.verifications.of(design) if known and made and stands(v, made.id)})
+            done = {v.seed for v in self.store.verifications.of(design) if known and made and stands(v, made.id)}
+            found[design] = len({seed for seed in seeds if seed not in done and (design, seed) not in under_way})
         return {design: n for design, n in found.items() if n}
 
     def corpora(self) -> list[Shelved]:

@@ -17,7 +17,9 @@ from app.widgets.keys import listen
 from core.desk import Desk, Inbox, Item, Waits
 
 VIEWS = {"one": "One at a time", "list": "List", "compare": "Side by side", "record": "Decided"}
-HINT = "a approve · s send back · r refuse · e edit · c comment · d defer · 0–9 forecast · n p next, previous · u undo"
+HINT = "a approve · s send back · r refuse · e edit · c comment · d defer · 0–9 forecast"
+HINTS = {Waits.GATE: "a approve · r hold · d defer", Waits.CHECK: "s send back · r refuse · d defer"}
+SLOWLY = 15.0        # seconds between looks while nothing runs and something waits: another person may decide it
 COMPARING = {"1": "inbox-prefer-1", "2": "inbox-prefer-2", "3": "inbox-prefer-3", "n": "inbox-next", "u": "inbox-undo-it"}
 
 
@@ -48,18 +50,17 @@ def main() -> None:
     else:
         draw_one(desk, chosen, found.items)
     frame.draw_undo(desk)
-    running = bool(desk.queue.all(limit=1, states=shell.LIVE))
+    running = at_work(desk)
     mark = signature(found)
-    shell.live(lambda: unchanged(desk, mark, passed), running, every=3.0)
+    shell.live(lambda: at_work(desk) is running and signature(desk.inbox(passed)) == mark, running or bool(found.items), every=3.0 if running else SLOWLY)
 
 
 def signature(found: Inbox) -> tuple:
     return tuple((i.key, i.mark) for i in found.items), found.with_agents
 
 
-def unchanged(desk: Desk, mark: tuple, passed: bool) -> bool:
-    """Whether something still runs, and nothing new waits."""
-    return bool(desk.queue.all(limit=1, states=shell.LIVE)) and signature(desk.inbox(passed)) == mark
+def at_work(desk: Desk) -> bool:
+    return bool(desk.queue.all(limit=1, states=shell.LIVE))
 
 
 def narrowed(found: Inbox) -> Inbox:
@@ -98,7 +99,7 @@ def draw_one(desk: Desk, found: Inbox, waiting: Sequence[Item]) -> None:
     if found.with_agents:
         st.caption(f"With their designers: {', '.join(found.with_agents)}")
     with st.container(key="inbox-keys"):
-        st.caption(HINT)
+        st.caption(f"{HINT if item.key.startswith('proposal:') else HINTS.get(item.kind, 'a what the first button says · d put off')} · n p next, previous · u undo")
 
 
 def draw_empty(desk: Desk, found: Inbox) -> None:
@@ -106,8 +107,7 @@ def draw_empty(desk: Desk, found: Inbox) -> None:
     if found.items:
         st.info("Nothing of that kind waits.", icon=":material/filter_alt_off:")
         return
-    running = bool(desk.queue.all(limit=1, states=shell.LIVE))
-    if running or found.with_agents:
+    if at_work(desk) or found.with_agents:
         st.info("Nothing waits for you. The agents are at work; what they need from you will appear here.", icon=":material/hourglass_top:")
     else:
         st.info("Nothing waits for you. Start a design session: its proposals come here to be read, judged and ranked.", icon=":material/inbox:")

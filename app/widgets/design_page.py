@@ -40,7 +40,7 @@ def draw_design(desk: Desk, design_id: str) -> None:
     _draw_actions(desk, found)
     drafts.keep()
     names = ["Proposal", "Code", "Check", "Debug", "Verifications", "Costs", "Lineage", "Story", "Take along"]
-    proposal, code, checks, debug, scores, costs, lineage, story, along = st.tabs(names, default="Debug" if st.query_params.get("job") else None)
+    proposal, code, checks, debug, scores, costs, lineage, story, along = st.tabs(names, default="Debug" if st.query_params.get("job") else None, key="part", bind="query-params")
     with proposal:
         _draw_proposal(desk, found)
     with code:
@@ -160,7 +160,7 @@ def _draw_verifications(desk: Desk, found: Dossier) -> None:
 def _draw_story(desk: Desk, found: Dossier) -> None:
     for decision in reversed(found.decisions):
         why = f": {shell.plain(decision.reason)}" if decision.reason else ""
-        st.markdown(f"**{shell.plain(decision.author)}** · {decision.verb}{why} · {shell.ago(decision.created_at)}")
+        st.markdown(f"**{shell.plain(decision.author)}** · {shell.plain(desk.told(decision))}{why} · {shell.ago(decision.created_at)}")
     if not found.decisions:
         st.caption("Nobody has decided or said anything yet.")
     said = sum(d.verb is Verb.COMMENT and d.author == desk.author for d in found.decisions)          # a new field once theirs was added

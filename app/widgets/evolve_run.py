@@ -60,7 +60,7 @@ def _draw_now(desk: Desk, run_id: str) -> bool:
     draw_stalls(desk, run)
     draw_waiting(desk, run_id)
     told = desk.forecast(run_id)
-    st.caption(shell.plain(f"{told.acts} act{'' if told.acts == 1 else 's'} done in {shell.took(run.worked)}; {told.words}."))
+    st.caption(shell.plain(f"{told.acts} act{'' if told.acts == 1 else 's'} done in {shell.took(run.worked)}; {told.words}{told.until if run.live else ''}."))
     return run.live
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -15,6 +16,7 @@ from core.desk import Desk, Item, TakenBack, Waits
 from core.types import Decision, JobKind
 
 AT, ITEM, PANEL, LAST = "inbox-at", "inbox-item", "inbox-panel", "inbox-last"
+STAYS, STAYS_S = "model_discovery_tree", 600.0      # a cookie, and for how long after one was on the Tree
 COLOURS = {Waits.DISPUTE: "orange", Waits.PROPOSAL: "blue", Waits.SESSION: "violet", Waits.GATE: "violet", Waits.PAUSED: "orange", Waits.STUCK: "orange", Waits.BUDGET: "orange",
            Waits.CHECK: "red", Waits.AUDIT: "red", Waits.CONFIRM: "green", Waits.JOB: "red"}
 ICONS = {Waits.DISPUTE: "gavel", Waits.PROPOSAL: "rate_review", Waits.SESSION: "forum", Waits.GATE: "front_hand", Waits.PAUSED: "pause_circle", Waits.STUCK: "hourglass_top",
@@ -41,17 +43,28 @@ CSS = """<style>
 
 
 def first_look(page: object) -> bool:
-    """Whether a visitor comes to the bare address for the first time, while something waits or a run is on. Links, and whoever walks to the Tree, are left alone."""
+    """Whether a visitor comes to the bare address for the first time, while something waits or a run is on. Links, and whoever walks to the Tree, are left alone: also by a reload there."""
     if st.session_state.get("looked"):
+        if _bare(page):
+            _keeper()(data={"name": STAYS, "value": "yes", "seconds": STAYS_S}, key="tree-cookie", height=1)
         return False
     st.session_state["looked"] = True
-    if not st.context.url or getattr(page, "url_path", None) != "" or st.query_params:
+    if not st.context.url or not _bare(page) or STAYS in st.context.cookies:
         return False
     with shell.worded():
         desk = shell.desk()
         at_work = any(job.kind in (JobKind.SESSION, JobKind.EVOLVE) for job in desk.queue.all(limit=50, states=shell.LIVE))
         return at_work or bool(desk.inbox().items)
     return False
+
+
+def _bare(page: object) -> bool:
+    return getattr(page, "url_path", None) == "" and not st.query_params
+
+
+@st.cache_resource(show_spinner=False)
+def _keeper():
+    return st.components.v2.component("tree_cookie", html="<span hidden></span>", js=Path(__file__).with_name("cookie.js").read_text(), isolate_styles=False)
 
 
 def current(items: Sequence[Item], waiting: Sequence[Item]) -> Item | None:

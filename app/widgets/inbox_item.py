@@ -1,9 +1,10 @@
 """What waits besides proposals: a session or a step at its gate, agents that were put aside or fell silent, budgets, code that failed, scores too good,
-gains to confirm, jobs that failed."""
+the best of runs on too few seeds, jobs that failed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import streamlit as st
 
@@ -38,9 +39,9 @@ def draw_gone(desk: Desk, item: Item) -> None:
     st.info(f"{who}It no longer waits for anybody; a press that came too late did nothing.", icon=":material/group:")
 
 
-def _main(item: Item, label: str, icon: str, verb: str, do: Callable[[], object], words: str, after: After, help: str = "", what: str = "") -> None:
-    """`verb`: the desk's, by which it is known who may press it. `what` is decided on, where the item alone does not say."""
-    if st.button(label, key=own("inbox-approve", item.key + what), type="primary", icon=f":material/{icon}:", **may(verb, f"key a{' · ' + help if help else ''}")):
+def _main(item: Item, label: str, icon: str, verb: str, do: Callable[[], object], words: str, after: After, help: str = "", what: str = "", first: bool = True) -> None:
+    """`verb`: the desk's, by which it is known who may press it. `what` is decided on, where the item alone does not say. `first`: it is what one would do."""
+    if st.button(label, key=own("inbox-approve", item.key + what), type="primary" if first else "secondary", icon=f":material/{icon}:", **may(verb, f"key a{' · ' + help if help else ''}")):
         decide(do, words, after)
 
 
@@ -157,7 +158,9 @@ def _confirm(desk: Desk, item: Item, after: After) -> None:
     budget = f"{left - n:g} left at {shell.plain(scale)}" if left >= n else f"{n - left:g} more than {shell.plain(scale)} has left"
     with st.container(key="inbox-actions", horizontal=True, vertical_alignment="center", gap="small"):
         _main(item, f"Confirm · {n} training{'s' * (n > 1)}, about {shell.took(seconds)}, {budget}", "verified", "confirm", lambda: desk.confirm(item.run, what),
-              f"{item.design} is measured further", after, "; ".join(f"{design}: seeds {', '.join(map(str, some))}" for design, some in seeds.items()), what)
+              f"{item.design} is measured further", after, "; ".join(f"{design}: seeds {', '.join(map(str, some))}" for design, some in seeds.items()), what, not item.data["small"])
+        if item.data["small"] and (above := dict(pairwise(desk.scales)).get(scale)):
+            shell.link("verify", f"Verify at {above} instead", ":material/moving:", designs=f"{item.design},{item.data['reference']}", scale=above)
         shell.link("compare", "Compare", ":material/leaderboard:", scale=scale, designs=item.design, reference=item.data["reference"])
         shell.link("evolve", "The run", ":material/account_tree:", run=item.run)
         _defer(desk, item, after, "Leave it")

@@ -34,8 +34,6 @@ def draw_recent(desk: Desk) -> None:
         d = entry.decision
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"decided-{d.id}"):
             words = f"**{shell.plain(d.author)}** {shell.plain(entry.words)}" + (f": {shell.plain(d.reason[:140])}" if d.reason else "")
-            if "probability" in d.data:
-                words += f" {d.data['probability']:.0%} at {shell.plain(d.data['scale'])}"
             st.markdown(f":gray[~~{words}~~]" if entry.undone_by else words, width="content")
             st.caption(shell.ago(d.created_at) + (f" · taken back by {shell.plain(entry.undone_by)}" if entry.undone_by else ""), width="content")
             if not entry.fixed and st.button("Undo", key=f"undo-decision-{d.id}", type="tertiary", icon=":material/undo:", **may("undo")) and shell.act(lambda i=d.id: desk.undo(i), "taken back"):

@@ -51,7 +51,7 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
     draw_estimate(desk, lacking, scale, corpus, options)
     asked, needed = len(chosen) * len(seeds), sum(lacking.values())
     if needed < asked:
-        st.caption(f"{asked - needed} of {asked} are measured already: they cost nothing, and get the tasks that they lack.")
+        st.caption(f"{asked - needed} of {asked} are measured or under way already: they cost nothing, and get the tasks that they lack.")
     if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", **may("verify", disabled=not asked)) and shell.act(
             lambda: desk.verify(chosen, scale, seeds, corpus, options=options), f"{asked} queued"):
         st.rerun()

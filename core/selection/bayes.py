@@ -28,6 +28,7 @@ from core.selection.belief import Belief
 from core.selection.climb import Climb, Need, Step
 from core.selection.likeness import Likeness
 from core.selection.novelty import novelty, unlike
+from core.selection.opinions import FORETOLD
 from core.selection.reading import best_measured, is_new, runnable, running, seeds, stream
 from core.selection.simple import EXPLAINED, MODES, WANTED, WORDS, designing_pays, mode_words, nothing_left
 from core.selection.surrogate import Places, sharpened
@@ -270,8 +271,8 @@ class BayesSelector:
         return f"{WORDS[w.step.need]}; {belief.words(w.step.design.id)}; {what} should lower the best by {w.gain:.5f}, and it costs {cost:.3g}"
 
     def _trust_words(self, belief: Belief) -> str:
-        told = ", ".join(f"{who} {c:.2f}" for who, c in sorted(belief.trust.items()))
-        return f" How much weighs what was said, by how it agreed with the results so far (0 is not at all): {told}." if told else ""
+        told = ", ".join(f"{who if who.startswith(FORETOLD) else f'judgements of {who}'} {c:.2f}" for who, c in sorted(belief.trust.items()))
+        return f" Weight given to opinions, by how they agreed with the results so far (0 is none): {told}." if told else ""
 
     # ------------------------------------------------------------------------------------------ inside
 

@@ -25,6 +25,7 @@ from scipy.special import log_ndtr, ndtri
 EXPECTED = 0.5       # of c · spread, before anything was measured: a hint, no more
 GRID = np.concatenate([[0.0], np.geomspace(0.05, 5.0, 24)])      # of c · spread
 MOST = {"preference": 200, "verdict": 100, "forecast": 200}        # the newest words of each kind that are read: no kind crowds out another
+FORETOLD = "forecasts of "       # before the name of who gave them; other words bear the name alone
 SURE = (0.02, 0.98)  # a forecast says no more than that
 NEWTON = 20
 
@@ -44,7 +45,7 @@ def said(tree: nx.DiGraph) -> list[Said]:
     verdicts = {(who, node): approved for who, node, approved in tree.graph.get("verdicts", ())}         # the last one of each counts
     found = {"preference": [Said(who, better, worse) for who, better, worse in tree.graph.get("preferences", ())],
              "verdict": [Said(who, node, None) if approved else Said(who, None, node) for (who, node), approved in verdicts.items()],
-             "forecast": [Said(f"forecasts of {who}", node, other, float(ndtri(np.clip(p, *SURE)))) for who, node, other, _, p in tree.graph.get("forecasts", ())]}
+             "forecast": [Said(f"{FORETOLD}{who}", node, other, float(ndtri(np.clip(p, *SURE)))) for who, node, other, _, p in tree.graph.get("forecasts", ())]}
     return [s for kind, words in found.items() for s in [w for w in words if all(n is None or n in tree for n in (w.better, w.worse))][-MOST[kind]:]]
 
 

@@ -221,7 +221,7 @@ def test_a_forecast_is_one_press_and_the_record_shows_it(open_page, desk: Desk, 
     (made,) = [d for d in desk.store.decisions.all() if d.verb is Verb.FORECAST]
     assert made.data == {"reference": "gpt2", "scale": "nano", "probability": 0.3}
     test = view(test, "record")
-    assert "foretold of" in said(test)
+    assert f"gave {proposed[0]} 30% to beat gpt2 at nano" in said(test).replace("\\", "")
 
 
 def test_what_waits_besides_proposals_is_drawn_each_with_its_deed(open_page, desk: Desk, proposed, work, engine):

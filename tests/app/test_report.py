@@ -304,14 +304,15 @@ def test_the_form_passes_tasks_and_options(open_page, desk: Desk):
     test.multiselect(key="verify-tasks").set_value(["minimal_pairs", "blimp_local"]).run()
     test.session_state["verify-more"] = False          # what was chosen holds when the part is folded again
     test.run()
+    next(b for b in test.button if b.label == "Measure").click().run()
+    assert desk.queue.all()[0].kind == "time"
     next(b for b in test.button if b.label == "Verify 2").click().run()
     assert not test.exception
+    assert "2 of 2 are measured or under way already" in said(test)
     job = desk.queue.all()[0]
     assert (job.payload["scale"], job.payload["seed"]) == ("micro", 1)
     assert job.payload["options"]["tasks"] == ["minimal_pairs", "blimp_local"]
     assert job.payload["options"]["early_stop"]
-    next(b for b in test.button if b.label == "Measure").click().run()
-    assert desk.queue.all()[0].kind == "time"
     for page in ("compare", "verify"):                 # and after a walk to another page
         test.switch_page(str(ROOT / "pages" / f"{page}.py")).run()
     assert (test.text_input(key="verify-seeds").value, test.selectbox(key="verify-scale").value, test.multiselect(key="verify-designs").value) == ("0-1", "micro", ["gpt2"])
