@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ from core.errors import ModelDiscoveryError, NotAllowed
 from core.guarded import guarded
 from core.types import Design, JobState, Status
 
+ARRIVED, DRAWN = "arrived", "drawn"      # of a session: that this is a page's first run, and whose run it was last
 YOUNG = (50_000, 10, 5)     # new objects before Python looks for cycles among them: with its own 700, reading ten thousand designs is mostly that search
 LONGEST_NAME, LONGEST_ERROR = 60, 800     # characters of what an error repeats from an address or a field, and of an error
 ICON = ROOT / "app" / "icon.svg"  # served by the app: nothing comes from elsewhere
@@ -101,11 +103,43 @@ def _designs(state: tuple[str, ...]) -> list[Design]:
 def run(page, above: Callable[[], None] = lambda: None) -> None:
     """Draw a page, with what stands `above` all of them; what goes wrong is said in words, with the way to mend it."""
     st.html(CSS + NAMED % page.title)
-    st.query_params.from_dict(st.query_params.to_dict())      # a link of a page to itself leaves the browser's address as it was: a reload would lose what it opened
+    _follow(page)
     with worded():
         _worker_note()
         above()
         page.run()
+
+
+def _follow(page) -> None:
+    """A link of a page to itself leaves the browser's address as it was, and a reload would lose what it opened: the address is told anew.
+
+    Never in a page's first run: the browser still stands at the page before, which would get this one's address as a step back of its own.
+    """
+    st.session_state[ARRIVED] = st.session_state.get(DRAWN) != page.url_path
+    st.session_state[DRAWN] = page.url_path
+    if not st.session_state[ARRIVED]:
+        st.query_params.from_dict(st.query_params.to_dict())
+
+
+def address(said: Mapping[str, str], usual: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Name in the browser's address what a page shows, so that a reload and a link lead there; what is `usual` needs no word."""
+    wanted = {key: value for key, value in said.items() if value and value != usual.get(key)}
+    if not st.session_state.get(ARRIVED, True) and st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def from_address(name: str, usual: str, among: Collection[str], key: str) -> None:
+    """What the address says under `name` goes into the widget with this key, when a link or a step back has brought another word. `to_address` is the way back."""
+    asked = st.query_params.get(name, usual)
+    asked = asked if asked in among else usual
+    if st.session_state.get(f"{key}-told") != asked or key not in st.session_state:
+        st.session_state[key] = asked
+
+
+def to_address(name: str, usual: str, key: str) -> None:
+    """What the widget says goes into the address, and is known to have come from there."""
+    address({**st.query_params.to_dict(), name: st.session_state[key]}, {name: usual})
+    st.session_state[f"{key}-told"] = st.query_params.get(name, usual)
 
 
 class worded:

@@ -62,14 +62,16 @@ def choose(desk: Desk, designs: dict[str, Design], scales: Sequence[str]) -> tup
         scale = st.selectbox("Scale", scales, key="compare-scale", width=120)
         reference = st.selectbox("Against", measured, key="compare-reference", width=210)
         chosen = st.multiselect("Designs", measured, key="compare-designs", placeholder="all that were measured: the leaderboard", format_func=lambda i: f"{i} · {designs[i].title[:40]}")
-        views.draw_views(desk, "compare")
+        said = {"scale": scale, "reference": reference, "designs": ",".join(chosen), "part": st.session_state["compare-part"]}
+        views.draw_views(desk, "compare", said)
     draw_stand_in(reference, measured)
     if lacking := st.session_state.get("compare-lacking"):
         st.caption(f":material/link_off: Of what the link names there is not, or not measured yet: {shell.plain(', '.join(map(shell.short, lacking[:6])))}{' …' * (len(lacking) > 6)}.")
     part = st.segmented_control("Part", PARTS, required=True, key="compare-part", label_visibility="collapsed") or PARTS[0]
-    said = {"scale": scale, "reference": reference, "designs": ",".join(chosen), "part": part}
-    st.query_params.from_dict({key: value for key, value in said.items() if value})
-    st.session_state["compare-said"] = said
+    shell.address({**said, "part": part}, {"scale": scales[-1], "reference": usual(measured), "part": PARTS[0]})
+    if linked() != st.session_state["compare-said"]:
+        st.session_state["compare-said"] = linked()
+        st.session_state.pop("compare-lacking", None)        # the visitor has gone on from there
     return scale, reference, chosen, part
 
 
@@ -85,17 +87,28 @@ def draw_stand_in(reference: str, measured: Sequence[str]) -> None:
 
 def follow_link(scales: Sequence[str], measured: Sequence[str]) -> None:
     """What the address says goes into the choices when a link has changed it; what it names that is not there is left out, and told."""
-    query = {key: st.query_params.get(key, "") for key in ("scale", "reference", "designs", "part")}
+    query = linked()
     if query == st.session_state.get("compare-said") and "compare-scale" in st.session_state:
         return
+    st.session_state["compare-said"] = query
     scale, against, part = query["scale"], query["reference"], query["part"]
     designs = [d for d in query["designs"].split(",") if d]
     st.session_state["compare-lacking"] = [*(s for s in (scale,) if s and s not in scales), *(d for d in dict.fromkeys((against, *designs)) if d and d not in measured),
                                            *(p for p in (part,) if p and p not in PARTS)]
     st.session_state["compare-scale"] = scale if scale in scales else scales[-1]
-    st.session_state["compare-reference"] = next((r for r in (against, REFERENCE) if r in measured), measured[0])
+    st.session_state["compare-reference"] = against if against in measured else usual(measured)
     st.session_state["compare-designs"] = [d for d in designs if d in measured]
     st.session_state["compare-part"] = part if part in PARTS else PARTS[0]
+
+
+def linked() -> dict[str, str]:
+    """What the address says."""
+    return {key: st.query_params.get(key, "") for key in ("scale", "reference", "designs", "part")}
+
+
+def usual(measured: Sequence[str]) -> str:
+    """The reference, where no other was chosen."""
+    return REFERENCE if REFERENCE in measured else measured[0]
 
 
 def draw_curves(desk: Desk, table: list[dict], lines: Sequence[Line], reference: str) -> None:

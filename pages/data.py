@@ -17,9 +17,9 @@ def main() -> None:
     if name := st.query_params.get("corpus"):
         draw_one(desk, name)
         return
-    asked = st.query_params.get("view", "corpora")
-    view = st.segmented_control("View", list(VIEWS), default=asked if asked in VIEWS else "corpora", format_func=VIEWS.get, label_visibility="collapsed", key="data-view") or "corpora"
-    st.query_params["view"] = view
+    shell.from_address("view", "corpora", VIEWS, "data-view")
+    view = st.segmented_control("View", list(VIEWS), format_func=VIEWS.get, required=True, label_visibility="collapsed", key="data-view")
+    shell.to_address("view", "corpora", "data-view")
     if view == "scales":
         draw_scales(desk)
     elif view == "tasks":

@@ -44,7 +44,7 @@ def one_job(desk: Desk, jobs: list[Job]) -> None:
         st.caption(f":material/info: Job {shell.plain(shell.short(asked))} is not among the last {len(ids)}.")
     index = ids.index(int(asked)) if asked.isdigit() and int(asked) in ids else 0
     chosen = st.selectbox("Look at", ids, index=index, format_func=lambda i: next(f"{j.id}: {j.subject}" for j in jobs if j.id == i))
-    st.query_params["job"] = str(chosen)
+    shell.address({"job": str(chosen)})
     job = desk.queue.get(chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{ICONS[job.state]}**")

@@ -33,10 +33,9 @@ def main() -> None:
     if paper := st.query_params.get("paper"):
         draw_paper(desk, paper)
         return
-    asked = st.query_params.get("view", "references")
-    view = st.segmented_control("View", list(VIEWS), default=asked if asked in VIEWS else "references", format_func=VIEWS.get, label_visibility="collapsed",
-                                key="library-view") or "references"
-    st.query_params["view"] = view
+    shell.from_address("view", "references", VIEWS, "library-view")
+    view = st.segmented_control("View", list(VIEWS), format_func=VIEWS.get, required=True, label_visibility="collapsed", key="library-view")
+    shell.to_address("view", "references", "library-view")
     if view == "own":
         draw_own_block(desk)
     elif view == "papers":

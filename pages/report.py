@@ -57,7 +57,7 @@ def pick(desk: Desk, rows: dict[int, Verification], known: list[int]) -> tuple[l
     reference = right.selectbox("Compared with", names, key="report-reference")
     if chosen != known:
         st.session_state["report-linked"] = chosen
-        st.query_params["verifications"] = ",".join(map(str, chosen))
+        shell.address({**st.query_params.to_dict(), "verifications": ",".join(map(str, chosen))})
     return chosen, reference
 
 

@@ -25,9 +25,9 @@ REFERENCE = "gpt2"
 def main() -> None:
     desk = shell.desk()
     designs = shell.designs()
-    way = st.segmented_control("How to choose", list(WAYS), format_func=WAYS.get, default="grid" if st.query_params.get("way") == "grid" else "form", required=True, key="verify-way",
-                               label_visibility="collapsed")
-    st.query_params.from_dict({**st.query_params.to_dict(), "way": way} if way == "grid" else {k: v for k, v in st.query_params.items() if k != "way"})      # a reload stays where it was
+    shell.from_address("way", "form", WAYS, "verify-way")
+    way = st.segmented_control("How to choose", list(WAYS), format_func=WAYS.get, required=True, key="verify-way", label_visibility="collapsed")
+    shell.to_address("way", "form", "verify-way")
     if way == "grid":
         draw_grid(desk, designs)
         draw_under_way(desk)

@@ -40,7 +40,10 @@ def draw_design(desk: Desk, design_id: str) -> None:
     _draw_actions(desk, found)
     drafts.keep()
     names = ["Proposal", "Code", "Check", "Debug", "Verifications", "Costs", "Lineage", "Story", "Take along"]
-    proposal, code, checks, debug, scores, costs, lineage, story, along = st.tabs(names, default="Debug" if st.query_params.get("job") else None, key="part", bind="query-params")
+    first, key = "Debug" if st.query_params.get("job") else "Proposal", f"design-section-{design.id}"
+    shell.from_address("section", first, names, key)
+    proposal, code, checks, debug, scores, costs, lineage, story, along = st.tabs(names, key=key, on_change="rerun")
+    shell.to_address("section", first, key)
     with proposal:
         _draw_proposal(desk, found)
     with code:

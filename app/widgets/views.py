@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from app import shell
@@ -9,8 +11,8 @@ from app.widgets.roles import may
 from core.desk import Desk
 
 
-def draw_views(desk: Desk, page: str) -> None:
-    """What is in the address now can be kept; what was kept can be opened or taken away."""
+def draw_views(desk: Desk, page: str, shown: Mapping[str, str]) -> None:
+    """What is shown now can be kept; what was kept can be opened or taken away."""
     with st.popover("Views", icon=":material/bookmark:", key=f"views-{page}"):
         kept = desk.views(page)
         for view in kept:
@@ -24,5 +26,5 @@ def draw_views(desk: Desk, page: str) -> None:
             st.caption("No view was kept yet. A view is what you see now, under a name, for everybody here.")
         name = st.text_input("Keep what I see as", key=f"view-name-{page}", max_chars=60)
         if st.button("Keep it", icon=":material/bookmark_add:", key=f"keep-{page}", **may("keep_view")) and shell.act(
-                lambda: desk.keep_view(page, name, {k: v for k, v in st.query_params.items()}), "kept"):
+                lambda: desk.keep_view(page, name, {k: v for k, v in shown.items() if v}), "kept"):
             st.rerun()

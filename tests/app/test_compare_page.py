@@ -111,7 +111,11 @@ def test_each_part_is_drawn_from_a_link(open_page, measured: Desk, part: str):
 def test_a_link_with_names_that_are_not_there_shows_what_is(open_page, measured: Desk):
     test = open_page("compare", scale="giant", designs="nobody", reference="nothing", part="<script>")
     assert not test.error
-    assert dict(test.query_params)["scale"] == "micro"
+    assert test.selectbox(key="compare-scale").value == "micro"
+    assert "Of what the link names there is not, or not measured yet: giant, nothing, nobody, &lt;script&gt;" in said(test).replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\", "")
+    test.selectbox(key="compare-scale").select("nano").run().run()
+    assert "Of what the link names" not in said(test)
+    assert dict(test.query_params) == {"scale": "nano"}
 
 
 def test_without_gpt2_the_page_says_which_reference_stands_in_and_why(open_page, desk: Desk):

@@ -125,9 +125,3 @@ def test_choices_on_verify_outlive_a_walk_to_other_pages_and_a_link_begins_anew(
     expect(seeds).to_have_value("0-2", timeout=20_000)
     page.goto(f"{app.url}/verify?designs=gpt2&seeds=7")
     expect(seeds).to_have_value("7", timeout=20_000)
-
-
-def test_the_tree_has_an_address_by_its_name(app, names: list[str], page: Page):
-    page.goto(f"{app.url}/tree?design=own-2")
-    expect(page.get_by_role("heading", name="design 2")).to_be_visible(timeout=20_000)
-    assert page.url == f"{app.url}/?design=own-2"
