@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
-from app.widgets.inbox import first_look
+from app.widgets.inbox import first_look, stay
 from app.widgets.settings_door import admitted, draw_visitor
 from app.widgets.tour import draw_tour
 
@@ -38,6 +38,9 @@ menu[""].append(st.Page(lambda: shell.go(HOME, **st.query_params.to_dict()), tit
 page = st.navigation(menu, position="top" if here else "hidden")
 if here:
     draw_visitor()
+    been = "looked" in st.session_state
     if first_look(page):
         shell.go("inbox")
     shell.run(page, lambda: draw_tour(shell.desk()))
+    if been:
+        stay(page)

@@ -164,8 +164,9 @@ class Working:
         def stands(v: Verification, code: int) -> bool:
             return v.metrics is not None and (v.implementation_id, v.scale, v.corpus, v.label) == (code, scale, recipe.name, label) and v.settings in (settings, "")
 
+        alike = scale, corpus_name(corpus, self.config), label
         under_way = {(j.payload["design"], j.payload["seed"]) for j in self.queue.all(limit=MOST_JOBS, states=(JobState.QUEUED, JobState.RUNNING))
-                     if j.kind is JobKind.VERIFY and (j.payload["scale"], j.payload["corpus"], j.payload["label"]) == (scale, corpus_name(corpus, self.config), label)}
+                     if j.kind is JobKind.VERIFY and tuple(j.payload.get(name) for name in ("scale", "corpus", "label")) == alike}
         found = {}
         for design in design_ids:
             made = self.store.implementations.newest(design)

@@ -45,8 +45,6 @@ CSS = """<style>
 def first_look(page: object) -> bool:
     """Whether a visitor comes to the bare address for the first time, while something waits or a run is on. Links, and whoever walks to the Tree, are left alone: also by a reload there."""
     if st.session_state.get("looked"):
-        if _bare(page):
-            _keeper()(data={"name": STAYS, "value": "yes", "seconds": STAYS_S}, key="tree-cookie", height=1)
         return False
     st.session_state["looked"] = True
     if not st.context.url or not _bare(page) or STAYS in st.context.cookies:
@@ -56,6 +54,12 @@ def first_look(page: object) -> bool:
         at_work = any(job.kind in (JobKind.SESSION, JobKind.EVOLVE) for job in desk.queue.all(limit=50, states=shell.LIVE))
         return at_work or bool(desk.inbox().items)
     return False
+
+
+def stay(page: object) -> None:
+    """Have the browser know for a while that its visitor is on the Tree by their own will. Last on the page: it moves nothing that is there."""
+    if _bare(page):
+        _keeper()(data={"name": STAYS, "value": "yes", "seconds": STAYS_S}, key="tree-cookie", height=1)
 
 
 def _bare(page: object) -> bool:

@@ -99,7 +99,7 @@ def test_the_leaderboard_changes_its_reference_and_a_view_is_kept_and_opened(app
     expect(page.get_by_role("table", name="Results at nano")).to_be_visible()
     for part in ("Curves", "Ladder", "Pareto front", "Code", "Table"):
         page.get_by_role("radio", name=part).or_(page.get_by_role("button", name=part, exact=True)).first.click()
-        expect(page).to_have_url(re.compile("part=" + part.replace(" ", r"(%20|\+)")))
+        expect(page).to_have_url(re.compile("part=" + part.replace(" ", r"(%20|\+)") if part != "Table" else "^((?!part=).)*$"))       # what is usual needs no word
     page.goto(f"{app.url}/compare?scale=nano&reference=llama&part=Pareto+front")
     expect(page.get_by_text("On the front, cheapest first")).to_be_visible()
     page.get_by_role("button", name="Views").click()
