@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from fakes import FakeEngine, FakeSystem  # noqa: E402
 
 from core.config import Config  # noqa: E402
 from core.desk import Desk  # noqa: E402
+
+gc.set_threshold(50_000, 10, 5)     # Python's own looks for cycles every 700 objects: a sixth of a store's test
 
 REAL_DATA = ROOT.parent / "shared" / "data"
 
