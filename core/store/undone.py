@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import aliased
 
@@ -9,6 +11,7 @@ from core.store.tables import DecisionRow
 from core.types import Verb
 
 
+@cache
 def standing() -> ColumnElement[bool]:
     """Of a query over decisions: those that nobody took back. The list of the undone is made once a query."""
     undo = aliased(DecisionRow)

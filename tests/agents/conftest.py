@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ class Lab:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Callable[..., Lab]]:
+def lab(tmp_path: Path, opened: Path) -> Iterator[Callable[..., Lab]]:
     """`real`: blocks go through the real check; otherwise the fake engine passes them. `tiers`: which of the stub's providers is `strong`."""
     with ExitStack() as stack:
 
@@ -75,6 +76,8 @@ def lab(tmp_path: Path) -> Iterator[Callable[..., Lab]]:
                 del env["OPENAI_API_KEY"]
             (tmp_path / "scales.yaml").write_text(TINY)
             config = Config.from_env({"DATA_DIR": str(tmp_path / "data"), "THREADS": "1", "NOISE_FILE": str(tmp_path / "noise.yaml"), "SCALES_FILE": str(tmp_path / "scales.yaml"), **env})
+            if not config.data_dir.exists():
+                copytree(opened, config.data_dir)
             system = BuildSystem(config, author="tester") if real else FakeSystem(config, engine or FakeEngine())
             desk = system.open()
             stack.callback(desk.store.close)
