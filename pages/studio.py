@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets import tour
+from app.widgets.kept import keep, recall
 from app.widgets.roles import may
 from app.widgets.session_page import draw_session
 from core.desk import Desk
@@ -15,6 +16,8 @@ WORDS = {Mode.MUTATION: "Mutation: one parent, one change", Mode.CROSSOVER: "Cro
          Mode.SCRATCH: "Scratch: no parent", Mode.EXPLORE: "Explore: variations on what you describe"}
 SESSIONS, MORE_SESSIONS = 10, 30     # shown at first, and with every press
 OLDER = "sessions-shown"
+ASKED = ("parents", "instructions")      # of an address
+KEPT = tuple(f"new-{name}" for name in ("parents", "explore", "team", "proposals", "implemented", "instructions", "gate", "scale", "seed"))
 TEAMS = {"default": "default: language models", "builtin": "builtin: programs with fixed rules"}
 
 
@@ -35,28 +38,34 @@ def new_session(desk: Desk) -> None:
     designs = [d for d in shell.designs() if d.status is not Status.REFUSED]
     titles = {d.id: d for d in designs}
     asked = [p for p in st.query_params.get("parents", "").split(",") if p in titles]
-    parents = st.multiselect("Parents", list(titles), default=asked, format_func=lambda i: label(titles[i]), key="new-parents",
+    first = {"parents": asked, "explore": bool(st.query_params.get("instructions")), "team": desk.default_team(), "proposals": 3, "implemented": 1,
+             "instructions": st.query_params.get("instructions", "")[:4000]}
+    recall("new", ASKED, {f"new-{name}": value for name, value in first.items()}, {"new-parents": titles, "new-team": desk.teams(), "new-scale": desk.scales})
+    parents = st.multiselect("Parents", list(titles), format_func=lambda i: label(titles[i]), key="new-parents",
                              placeholder="none: from scratch")
     implied = Mode.SCRATCH if not parents else Mode.MUTATION if len(parents) == 1 else Mode.CROSSOVER
-    explore = st.toggle("Explore around an idea of mine", bool(st.query_params.get("instructions")), key="new-explore", help="the designer stays with what you write below, and starts from the parents where there are any")
+    explore = st.toggle("Explore around an idea of mine", key="new-explore", help="the designer stays with what you write below, and starts from the parents where there are any")
     mode = Mode.EXPLORE if explore else implied
     st.caption(WORDS[mode])
     team = choose_team(desk)
     one, two = st.columns(2)
-    proposals = one.number_input("Proposals (Np)", 1, 16, 3, help="Proposing costs little: make more than you need.")
-    implemented = two.number_input("Implement the best (Ni)", 0, int(proposals), 1, help="How many of them get code and a check.")
-    instructions = st.text_area("Your idea" if explore else "Instructions to the designer", st.query_params.get("instructions", "")[:4000], height=80, key="new-instructions",
+    proposals = one.number_input("Proposals (Np)", 1, 16, key="new-proposals", help="Proposing costs little: make more than you need.")
+    st.session_state["new-implemented"] = min(int(st.session_state["new-implemented"]), int(proposals))
+    implemented = two.number_input("Implement the best (Ni)", 0, int(proposals), key="new-implemented", help="How many of them get code and a check.")
+    instructions = st.text_area("Your idea" if explore else "Instructions to the designer", height=80, key="new-instructions",
                                 placeholder="for instance: a memory that forgets by how surprised it was" if explore else "for instance: use gla, without post_norm")
     with st.expander("More"):
-        gate = st.radio("Before implementing", ["ask", "auto"], format_func={"ask": "wait for me", "auto": "go on alone"}.get, horizontal=True)
-        scale = st.selectbox("Check at scale", list(desk.scales))
-        seed = st.number_input("Seed", 0, 2**31 - 1, None, placeholder="drawn anew")
+        gate = st.radio("Before implementing", ["ask", "auto"], format_func={"ask": "wait for me", "auto": "go on alone"}.get, horizontal=True, key="new-gate")
+        scale = st.selectbox("Check at scale", list(desk.scales), key="new-scale")
+        seed = st.number_input("Seed", 0, 2**31 - 1, None, placeholder="drawn anew", key="new-seed")
+    keep("new", ASKED, KEPT)
     left = desk.store.ledger.account(DESIGN_BUDGET).left
     start = st.button("Start", type="primary", icon=":material/play_arrow:", **may("start_session", disabled=left < 1))
     st.caption(f"Costs one of {left:g} design sessions left." if left >= 1 else "The design budget is spent: raise it on the Verify page.")
     if start:
         made: list[Session] = []
         if shell.act(lambda: made.append(desk.start_session(parents, mode, int(proposals), int(implemented), instructions, seed, gate, scale, team))):
+            st.session_state.pop("kept-new", None)
             tour.follow(made[0].id)
             shell.go("studio", session=made[0].id)
 
@@ -65,7 +74,7 @@ def choose_team(desk: Desk) -> str:
     """Which agents; below it what they would ask, whether that can be reached, and what their last sessions took."""
     teams = desk.teams()
     names = list(teams)
-    name = st.selectbox("Team", names, index=names.index(desk.default_team()), key="new-team", format_func=lambda n: TEAMS.get(n, n))
+    name = st.selectbox("Team", names, key="new-team", format_func=lambda n: TEAMS.get(n, n))
     reached = desk.team_reach(teams[name])
     models = list(dict.fromkeys(m for reach in reached.values() for m in reach.models[:1]))
     lacking = next((reach.lacking for reach in reached.values() if not reach.ok), "")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import streamlit as st
 
 from app import shell
+from app.widgets.kept import keep, recall
 from app.widgets.roles import may
 from core.desk import Desk
 from core.errors import UsageError
@@ -16,7 +17,6 @@ from core.types import Design, Status, VerifyOptions
 MOST_SEEDS = 50
 LARGEST_SEED = 2**31 - 1
 BUILTIN = "python_docs"
-CHOSEN = "verify-chosen"
 ASKED = ("designs", "scale", "seeds")               # of an address
 KEPT = ("verify-designs", "verify-scale", "verify-seeds", "verify-corpus", "verify-more", "verify-tasks", "verify-early", "verify-sweep", "verify-trackers")
 SURE = ("measured here", "from a timed run here")   # what an estimate rests on when no timed run would better it
@@ -29,9 +29,8 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
     names = list(desk.scales)
     named = [d for d in dict.fromkeys(st.query_params.get("designs", "").split(",")) if d]
     at = st.query_params.get("scale", "")
-    _recall(able, names)
-    for key, first in (("designs", [d for d in named if d in able]), ("scale", at if at in names else names[0]), ("seeds", st.query_params.get("seeds") or "0")):
-        st.session_state.setdefault(f"verify-{key}", first)
+    first = {"verify-designs": [d for d in named if d in able], "verify-scale": at if at in names else names[0], "verify-seeds": st.query_params.get("seeds") or "0"}
+    recall("verify", ASKED, first, {"verify-designs": able, "verify-scale": names})
     chosen = st.multiselect("Designs", list(able), format_func=lambda i: f"{i} · {able[i].title}", key="verify-designs",
                             placeholder="those with checked code")
     if lacking_code := [d for d in named if d not in able]:
@@ -56,28 +55,8 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
             lambda: desk.verify(chosen, scale, seeds, corpus, options=options), f"{asked} queued"):
         st.rerun()
     draw_budgets(desk, scale)
-    _keep()
+    keep("verify", ASKED, KEPT)
     return scale
-
-
-def _keep() -> None:
-    """What was chosen in the form outlives a walk to the grid or to another page; a link that names what to verify begins anew."""
-    st.session_state[CHOSEN] = (_link(), {key: st.session_state[key] for key in KEPT if key in st.session_state})
-
-
-def _recall(able: Collection[str], scales: Collection[str]) -> None:
-    link, chosen = st.session_state.get(CHOSEN, ("", {}))
-    if "verify-scale" in st.session_state or _link() not in ("", link):
-        return
-    for key, value in chosen.items():
-        st.session_state[key] = [d for d in value if d in able] if key == "verify-designs" else value
-    if st.session_state.get("verify-scale") not in scales:
-        st.session_state.pop("verify-scale", None)
-
-
-def _link() -> str:
-    """What the page's address asks for."""
-    return "&".join(f"{name}={st.query_params[name]}" for name in ASKED if name in st.query_params)
 
 
 def choose_corpus(desk: Desk, scale: str) -> str | None:
