@@ -124,7 +124,8 @@ def _follow(page) -> None:
 def address(said: Mapping[str, str], usual: Mapping[str, str] = MappingProxyType({})) -> None:
     """Name in the browser's address what a page shows, so that a reload and a link lead there; what is `usual` needs no word."""
     wanted = {key: value for key, value in said.items() if value and value != usual.get(key)}
-    if not st.session_state.get(ARRIVED, True) and st.query_params.to_dict() != wanted:
+    told = {key: value for key, value in st.query_params.items() if value != usual.get(key)}
+    if not st.session_state.get(ARRIVED, True) and told != wanted:
         st.query_params.from_dict(wanted)
 
 

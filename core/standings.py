@@ -20,7 +20,11 @@ class Standing:
     se: float                        # of the seed noise
     p_better: float | None           # None while it is suspicious
     verdict: Verdict
-    paired: bool                     # on shared seeds
+    shared: int                      # seeds that both have, on which it is paired; 0: unpaired
+
+    @property
+    def paired(self) -> bool:
+        return self.shared > 0
 
     @property
     def suspicious(self) -> bool:
@@ -41,5 +45,5 @@ def standings(scale: str, rows: Iterable[Verification], reference: str, suspects
             continue
         d = paired.compare(scores[design], scores[reference], around.without(design))
         odd = any(v.id in held_back for v in (*seeds.values(), *by[reference].values()))
-        found[design] = Standing(d.mean, d.se, None if odd else d.p_better, Verdict.SUSPICIOUS if odd else d.verdict, d.paired)
+        found[design] = Standing(d.mean, d.se, None if odd else d.p_better, Verdict.SUSPICIOUS if odd else d.verdict, len(d.seeds) if d.paired else 0)
     return found

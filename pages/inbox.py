@@ -28,8 +28,11 @@ def main() -> None:
     st.html(frame.CSS)
     if wanted := st.session_state.pop("inbox-view-next", None):
         st.session_state["inbox-view"] = wanted
+    else:
+        shell.from_address("view", "one", VIEWS, "inbox-view")
     with st.container(horizontal=True, vertical_alignment="center"):
-        view = st.segmented_control("View", list(VIEWS), format_func=VIEWS.get, default=asked if (asked := st.query_params.get("view")) in VIEWS else "one", required=True, key="inbox-view", label_visibility="collapsed")
+        view = st.segmented_control("View", list(VIEWS), format_func=VIEWS.get, required=True, key="inbox-view", label_visibility="collapsed")
+        shell.to_address("view", "one", "inbox-view")
         found = desk.inbox(bool(st.session_state.get("inbox-passed")))
         chosen = narrowed(found) if view in ("one", "list") else found
         passed = st.toggle("Also what was passed over", key="inbox-passed", help="proposals that a session went on without")

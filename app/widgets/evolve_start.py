@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from app import shell
 from app.widgets.evolve_gates import choose_rule
+from app.widgets.kept import keep, recall
 from app.widgets.roles import may
 from core.desk import DesignBudget, Desk, Ends, Rule
 from core.types import MONEY, TOKENS, Act
@@ -15,11 +18,14 @@ SELECTORS = {
     "bayes": "bayes: learns from each verification where to look", "quadrant": "quadrant: good or poor, sure or unsure", "halving": "halving: the best third of each scale climbs",
     "islands": "islands: the best of each kind breeds", "greedy": "greedy: parents that scored well", "best_of_n": "best_of_n: no evolution, all from scratch",
     "random": "random: any parent, as a control", "person": "person: only what you pick"}
+KEPT = tuple(f"run-{name}" for name in ("team", "sessions", "money", "tokens", "words", "further", "n", "ni", "selector", "seed", "target", "gain", "patience", "corpus"))
 FIRST = {"nano": 4, "micro": 1}      # verifications of a first run: minutes on a laptop
 
 
 def draw_start(desk: Desk) -> None:
     st.subheader("New run", anchor=False)
+    first: dict[str, Any] = {"team": desk.default_team(), "sessions": 3, "n": 2, "ni": 1, "seed": 0, "gain": 0.02, "patience": 0} | {f"verify-{name}": FIRST.get(name, 1) for name in desk.scales}
+    recall("run", (), {f"run-{name}": value for name, value in first.items()}, {"run-team": desk.teams(), "run-further": desk.scales, "run-selector": SELECTORS})
     team, asks = _team(desk)
     st.markdown("**It may spend**")
     sessions, verify = _budgets(desk, asks)
@@ -33,12 +39,14 @@ def draw_start(desk: Desk) -> None:
     words = st.text_area("Guidance for its agents", height=80, key="run-words", placeholder="for instance: smaller state, no attention over the whole sequence")
     with st.expander("More"):
         one, two = st.columns(2)
-        proposals = int(one.number_input("Proposals a session", 1, 16, 2, key="run-n"))
-        implement = int(two.number_input("of which implemented", 0, proposals, 1, key="run-ni"))
+        proposals = int(one.number_input("Proposals a session", 1, 16, key="run-n"))
+        st.session_state["run-ni"] = min(int(st.session_state["run-ni"]), proposals)
+        implement = int(two.number_input("of which implemented", 0, proposals, key="run-ni"))
         selector = one.selectbox("Selector", list(SELECTORS), format_func=lambda n: SELECTORS[n], key="run-selector")
-        seed = int(two.number_input("Seed", 0, 2**31 - 1, 0, key="run-seed"))
+        seed = int(two.number_input("Seed", 0, 2**31 - 1, key="run-seed"))
         ends, shares, at_once = _further(desk, list(verify), asks)
         corpus = st.selectbox("Corpus", ["python_docs", *(c.name for c in desk.corpora() if not c.problem and c.name != "python_docs")], key="run-corpus", accept_new_options=True)
+    keep("run", (), KEPT + tuple(f"run-verify-{name}" for name in desk.scales))
     seconds = sum(desk.estimate(["gpt2"], scale).seconds * n for scale, n in verify.items() if n)
     made_of = "sessions until the money or the tokens are spent" if sessions is None else f"{sessions} session{'' if sessions == 1 else 's'}"
     told = f"{made_of}, {proposals} proposals each, {sum(verify.values())} verifications: about {shell.took(seconds)} of training"
@@ -49,6 +57,7 @@ def draw_start(desk: Desk) -> None:
         made: list[str] = []
         if shell.act(lambda: made.append(desk.evolve(DesignBudget(sessions), verify, seed, "auto", proposals, implement, None if corpus == "python_docs" else corpus, selector, words, team,
                                                      money, tokens, rules, ends, shares, at_once).subject)):
+            st.session_state.pop("kept-run", None)
             shell.go("evolve", run=made[0])
 
 
@@ -56,7 +65,7 @@ def _team(desk: Desk) -> tuple[str, bool]:
     """(team, whether it asks language models)"""
     teams = desk.teams()
     names = list(teams)
-    name = st.selectbox("Team", names, index=names.index(desk.default_team()), key="run-team", format_func=lambda n: TEAMS.get(n, n))
+    name = st.selectbox("Team", names, key="run-team", format_func=lambda n: TEAMS.get(n, n))
     reached = desk.team_reach(teams[name])
     lacking = next((reach.lacking for reach in reached.values() if not reach.ok), "")
     if lacking:
@@ -70,7 +79,7 @@ def _budgets(desk: Desk, asks: bool) -> tuple[int | None, dict[str, int]]:
     further: list[str] = st.session_state.get("run-further", [])
     scales = [name for name in names if name in FIRST or name in further] or names[:1]
     columns = st.columns(1 + min(2, len(scales)))
-    given = columns[0].number_input("Design sessions", 0, 100_000, 3, key="run-sessions", placeholder="as the money goes" if asks else None,
+    given = columns[0].number_input("Design sessions", 0, 100_000, None if asks else "min", key="run-sessions", placeholder="as the money goes" if asks else None,
                                     help="empty: as many as the money or the tokens pay for" if asks else None)
     sessions = None if given is None and asks else int(given or 0)
     suggested = desk.suggested(8 if sessions is None else sessions, st.session_state.get("run-ni", 1), scales)
@@ -79,7 +88,7 @@ def _budgets(desk: Desk, asks: bool) -> tuple[int | None, dict[str, int]]:
         if i >= 2 and (i - 2) % 3 == 0:
             columns = st.columns(3)
         column = columns[1 + i] if i < 2 else columns[(i - 2) % 3]
-        verify[name] = int(column.number_input(f"Verifications at {name}", 0, 100_000, FIRST.get(name, 1), key=f"run-verify-{name}"))
+        verify[name] = int(column.number_input(f"Verifications at {name}", 0, 100_000, key=f"run-verify-{name}"))
     st.multiselect("Further scales", [n for n in names if n not in FIRST], key="run-further", placeholder="only these")
     if suggested != verify:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -99,8 +108,8 @@ def _further(desk: Desk, scales: list[str], asks: bool) -> tuple[Ends, dict[str,
     """Where it ends before its budgets do, which rungs grow with the one below, and how much goes on at once."""
     one, two = st.columns(2)
     target = one.selectbox("It ends when the reference is beaten at", ["", *scales], format_func=lambda n: n or "no matter", key="run-target")
-    gain = two.number_input("by bits per byte", 0.0, 10.0, 0.02, step=0.01, format="%.3f", key="run-gain", disabled=not target)
-    patience = int(one.number_input("or so many verifications brought nothing better", 0, 100_000, 0, key="run-patience", help="0: however many"))
+    gain = two.number_input("by bits per byte", 0.0, 10.0, step=0.01, format="%.3f", key="run-gain", disabled=not target)
+    patience = int(one.number_input("or so many verifications brought nothing better", 0, 100_000, key="run-patience", help="0: however many"))
     grows = two.multiselect("Scales that grow by a quarter of the one below", scales[1:], key="run-grows", placeholder="none", help="for each four verifications there, one more here")
     usual = desk.at_once({"asks": asks})
     designs = int(one.number_input("Sessions at once", 1, 32, usual[Act.DESIGN], key=f"run-at-once-{asks}", help="where there are so many workers"))

@@ -190,7 +190,7 @@ def results(lines: Sequence[Line], designs: dict[str, Design], told: dict[tuple[
 def doubts(seeds: Seeds, c: Standing | None) -> list[str]:
     """What a reader of the row must know, in a word or two each."""
     told = ["⚠ suspicious: to be audited"] if c and c.suspicious else []
-    told += ["one seed"] if len(seeds) == 1 else []
+    told += ["one seed"] if len(seeds) == 1 else ["one seed in common"] if c and c.shared == 1 else []
     told += ["no seed in common"] if c and not c.paired else []
     return told
 
