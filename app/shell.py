@@ -193,7 +193,8 @@ def live(draw: Callable[[], bool], active: bool, every: float = 1.0) -> None:
     Whether something runs is asked once a page run, by the caller, so that all parts of the page agree on it.
     """
     if not active:
-        draw()
+        with st.container():      # as a fragment has: what stands below keeps its place when the work ends, and a last tick overwrites this and nothing else
+            draw()
         return
 
     def tick() -> None:
