@@ -66,7 +66,7 @@ def choose(desk: Desk, designs: dict[str, Design], scales: Sequence[str]) -> tup
         views.draw_views(desk, "compare", said)
     draw_stand_in(reference, measured)
     if lacking := st.session_state.get("compare-lacking"):
-        st.caption(f":material/link_off: Of what the link names there is not, or not measured yet: {shell.plain(', '.join(map(shell.short, lacking[:6])))}{' …' * (len(lacking) > 6)}.")
+        st.caption(f":material/link_off: The link names what is not here, or was not measured yet: {shell.plain(', '.join(map(shell.short, lacking[:6])))}{' …' * (len(lacking) > 6)}.")
     part = st.segmented_control("Part", PARTS, required=True, key="compare-part", label_visibility="collapsed") or PARTS[0]
     shell.address({**said, "part": part}, {"scale": scales[-1], "reference": usual(measured), "part": PARTS[0]})
     if linked() != st.session_state["compare-said"]:

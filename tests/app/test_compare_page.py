@@ -112,9 +112,9 @@ def test_a_link_with_names_that_are_not_there_shows_what_is(open_page, measured:
     test = open_page("compare", scale="giant", designs="nobody", reference="nothing", part="<script>")
     assert not test.error
     assert test.selectbox(key="compare-scale").value == "micro"
-    assert "Of what the link names there is not, or not measured yet: giant, nothing, nobody, &lt;script&gt;" in said(test).replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\", "")
+    assert "The link names what is not here, or was not measured yet: giant, nothing, nobody, &lt;script&gt;" in said(test).replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\", "")
     test.selectbox(key="compare-scale").select("nano").run().run()
-    assert "Of what the link names" not in said(test)
+    assert "The link names" not in said(test)
     assert dict(test.query_params) == {"scale": "nano"}
 
 
