@@ -87,7 +87,7 @@ class Gated:
         """What would be done."""
         if self.step == PROPOSE:
             parents = ", ".join(self.facts.get("parents", ()))
-            return f"open session {self.session}: {self.facts.get('mode', '')} of {parents or 'nothing'}"
+            return f"open session {self.session}: {self.facts.get('mode', '')}{' of ' * bool(parents)}{parents}"
         return f"write code for {self.design}" if self.step == IMPLEMENT else f"verify {self.design} at {self.scale}"
 
 

@@ -162,7 +162,7 @@ def _sessions(open_: Sequence[Session], designs: Sequence[Design], phases: Mappi
         phase, since = phases[s.id]
         own = [d for d in designs if d.session_id == s.id]
         left = sum(d.status is Status.PROPOSED for d in own)
-        title = f"Session {s.id}: {s.mode} of {', '.join(s.parents) or 'nothing'}"
+        title = f"Session {s.id}: {s.mode}{' of ' * bool(s.parents)}{', '.join(s.parents)}"
         if phase["phase"] in ("waiting", "implementing"):      # the latter: a worker died on one of its designs
             told = f"{len(own)} proposal{'s' * (len(own) != 1)}, {left or 'none'} of them not judged yet"
             yield Item(f"session:{s.id}", Waits.SESSION, title, told, since, f"{len(own)}.{left}", session=s.id, run=s.run_id or "", data={"open": left})

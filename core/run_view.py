@@ -77,7 +77,7 @@ class Why:
     def words(self) -> str:
         if self.act is Act.VERIFY:
             return f"verify {self.chosen['design']} at {self.chosen['scale']}, seed {self.chosen.get('seed', 0)}"
-        return f"session {self.subject}: {self.chosen['mode']} of {', '.join(self.chosen['parents']) or 'nothing'}"
+        return f"session {self.subject}: {self.chosen['mode']}{' of ' * bool(self.chosen['parents'])}{', '.join(self.chosen['parents'])}"
 
 
 @dataclass(frozen=True)

@@ -33,16 +33,19 @@ def draw_card(desk: Desk, graph: nx.DiGraph, design_id: str) -> None:
 
 
 def draw_scores(desk: Desk, graph: nx.DiGraph, design: Design) -> None:
-    """Held-out bits per byte, beside the reference's at the same scale."""
+    """Held-out bits per byte, beside the reference's mean at the same scale; whether a difference is more than noise is for Compare to say, so none is green or red here."""
     reference: Design | None = graph.nodes[REFERENCE]["design"] if REFERENCE in graph else None
     for scale, score in design.scores.items():
         base = reference.scores.get(scale) if reference and design.id != REFERENCE else None
         seeds = design.n_seeds.get(scale, 1)
         st.metric(f"bits per byte at {scale}, {seeds} seed{'s' if seeds > 1 else ''}", f"{score:.4f}",
-                  f"{score - base:+.4f} against {REFERENCE}" if base is not None else None, delta_color="inverse")
+                  f"{score - base:+.4f} to {REFERENCE}'s mean" if base is not None else None, delta_color="off", delta_arrow="off")
     newest = [v.id for v in desk.store.verifications.of(design.id) if v.metrics] if design.scores else []
     if newest:
-        shell.link("report", "Report", ":material/lab_profile:", verifications=str(newest[-1]))
+        with st.container(horizontal=True):
+            shell.link("report", "Report", ":material/lab_profile:", verifications=str(newest[-1]))
+            if design.id != REFERENCE and design.scores:
+                shell.link("compare", "Is it better?", ":material/balance:", scale=list(design.scores)[-1], designs=design.id, reference=REFERENCE)
 
 
 def draw_actions(desk: Desk, design: Design) -> None:

@@ -17,6 +17,7 @@ from core.types import Act, Candidate, Explanation
 CHOSEN, OTHER = "#D55E00", "#56B4E9"     # Okabe & Ito
 FORMER = 8           # choices that are told
 MOST = 7             # candidates drawn
+WISHES = 3           # told at once
 
 
 def draw_why(desk: Desk, run_id: str) -> None:
@@ -40,8 +41,12 @@ def draw_why(desk: Desk, run_id: str) -> None:
 
 def draw_wishes(desk: Desk) -> None:
     """What a person wants of branches: every selector obeys it."""
-    for line in _known(desk, "wishes", desk.wishes)[:MOST]:
+    lines = _known(desk, "wishes", desk.wishes)
+    for line in lines[:WISHES]:
         st.caption(f":material/push_pin: {shell.plain(line)}")
+    if len(lines) > WISHES:
+        with st.expander(f"{len(lines) - WISHES} more wishes", icon=":material/push_pin:"):
+            st.markdown("\n".join(f"- {shell.plain(line)}" for line in lines[WISHES:]))
 
 
 def _known(desk: Desk, name: str, read: Callable[[], list[str]]) -> list[str]:

@@ -22,7 +22,7 @@ def as_markdown(found: Dossier) -> str:
     """Proposal, units, scores, reviews, decisions and code, newest revision of each. What agents and people wrote stands as they wrote it."""
     d = found.design
     newest = found.proposals[-1] if found.proposals else None
-    parts = [f"# {d.title}", f"`{d.id}` · {d.kind} · {d.mode} of {', '.join(d.parents) or 'nothing'} · by {d.author} · {d.created_at:%Y-%m-%d} · {d.status}"]
+    parts = [f"# {d.title}", f"`{d.id}` · {d.kind} · {d.mode}{' of ' * bool(d.parents)}{', '.join(d.parents)} · by {d.author} · {d.created_at:%Y-%m-%d} · {d.status}"]
     if newest:
         parts += [f"## Proposal, revision {newest.revision} by {newest.author}", newest.body]
         if newest.units:

@@ -268,7 +268,7 @@ class BayesSelector:
             return WORDS[w.step.need]
         cost = self.rungs[w.step.scale].cost / self.rungs[self.scales[0]].cost
         what = "what the largest scale would tell of it" if w.step.need in UPWARDS and w.step.scale != self.scales[-1] else "it"
-        return f"{WORDS[w.step.need]}; {belief.words(w.step.design.id)}; {what} should lower the best by {w.gain:.5f}, and it costs {cost:.3g}"
+        return f"{WORDS[w.step.need]}; {belief.words(w.step.design.id)}; {what} should lower the best by {w.gain:.5f}, and it costs as much as {cost:.3g} at {self.scales[0]}"
 
     def _trust_words(self, belief: Belief) -> str:
         told = ", ".join(f"{who if who.startswith(FORETOLD) else f'judgements of {who}'} {c:.2f}" for who, c in sorted(belief.trust.items()))
