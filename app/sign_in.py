@@ -9,10 +9,10 @@ the cookie (the app runs none but its own).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
+from app.widgets.cookie import keep_cookie
 from core.config import Config
 from core.door import LASTS_S, Door
 from core.errors import NotAllowed
@@ -20,7 +20,6 @@ from core.users import Role, is_loopback, provider_file
 
 PROXIED = {"forwarded", "x-forwarded-for", "x-real-ip"}
 TOKEN, ENDED = "signed-in", "signed-out"         # in the session's state
-COOKIE = (Path(__file__).parent / "widgets" / "cookie.js")
 
 
 @dataclass(frozen=True)
@@ -116,11 +115,6 @@ def keep() -> None:
     """Have the browser keep, or forget, what this session knows."""
     token = st.session_state.get(TOKEN, "")
     if token and token != st.context.cookies.get(door().cookie, ""):
-        _keeper()(data={"name": door().cookie, "value": token, "seconds": LASTS_S}, key="sign-in-cookie", height=1)
+        keep_cookie(door().cookie, token, LASTS_S, "sign-in-cookie")
     elif st.session_state.get(ENDED):
-        _keeper()(data={"name": door().cookie, "value": "", "seconds": 0}, key="sign-in-cookie", height=1)
-
-
-@st.cache_resource(show_spinner=False)
-def _keeper():
-    return st.components.v2.component("sign_in_cookie", html="<span hidden></span>", js=COOKIE.read_text(), isolate_styles=False)
+        keep_cookie(door().cookie, "", 0, "sign-in-cookie")

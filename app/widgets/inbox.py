@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import streamlit as st
 
 from app import shell
 from app.widgets import drafts
+from app.widgets.cookie import keep_cookie
 from app.widgets.judging import decided
 from app.widgets.keys import listen
 from app.widgets.roles import may
@@ -59,16 +59,11 @@ def first_look(page: object) -> bool:
 def stay(page: object) -> None:
     """Have the browser know for a while that its visitor is on the Tree by their own will. Last on the page: it moves nothing that is there."""
     if _bare(page):
-        _keeper()(data={"name": STAYS, "value": "yes", "seconds": STAYS_S}, key="tree-cookie", height=1)
+        keep_cookie(STAYS, "yes", STAYS_S, "tree-cookie")
 
 
 def _bare(page: object) -> bool:
     return getattr(page, "url_path", None) == "" and not st.query_params
-
-
-@st.cache_resource(show_spinner=False)
-def _keeper():
-    return st.components.v2.component("tree_cookie", html="<span hidden></span>", js=Path(__file__).with_name("cookie.js").read_text(), isolate_styles=False)
 
 
 def current(items: Sequence[Item], waiting: Sequence[Item]) -> Item | None:

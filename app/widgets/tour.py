@@ -7,11 +7,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
 from app import shell
+from app.widgets.cookie import keep_cookie
 from core.desk import Desk
 from core.errors import NotFound
 from core.types import Design, JobKind, Session, Status
@@ -53,12 +53,7 @@ def _keep() -> None:
     """Have the browser keep, or forget, which session is followed."""
     if KEY in st.session_state:
         value = st.session_state[KEY]
-        _keeper()(data={"name": COOKIE, "value": value, "seconds": LASTS_S if value else 0}, key="tour-cookie", height=1)
-
-
-@st.cache_resource(show_spinner=False)
-def _keeper():
-    return st.components.v2.component("tour_cookie", html="<span hidden></span>", js=Path(__file__).with_name("cookie.js").read_text(), isolate_styles=False)
+        keep_cookie(COOKIE, value, LASTS_S if value else 0, "tour-cookie")
 
 
 def draw_tour(desk: Desk) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import io
-import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -411,4 +410,3 @@ def test_a_broken_file_of_users_is_told_at_the_door(open_page, desk: Desk, monke
 
 def test_errors_at_the_door_are_of_our_own_kind():
     assert issubclass(NotAllowed, ModelDiscoveryError)
-    assert os.path.exists(sign_in.COOKIE)
