@@ -59,7 +59,7 @@ def _draw_figures(found: Measures) -> None:
     one, two = st.columns(2)
     gain = None if last.reference is None else last.reference - last.steps[-1].best
     one.metric(f"Best at {last.scale}", f"{last.steps[-1].best:.4f}", None if gain is None else f"{abs(gain):.4f} {'below' if gain > 0 else 'above'} the reference",
-               delta_color="green" if gain and gain > 0 else "off", delta_arrow="off", help="bits per byte, the mean over its seeds; lower is better")
+               delta_color="off", delta_arrow="off", help="bits per byte, the mean over its seeds; lower is better")
     two.metric("Since something better", f"{found.idle}", help="verifications of the run's own designs that brought nothing better at any scale")
     one.metric("Diversity", "–" if found.diversity is None else f"{found.diversity:.2f}", help="mean distance between two designs by the facts of their unit trees: 0 all alike, 1 nothing shared")
     two.metric("Drawdown", f"{last.drawdown:.4f}", help=f"the largest rise of the population's mean at {last.scale} above its lowest, bits per byte")
