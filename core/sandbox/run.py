@@ -58,12 +58,12 @@ class Child:
         self._killed: BaseException | None = None
         self._asked: float | None = None     # since when the parent waits for a frame
         self._over = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name=f"sandbox-{handle.pid}", daemon=True)
-        self._watcher.start()
         self.layers: tuple[Layer, ...] = ()
         self.peak_memory_mb = 0.0
         self.check: Callable[[], None] = lambda: None    # asked every second from outside; what it raises ends the child, and is raised by `recv`
         self.silence_s: float | None = None              # how long `recv` waits for a frame before the child is ended as one that hangs
+        self._watcher = threading.Thread(target=self._watch, name=f"sandbox-{handle.pid}", daemon=True)
+        self._watcher.start()                            # last: it reads what stands above
 
     def send(self, header: Json, *arrays: np.ndarray) -> None:
         try:
@@ -135,6 +135,14 @@ class Child:
         return ChildDied(f"the sandboxed process {how}", f"its last words: {last[0][:300]}")
 
     def _watch(self) -> None:
+        try:
+            self._look()
+        except Exception as error:  # what is not watched does not run on
+            self._killed = SandboxError(f"stopped: it could no longer be watched ({type(error).__name__}: {error})", "try again; is the disk full, or were its files deleted?")
+            self._kill_group()
+
+    def _look(self) -> None:
+        """Until it is over, or beyond a limit."""
         deadline = time.monotonic() + self._limits.seconds if self._limits.seconds else None
         checked = time.monotonic()
         while not self._over.wait(WATCH_S) and not self._handle.ended.is_set():

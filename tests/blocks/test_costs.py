@@ -46,7 +46,7 @@ def test_parameters_are_counted_exactly(slug: str):
     assert 2.4 < found.flops_train / found.flops_infer < 3.6
 
 
-MEASURE = """
+MEASURE = r"""
 import re, sys
 from pathlib import Path
 import torch

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -140,3 +141,25 @@ def test_a_start_that_failed_is_tried_once_more(monkeypatch):
     monkeypatch.setattr(sandbox, "_begun", lambda *args: (_ for _ in ()).throw(SandboxError("the sandbox did not start: no answer", "")))
     with pytest.raises(SandboxError, match="did not start"), sandbox.open("core.sandbox.probe", {}):
         pass
+
+
+def test_the_watcher_finds_a_whole_child_however_soon_it_begins(monkeypatch):
+    """A machine so busy that whoever starts the watcher goes on only after the watcher's first look."""
+    start = threading.Thread.start
+
+    def start_and_be_late(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name.startswith("sandbox-"):
+            thread.join(0.3)
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_be_late)
+    with Sandbox(Limits(seconds=20)).open("core.sandbox.probe", {}) as child:
+        assert child._watcher.is_alive() or child._handle.ended.is_set()
+        assert child.peak_memory_mb > 0
+
+
+def test_a_child_that_cannot_be_watched_is_ended():
+    with Sandbox(Limits(seconds=20)).open("core.checker.child", {"code": "", "scale": {}, "reference_code": "", "threads": 1}) as child:
+        child._capture.unlink()
+        with pytest.raises(SandboxError, match="could no longer be watched"):
+            child.recv()
