@@ -238,13 +238,14 @@ class Deciding:
     # ------------------------------------------------------------------------------------------ taking back
 
     def undo(self, decision_id: int) -> Decision:
-        """From now on it does not count; its row stays. What it had set going and has not begun is stopped."""
+        """From now on it does not count; its row stays. What it had set going and has not begun is stopped, what it had stopped so is queued again."""
         with self.store.together() as c:
             self.store.database.serialise(c, f"undo:{decision_id}")
             decision = self.store.decisions.get(decision_id)
             if why := self._fixed(decision, self._undone()):
                 raise Conflict(f"decision {decision_id} ({Recent(decision, '', '').words}) cannot be taken back: {why}", "decide anew instead")
             self._stop(decision)
+            self._resume(decision)
             if decision.verb is Verb.APPROVE:                    # the gate that it opened asks again
                 for word in self._gate_words(decision):
                     self.undo(word.id)
@@ -282,7 +283,10 @@ class Deciding:
             self.store.database.serialise(c, f"judge:{design_id}")
             self._unless_meanwhile(self._weighty(design_id), seen)
             self._unless_revised(design_id, seen)
-            made = self.store.decisions.add(verb, self.author, design_id=design_id, reason=reason.strip(), data=data)
+            stopped = [] if verb is Verb.APPROVE else [j.id for j in self._live(design_id, JobKind.IMPLEMENT) if j.state is JobState.QUEUED]
+            made = self.store.decisions.add(verb, self.author, design_id=design_id, reason=reason.strip(), data={**(data or {}), **({"stopped": stopped} if stopped else {})} or None)
+            for job in stopped:                                  # code that nobody has begun to write, and nobody wants now
+                self.queue.cancel(job)
             self.wake_run_of(design_id)
             return made
 
@@ -360,6 +364,15 @@ class Deciding:
     def _stop(self, d: Decision) -> None:
         """What the decision set going and no worker has begun, or would do in vain."""
         kind = {Verb.APPROVE: JobKind.IMPLEMENT, Verb.SEND_BACK: JobKind.REVISE}.get(d.verb)
-        for job in self.queue.all(limit=1000, states=(JobState.QUEUED, JobState.RUNNING)) if kind else ():
-            if job.kind is kind and job.payload.get("design") == d.design_id and job.created_at >= d.created_at:
+        for job in self._live(d.design_id or "", kind) if kind else ():
+            if job.created_at >= d.created_at:
                 self.queue.cancel(job.id)
+
+    def _resume(self, d: Decision) -> None:
+        """What the decision had stopped before it was begun."""
+        for job in d.data.get("stopped", ()):
+            if self.queue.get(job).state is JobState.CANCELLED:
+                self.queue.retry(job)
+
+    def _live(self, design_id: str, kind: JobKind) -> list[Job]:
+        return [j for j in self.queue.all(limit=1000, states=(JobState.QUEUED, JobState.RUNNING)) if j.kind is kind and j.payload.get("design") == design_id]

@@ -53,6 +53,24 @@ def test_what_was_taken_back_teaches_nothing_and_orders_nothing(desk: Desk, prop
     assert [d.id for d in desk.ranking(session)] == before
 
 
+@pytest.mark.parametrize("turn", ["refuse", "send_back"])
+def test_code_that_nobody_began_is_called_off_by_a_refusal_and_asked_for_again_when_that_is_taken_back(desk: Desk, proposed, turn):
+    first, *_ = proposed
+
+    def writes() -> list[JobState]:
+        return [j.state for j in desk.queue.all() if j.kind is JobKind.IMPLEMENT and j.payload["design"] == first]
+
+    approved = desk.approve(first, implement=True)
+    assert writes() == [JobState.QUEUED]
+    turned = getattr(desk, turn)(first, "too dear")
+    assert writes() == [JobState.CANCELLED]
+    desk.undo(turned.id)
+    assert status(desk, first) is Status.APPROVED
+    assert writes() == [JobState.QUEUED, JobState.CANCELLED]
+    desk.undo(approved.id)
+    assert writes() == [JobState.CANCELLED, JobState.CANCELLED]
+
+
 def test_what_cannot_be_taken_back_says_why(desk: Desk, proposed, work):
     first, second, _ = proposed
     approved = desk.approve(first, implement=True)
