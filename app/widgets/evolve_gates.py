@@ -20,10 +20,11 @@ def step_words(step: str) -> str:
 
 
 def choose_rule(step: str, rule: Rule, key: str, verb: str) -> Rule:
-    """What the person set, for a verb of the desk; bounds only where there are any to give."""
+    """What the person set, for a verb of the desk; bounds only where there are any to give. What its fields hold already counts before `rule` does."""
     name, control = st.columns([1, 1.25], vertical_alignment="center")
     name.markdown(step_words(step))
-    mode = control.segmented_control(step_words(step), MODES, default=str(rule.mode), key=f"mode-{key}", label_visibility="collapsed", width="stretch",
+    st.session_state.setdefault(f"mode-{key}", str(rule.mode))
+    mode = control.segmented_control(step_words(step), MODES, key=f"mode-{key}", label_visibility="collapsed", width="stretch",
                                      **may(verb, "; ".join(f"{m}: {HELP[m]}" for m in MODES))) or str(rule.mode)
     if mode != "ask if":
         return Rule.from_dict({"rule": mode})
@@ -33,8 +34,14 @@ def choose_rule(step: str, rule: Rule, key: str, verb: str) -> Rule:
         fields = [("rating_below", "rating below", 5.0, 0.5, rule.rating_below), *fields, ("similarity_above", "similarity above", 1.0, 0.05, rule.similarity_above)]
     bounds = {}
     for (field, label, most, step_by, now), column in zip(fields, st.columns(len(fields)), strict=True):
-        bounds[field] = column.number_input(label, 0.0, most, now, step=step_by, key=f"{field}-{key}", placeholder="any")
+        st.session_state.setdefault(f"{field}-{key}", now)
+        bounds[field] = column.number_input(label, 0.0, most, None, step=step_by, key=f"{field}-{key}", placeholder="any")
     return Rule.from_dict({"rule": mode, **bounds})
+
+
+def rule_keys(key: str) -> list[str]:
+    """Of the fields of `choose_rule`."""
+    return [f"{field}-{key}" for field in ("mode", "rating_below", "cost_above", "similarity_above")]
 
 
 def draw_gates(desk: Desk, run_id: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
 
 from app import shell
-from app.widgets.evolve_gates import choose_rule
+from app.widgets.evolve_gates import choose_rule, rule_keys
 from app.widgets.kept import keep, recall
 from app.widgets.roles import may
 from core.desk import DesignBudget, Desk, Ends, Rule
@@ -46,7 +47,8 @@ def draw_start(desk: Desk) -> None:
         seed = int(two.number_input("Seed", 0, 2**31 - 1, key="run-seed"))
         ends, shares, at_once = _further(desk, list(verify), asks)
         corpus = st.selectbox("Corpus", ["python_docs", *(c.name for c in desk.corpora() if not c.problem and c.name != "python_docs")], key="run-corpus", accept_new_options=True)
-    keep("run", (), KEPT + tuple(f"run-verify-{name}" for name in desk.scales))
+    gates = [key for step in _steps(desk.scales) for key in rule_keys(f"start-{step}")]
+    keep("run", (), (*KEPT, *(f"run-verify-{name}" for name in desk.scales), *gates))
     seconds = sum(desk.estimate(["gpt2"], scale).seconds * n for scale, n in verify.items() if n)
     made_of = "sessions until the money or the tokens are spent" if sessions is None else f"{sessions} session{'' if sessions == 1 else 's'}"
     told = f"{made_of}, {proposals} proposals each, {sum(verify.values())} verifications: about {shell.took(seconds)} of training"
@@ -118,9 +120,12 @@ def _further(desk: Desk, scales: list[str], asks: bool) -> tuple[Ends, dict[str,
 
 
 def _gates(desk: Desk, scales: list[str]) -> dict[str, Rule]:
-    steps = ["propose", "implement", *(f"verify:{scale}" for scale in scales)]
     asks = {"implement", *desk.first_gates(scales)}
-    return {step: choose_rule(step, Rule.from_dict({"rule": "ask" if step in asks else "auto"}), f"start-{step}", "evolve") for step in steps}
+    return {step: choose_rule(step, Rule.from_dict({"rule": "ask" if step in asks else "auto"}), f"start-{step}", "evolve") for step in _steps(scales)}
+
+
+def _steps(scales: Iterable[str]) -> list[str]:
+    return ["propose", "implement", *(f"verify:{scale}" for scale in scales)]
 
 
 def _left(desk: Desk) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from screens import HOSTILE, said
@@ -10,6 +11,7 @@ from screens import HOSTILE, said
 from core.desk import Desk, Rule
 from core.types import CallState, JobKind, JobState, Kind, Mode, Verb
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 ASK = Rule.from_dict({"rule": "ask"})
 
 
@@ -45,6 +47,20 @@ def test_a_run_starts_from_the_form_with_its_gates(open_page, desk: Desk):
     assert (run.state, run.accounts["design"].granted, run.accounts["nano"].granted) == ("queued", 2, 4)
     assert desk.gate_rules(run.id)["implement"] == ASK
     assert desk.gate_rules(run.id)["verify:nano"].words == "auto"
+
+
+def test_gates_chosen_for_a_new_run_outlive_a_walk_to_another_page(open_page, desk: Desk):
+    test = open_page("evolve")
+    for label, mode in (("Before implementing", "ask if"), ("Before verifying at nano", "ask")):
+        next(c for c in test.button_group if c.label == label).set_value(mode).run()
+    next(n for n in test.number_input if n.label == "rating below").set_value(3.5).run()
+    for page in ("compare", "evolve"):
+        test.switch_page(str(ROOT / "pages" / f"{page}.py")).run()
+        assert not test.exception, test.exception
+    press(test, "run-start")
+    (run,) = desk.runs()
+    rules = desk.gate_rules(run.id)
+    assert (rules["implement"].words, rules["verify:nano"].words) == ("ask-if:rating<3.5", "ask")
 
 
 def test_what_waits_is_told_with_its_cost_and_let_through(open_page, desk: Desk, work, waiting: str):
