@@ -173,7 +173,7 @@ def act(verb: Callable[[], object], done: str = "") -> bool:
         made = verb()
         ok = True
         if done:
-            st.toast(done)
+            st.toast(plain(done))
         if getattr(made, "data", {}).get("scrubbed"):
             st.toast(f"A key was in what you wrote. {HIDDEN_NOTE}", icon=":material/key_off:", duration="long")
     return ok

@@ -82,7 +82,7 @@ def draw_waiting(desk: Desk, run_id: str, key: str = "") -> None:
     if len(waiting) > SHOWN:
         st.caption(f"and {len(waiting) - SHOWN} more; those above are the oldest")
     if held:
-        with st.expander(f"You said no to {len(held)}"):
+        with st.expander(f"Held: {len(held)}"):
             for gated in held[:SHOWN]:
                 with st.container(horizontal=True, vertical_alignment="center"):
                     st.markdown(shell.plain(gated.words), width="content")
@@ -96,8 +96,8 @@ def _buttons(desk: Desk, gated: Gated, key: str) -> None:
         if st.button("Let it through", key=f"let-{gated.step}-{gated.subject}{key}", type="primary", icon=":material/check:",
                      **may("let")) and shell.act(lambda: desk.let(gated), "it is next"):
             st.rerun()
-        held = st.button("Not this one", key=f"hold-{gated.step}-{gated.subject}{key}", icon=":material/block:", **may("hold", "the run goes on without it; it can be let through later"))
-        why = st.text_input("Why not", key=f"why-{gated.step}-{gated.subject}{key}", placeholder="why, if not this one", label_visibility="collapsed", width=200)
+        held = st.button("Hold", key=f"hold-{gated.step}-{gated.subject}{key}", icon=":material/front_hand:", **may("hold", "the run goes on without it; it can be let through later"))
+        why = st.text_input("Why hold it", key=f"why-{gated.step}-{gated.subject}{key}", placeholder="why, if you hold it", label_visibility="collapsed", width=200)
         if held and shell.act(lambda: desk.hold(gated, why.strip()), "the run goes on without it"):
             st.rerun()
         if gated.design:

@@ -16,15 +16,20 @@ def fresh(name: str) -> str:
     return f"{name}-{moves}" if moves else name
 
 
+def renew(name: str) -> None:
+    """The next time the widget is drawn it is another one."""
+    st.session_state[f"moves-{name}"] = st.session_state.get(f"moves-{name}", 0) + 1
+
+
 def switch(name: str, verb: Callable[[], object], done: str) -> None:
     """Do what the widget `fresh(name)` was moved to, then draw the page anew."""
-    st.session_state[f"moves-{name}"] = st.session_state.get(f"moves-{name}", 0) + 1     # before the verb: what fails otherwise than in words is not done again either
+    renew(name)     # before the verb: what fails otherwise than in words is not done again either
     try:
         verb()
     except ModelDiscoveryError as error:
         st.session_state[f"refused-{name}"] = error
     else:
-        st.toast(done)
+        st.toast(shell.plain(done))
     st.rerun()
 
 

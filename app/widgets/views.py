@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets.roles import may
+from app.widgets.switch import fresh, renew
 from core.desk import Desk
 
 
@@ -24,7 +25,8 @@ def draw_views(desk: Desk, page: str, shown: Mapping[str, str]) -> None:
                     st.rerun()
         if not kept:
             st.caption("No view was kept yet. A view is what you see now, under a name, for everybody here.")
-        name = st.text_input("Keep what I see as", key=f"view-name-{page}", max_chars=60)
+        name = st.text_input("Keep what I see as", key=fresh(f"view-name-{page}"), max_chars=60)
         if st.button("Keep it", icon=":material/bookmark_add:", key=f"keep-{page}", **may("keep_view")) and shell.act(
                 lambda: desk.keep_view(page, name, {k: v for k, v in shown.items() if v}), "kept"):
+            renew(f"view-name-{page}")
             st.rerun()

@@ -140,6 +140,7 @@ def test_a_view_is_kept_under_its_name_and_taken_away(open_page, measured: Desk)
     next(b for b in test.button if b.key == "keep-compare").click().run()
     [view] = measured.views("compare")
     assert (view.name, view.query["reference"], view.author) == ("the three", "llama", "you")
+    assert next(t for t in test.text_input if t.label == "Keep what I see as").value == ""
     measured.keep_view("compare", "the three", {"scale": "micro"})
     assert [v.query for v in measured.views("compare")] == [{"scale": "micro"}]
     measured.forget_view("compare", "the three")

@@ -82,7 +82,7 @@ def test_what_is_held_can_be_let_through_after_all(open_page, desk: Desk, waitin
     press(test, f"hold-implement-{gated.design}")
     assert desk.gated(waiting) == []
     assert "too near its parent" in [d.reason for d in desk.store.decisions.of(session_id=waiting) if d.verb is Verb.GATE]
-    assert "You said no to 1" in [e.label for e in test.expander]
+    assert "Held: 1" in [e.label for e in test.expander]
     press(test, f"relet-implement-{gated.design}")
     assert desk.gated(waiting, held=True) == []
 
