@@ -231,6 +231,11 @@ def escaped(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-!|$~:" else c for c in upright(text))
 
 
+def on_badge(text: str) -> str:
+    """The same for a badge, which escapes brackets itself."""
+    return escaped(text).replace("\\[", "[").replace("\\]", "]")
+
+
 def short(name: str, most: int = LONGEST_NAME) -> str:
     """A name that a visitor's address or field gave, cut where it is repeated to them."""
     return name if len(name) <= most else f"{name[:most]}…"

@@ -7,7 +7,7 @@ import argparse
 from core import cli_text as text
 from core.build import BuildSystem
 from core.cli_work import work
-from core.deciding import Recent
+from core.decided import Recent
 from core.errors import UsageError
 from core.inbox import Inbox
 
@@ -58,11 +58,15 @@ def undo(args: argparse.Namespace) -> Answer:
     desk = BuildSystem().open()
     if args.decision is None:
         found = desk.recent(20)
-        rows = [(r.decision.id, r.decision.author, r.words, _short(r.decision.reason, 50), _state(r)) for r in found]
+        rows = [(_numbers(r.ids), r.decision.author, r.words, _short(r.decision.reason, 50), _state(r)) for r in found]
         return found, text.table(("number", "who", "what", "why", ""), rows) if rows else "nobody has decided anything yet", 0
     decision = desk.store.decisions.get(args.decision)
     made = desk.undo(decision.id)
     return made, f"decision {decision.id} ({desk.told(decision)}) is taken back", 0
+
+
+def _numbers(ids: list[int]) -> str:
+    return str(ids[0]) if len(ids) == 1 else f"{ids[-1]}–{ids[0]}"
 
 
 def _state(r: Recent) -> str:

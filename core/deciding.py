@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from core.asked import words
 from core.calibration import Agreement, Record, agreement, records
+from core.decided import Recent, gestures, in_words
 from core.errors import Conflict, ModelDiscoveryError, UsageError
 from core.evidence import REFERENCE
 from core.foreseen import Foreseen, foreseen
 from core.gab.scales import get_scale
-from core.gates import IMPLEMENT, Gated, Rule
+from core.gates import IMPLEMENT, Gated
 from core.inbox import Inbox, inbox
 from core.jobs import Queue
 from core.machine import this_machine
@@ -37,29 +38,7 @@ if TYPE_CHECKING:
 WEIGHTY = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK, Verb.EDIT, Verb.UNDO)     # after which another person should look again
 ON_SESSION = (*WEIGHTY, Verb.RERANK, Verb.PREFER, Verb.RELEASE)
 UNDOABLE = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.COMMENT, Verb.RERANK, Verb.SEND_BACK, Verb.DEFER, Verb.FORECAST, Verb.PREFER, Verb.TAG, Verb.PIN, Verb.BOOST, Verb.PRUNE, Verb.GATE)
-PAST = {Verb.APPROVE: "approved", Verb.REFUSE: "refused", Verb.RESET: "took the judgement back of", Verb.SEND_BACK: "sent back", Verb.EDIT: "edited", Verb.UNDO: "took a decision back on",
-        Verb.COMMENT: "commented on", Verb.RERANK: "reranked", Verb.DEFER: "put off", Verb.PREFER: "preferred", Verb.RELEASE: "released"}
 MOST = 5000          # decisions on which an answer about people's agreement rests, the newest
-
-
-@dataclass(frozen=True)
-class Recent:
-    """A decision as a list shows it."""
-
-    decision: Decision
-    undone_by: str                   # "" while it counts
-    fixed: str                       # why it cannot be taken back; "" where it can
-
-    @property
-    def words(self) -> str:
-        d = self.decision
-        if d.verb is Verb.GATE and "subject" in d.data:
-            return f"{'let through' if d.data['let'] else 'held'} {d.design_id or d.data['subject']} ({d.data['step']})"
-        if d.verb is Verb.GATE:
-            return f"set the gate of {d.data['run']} before {d.data['step']} to {Rule.from_dict(d.data).words}"
-        if d.verb is Verb.FORECAST:
-            return f"gave {d.design_id} {d.data['probability']:.0%} to beat {d.data['reference']} at {d.data['scale']}"
-        return f"{PAST.get(d.verb, str(d.verb).replace('_', ' '))} {d.design_id or d.session_id or d.data.get('item', '')}".strip()
 
 
 @dataclass(frozen=True)
@@ -243,7 +222,7 @@ class Deciding:
             self.store.database.serialise(c, f"undo:{decision_id}")
             decision = self.store.decisions.get(decision_id)
             if why := self._fixed(decision, self._undone()):
-                raise Conflict(f"decision {decision_id} ({Recent(decision, '', '').words}) cannot be taken back: {why}", "decide anew instead")
+                raise Conflict(f"decision {decision_id} ({in_words(decision)}) cannot be taken back: {why}", "decide anew instead")
             self._stop(decision)
             self._resume(decision)
             if decision.verb is Verb.APPROVE:                    # the gate that it opened asks again
@@ -265,13 +244,13 @@ class Deciding:
 
     def told(self, decision: Decision) -> str:
         """What was decided, in words."""
-        return Recent(decision, "", "").words
+        return in_words(decision)
 
     def recent(self, limit: int = 20) -> list[Recent]:
-        """The last decisions of people, newest first."""
+        """What people decided last, newest first; a batch is one."""
         agents, undone = self.store.specs.names(), self._undone()
-        said = [d for d in self.store.decisions.recent(limit * 3) if d.author not in agents and "by" not in d.data and d.verb is not Verb.UNDO][:limit]
-        return [Recent(d, undone[d.id].author if d.id in undone else "", self._fixed(d, undone)) for d in said]
+        said = [d for d in self.store.decisions.recent(limit * 20) if d.author not in agents and "by" not in d.data and d.verb is not Verb.UNDO]
+        return [self._recent(batch, undone) for batch in gestures(said, undone)[:limit]]
 
     # ------------------------------------------------------------------------------------------ inside
 
@@ -325,6 +304,10 @@ class Deciding:
         """Where its session builds it; else the cheapest."""
         session = self.store.sessions.get(design.session_id) if design.session_id else None
         return session.scale if session and session.scale in self.scales else next(iter(self.scales))
+
+    def _recent(self, batch: Sequence[Decision], undone: Mapping[int, Decision]) -> Recent:
+        fixed = "" if any(not self._fixed(d, undone) for d in batch) else self._fixed(batch[0], undone)
+        return Recent(tuple(batch), undone[batch[0].id].author if batch[0].id in undone else "", fixed)
 
     def _undone(self) -> dict[int, Decision]:
         return {d.data["decision"]: d for d in self.store.decisions.by_verb(Verb.UNDO)}

@@ -15,6 +15,7 @@ from core.budgets import DesignBudget, Ends
 from core.calibration import Record as Record
 from core.config import Config
 from core.confirming import SURE
+from core.decided import Recent as Recent
 from core.deciding import WEIGHTY as WEIGHTY
 from core.deciding import Deciding
 from core.deciding import Judged as Judged

@@ -21,7 +21,7 @@ def draw_marks(design: Design) -> None:
     if design.pruned:
         st.badge("pruned", icon=":material/content_cut:", color="gray")
     for tag in design.tags:
-        st.badge(shell.plain(tag), icon=":material/sell:", color="gray")
+        st.badge(shell.on_badge(tag), icon=":material/sell:", color="gray")
 
 
 def draw_tags(desk: Desk, chosen: Sequence[Design], where: str) -> None:

@@ -11,9 +11,11 @@ from app import shell
 from app.widgets.chart import chart
 from app.widgets.inbox_compare import draw_agreement
 from app.widgets.roles import may
-from core.desk import Desk, Record
+from core.desk import Desk, Recent, Record
+from core.errors import Conflict
 
 PERSON, OTHERS = "#0072B2", ("#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+SHOWN = 40           # of a batch, by name
 SYMBOLS = ("square", "diamond", "cross", "triangle-up", "x")
 
 
@@ -36,8 +38,23 @@ def draw_recent(desk: Desk) -> None:
             words = f"**{shell.plain(d.author)}** {shell.plain(entry.words)}" + (f": {shell.plain(d.reason[:140])}" if d.reason else "")
             st.markdown(f":gray[~~{words}~~]" if entry.undone_by else words, width="content")
             st.caption(shell.ago(d.created_at) + (f" · taken back by {shell.plain(entry.undone_by)}" if entry.undone_by else ""), width="content")
-            if not entry.fixed and st.button("Undo", key=f"undo-decision-{d.id}", type="tertiary", icon=":material/undo:", **may("undo")) and shell.act(lambda i=d.id: desk.undo(i), "taken back"):
+            if not entry.fixed and st.button("Undo" if len(entry.ids) == 1 else f"Undo all {len(entry.ids)}", key=f"undo-decision-{d.id}", type="tertiary", icon=":material/undo:",
+                                             **may("undo_all")) and shell.act(lambda e=entry: _take_back(desk, e), "taken back"):
                 st.rerun()
+            if len(entry.decisions) > 1:
+                with st.popover("Which", key=f"which-{d.id}", type="tertiary"):
+                    for one in entry.decisions[:SHOWN]:
+                        shell.link("design", one.design_id, design=one.design_id) if one.design_id else st.markdown(shell.plain(str(one.data.get("item", one.id))))
+                    if len(entry.decisions) > SHOWN:
+                        st.caption(f"and {len(entry.decisions) - SHOWN} more")
+
+
+def _take_back(desk: Desk, entry: Recent) -> None:
+    """All of a batch that can be; what stays is told."""
+    if len(entry.ids) == 1:
+        desk.undo(entry.ids[0])
+    elif failed := desk.undo_all(entry.ids).failed:
+        raise Conflict(f"{len(entry.ids) - len(failed)} of {len(entry.ids)} were taken back, the others stay: {next(iter(failed.values()))}", "decide on those anew")
 
 
 def draw_calibration(desk: Desk) -> None:

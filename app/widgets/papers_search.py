@@ -82,7 +82,7 @@ def _draw_hit(hit: Hit, query: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             shell.link("library", shell.plain(paper.title), ":material/article:", paper=paper.id, passage=str(hit.passage) if hit.passage else "", q=query)
             for design in paper.facts.designs[:3]:
-                st.badge(shell.plain(design), icon=":material/account_tree:", color="green")
+                st.badge(shell.on_badge(design), icon=":material/account_tree:", color="green")
         st.caption(byline(paper) + (f" · passage {hit.passage}, {shell.plain(hit.section)}" if hit.passage else ""))
         st.markdown(snippet(hit.snippet))
 

@@ -17,6 +17,9 @@ NAMES = {"tree-status": list, "tree-author": list, "tree-mode": list, "tree-kind
 def draw_choices(desk: Desk, designs: Sequence[Design]) -> tuple[str, str, list[int] | None]:
     """(layers, colour, numbers of the designs that fit the filters or None when there are none)."""
     measured = [s for s in desk.scales if any(s in d.scores for d in designs)]
+    authors, tags = sorted({d.author for d in designs}), sorted({t for d in designs for t in d.tags})
+    for name, there in (("tree-author", authors), ("tree-tag", tags)):      # a word that was taken from the last design filters no more
+        st.session_state[name] = [v for v in st.session_state.get(name, ()) if v in there]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         layers = st.selectbox("Layers", [*LAYERS, *measured], key="tree-layers", width=160,
                               format_func=lambda name: {"generation": "by generation", "time": "by time"}.get(name, f"by score at {name}"))
@@ -24,7 +27,7 @@ def draw_choices(desk: Desk, designs: Sequence[Design]) -> tuple[str, str, list[
         colour = st.selectbox("Colour", colours, key="tree-colour", width=180, format_func=_colour_name)
         active = sum(bool(st.session_state.get(name)) for name in NAMES) + (st.session_state.get("tree-scale", "any") != "any") + bool(st.session_state.get("tree-since"))
         with st.popover("Filters" + (f" · {active}" if active else ""), icon=":material/filter_alt:"):
-            fits = _filters(designs, measured)
+            fits = _filters(designs, authors, tags, measured)
     return layers, colour, fits
 
 
@@ -33,8 +36,7 @@ def _colour_name(colour: str) -> str:
     return fixed.get(colour) or (f"parameters at {colour[5:]}" if colour.startswith("size ") else f"score at {colour}")
 
 
-def _filters(designs: Sequence[Design], measured: Sequence[str]) -> list[int] | None:
-    authors, tags = sorted({d.author for d in designs}), sorted({t for d in designs for t in d.tags})
+def _filters(designs: Sequence[Design], authors: Sequence[str], tags: Sequence[str], measured: Sequence[str]) -> list[int] | None:
     one, two = st.columns(2)
     with one:
         statuses = st.multiselect("Status", [str(s) for s in Status], key="tree-status", placeholder="all")

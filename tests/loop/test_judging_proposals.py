@@ -420,3 +420,31 @@ def test_an_approval_ends_a_revision_that_was_asked_for(desk: Desk, work):
     work()
     assert desk.store.proposals.newest(design).revision == 1
     assert desk.store.designs.get(design).status is Status.APPROVED
+
+
+# ------------------------------------------------------------------------------------------------ told in words
+
+
+def test_wishes_and_tags_are_told_with_what_was_said(desk: Desk, proposed):
+    first, *_ = proposed
+    for verb, said in ((lambda: desk.tag(first, "mla"), f"tagged {first} “mla”"), (lambda: desk.tag(first, "mla", False), f"took the tag “mla” from {first}"),
+                       (lambda: desk.pin(first), f"pinned {first}"), (lambda: desk.pin(first, False), f"unpinned {first}"), (lambda: desk.boost(first, 3), f"boosted {first} ×3"),
+                       (lambda: desk.boost(first, 1), f"took the boost of {first} back"), (lambda: desk.prune(first), f"pruned {first}"),
+                       (lambda: desk.prune(first, False), f"let {first} grow again"), (lambda: desk.defer("judge:x"), "put judge:x off")):
+        verb()
+        assert desk.recent(1)[0].words == said
+
+
+def test_a_batch_is_one_entry_and_is_taken_back_as_one(desk: Desk, proposed):
+    for design in proposed:
+        desk.tag(design, "narrow")
+    desk.comment(proposed[0], "by itself")
+    for design in proposed:
+        desk.tag(design, "narrow", False)
+    away, comment, given = desk.recent(9)
+    assert (given.words, comment.words, away.words) == ("tagged 3 designs “narrow”", f"commented on {proposed[0]}", "took the tag “narrow” from 3 designs")
+    desk.undo_all(away.ids)
+    assert {d.id: d.tags for d in desk.store.designs.some(proposed)} == dict.fromkeys(proposed, ("narrow",))
+    assert desk.recent(9)[0].undone_by == desk.author
+    desk.undo(given.ids[1])                             # one of them alone: the rest is told apart from it
+    assert [len(r.ids) for r in desk.recent(9)] == [3, 1, 1, 1, 1]
