@@ -10,13 +10,15 @@ from core.agents.dialog import Dialog
 from core.agents.librarian import Librarian
 from core.agents.ranker import ModelRanker
 from core.agents.speaker import Asking, Setting, Toolbox
-from core.errors import BudgetPaused, Paused, Withdrawn
+from core.errors import BudgetPaused, Overtaken, Paused, Withdrawn
+from core.faithful import alike
 from core.gab.units import UnitLibrary
 from core.papers.library import PaperLibrary
 from core.store import Store
 from core.types import (
     SIDES,
     Event,
+    Proposal,
     Scale,
     Session,
     Status,
@@ -60,13 +62,13 @@ class Convening:
             yield from events
             after = events[-1].id
 
-    def setting(self, session: Session | None, stream: str, dialog: Dialog, scale: str, design_id: str = "") -> Setting:
-        """What a session's agents share; those who work on one design stop when it is refused."""
+    def setting(self, session: Session | None, stream: str, dialog: Dialog, scale: str, wanted: Callable[[], None] | None = None) -> Setting:
+        """What a session's agents share; those who work on one design stop when `wanted` raises."""
         def may_speak() -> None:
             if session:
                 self.refuse_paused(session)
-            if design_id:
-                self.refuse_withdrawn(design_id)
+            if wanted:
+                wanted()
 
         run = self.current.id if self.current else ""
         return Setting(self.team.asking(session), dialog, stream, self.team.toolbox(scale), self.progress.check_cancel,
@@ -93,10 +95,22 @@ class Convening:
         if self.current is not None and self.halted():
             raise Paused("its run is paused", f"resume it on the Evolve page, or: python -m core run resume {self.current.id}")
 
-    def refuse_withdrawn(self, design_id: str) -> None:
-        """Raises Withdrawn where a person refused the design while its code was being written."""
+    def refuse_withdrawn(self, design_id: str, sent_back: int) -> None:
+        """Raises Withdrawn where a person refused the design, or sent it back since the decision `sent_back`, while its code was being written."""
         if self.store.designs.get(design_id).status is Status.REFUSED:
             raise Withdrawn(f"{design_id} was refused", f"approve it, then: python -m core implement {design_id}")
+        if self.sent_back_on(design_id) > sent_back:
+            raise Withdrawn(f"{design_id} was sent back", "its designer revises it first")
+
+    def refuse_overtaken(self, proposal: Proposal) -> None:
+        """Raises Overtaken where the proposal was revised so that other code is to be written."""
+        newest = self.store.proposals.newest(proposal.design_id)
+        if newest is not None and newest.id != proposal.id and not alike(newest, proposal):
+            raise Overtaken(f"{newest.author} revised {proposal.design_id} meanwhile", "its code is written for the newer revision")
+
+    def sent_back_on(self, design_id: str) -> int:
+        """The last decision that sent the design back and stands; 0 where none does."""
+        return max((d.id for d in self.store.decisions.of(design_id) if d.verb is Verb.SEND_BACK), default=0)
 
     def put_aside(self, session: Session, why: Paused) -> None:
         """The session waits: for a budget, a provider, or a person."""

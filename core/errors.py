@@ -12,7 +12,8 @@
     ├── JobError
     │   ├── LeaseLost              another worker owns the job now: stop writing
     │   └── Cancelled              a person asked to stop
-    │       └── Withdrawn          they refused the design that is being worked on
+    │       ├── Withdrawn          they refused the design that is being worked on, or sent it back
+    │       └── Overtaken          they revised the proposal whose code is being written
     ├── DesignError                a block that cannot be used
     │   ├── CodeError              gab.py does not load (file, line)
     │   ├── UnitError              the unit tree does not compose
@@ -106,6 +107,10 @@ class Cancelled(JobError):
 
 
 class Withdrawn(Cancelled):
+    pass
+
+
+class Overtaken(Cancelled):
     pass
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from core.config import Config
-from core.errors import ConfigError, NotFound, UsageError
+from core.errors import CodeError, ConfigError, NotFound, UsageError
 from core.gab.hub import Trained, write_hub_folder
 from core.gab.standalone import for_genesys, standalone
 from core.store import Store
@@ -22,7 +22,11 @@ WEIGHTS = "weights.safetensors"
 
 
 def exported_code(made: Implementation, format: str) -> str:
-    return {"gab": lambda code: code, "standalone": standalone, "genesys": for_genesys}[format](made.code)
+    """Raises CodeError for code that is no Python."""
+    try:
+        return {"gab": lambda code: code, "standalone": standalone, "genesys": for_genesys}[format](made.code)
+    except SyntaxError as error:
+        raise CodeError(f"revision {made.revision} of {made.design_id} is no Python: {error.msg}, line {error.lineno}", "mend it under Debug, or make an older revision the newest again") from None
 
 
 def write_code(store: Store, design_id: str, format: str, out: Path) -> Path:

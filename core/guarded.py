@@ -25,7 +25,7 @@ def _words(text: str) -> frozenset[str]:
 READ = _words("""
     embeddings
     count_papers import_tally open_paper paper_library paper_passages papers related_papers search_papers source_states
-    agents agreement asks_models at_once average bound calibration catalogue chosen compare copied corpora costs crew default_team estimate find_gated first_gates forecast foreseen foretold
+    agents agreement asks_models at_once average behind bound calibration catalogue chosen compare copied corpora costs crew default_team estimate find_gated first_gates forecast foreseen foretold
     ends gate_rules gated grid hub_folder inbox is_own is_own_team ladder left_alone looked_at lessons measured_noise measures morning next_match next_scale noise outlines passed_over
     prices providers ranking reach recent references repeating revisions run run_ids run_scales run_settings rungs runs said_of_session scale_of shipped spent stalls standing standings strengths suggested
     suites suspicious team_reach teams test_looks to_train told trial_brief tried try_agent twin unconfirmed unsure under_way verifying views whys wishes
@@ -34,7 +34,7 @@ READ = _words("""
 REVIEW = _words("""
     ask_source drop_paper import_papers link_paper note_paper
     add_own approve audit boost cancel check choose_parents choose_verification climb comment confirm count_costs defer edit foretell forget_view go_on guide hold implement
-    interrupt judge_all keep_view lend_hand let pause pause_run pin prefer prepare_corpus probe promote prune put_first put_last put_run recheck refuse release rerank reset
+    interrupt judge_all keep_view lend_hand let pause pause_run pin prefer prepare_corpus probe promote prune put_first put_last put_run recheck refuse release rerank reset restore_code
     resume_run retry retry_run save_code send_back set_ends set_gate skip_session skip_verification start_session steer step_run stop_run tag teach time trace_code try_code
     unchoose undo undo_all verify wake wake_run wake_run_of
     check_up

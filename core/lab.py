@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -223,9 +223,11 @@ class Lab(Pacing, Verifying, Proposing):
             instructions=run.instructions, seed=derive_seed(run.seed, "session", n) % 2**31, gate="auto" if self.book().rule("implement") == AUTO else "ask",
             scale=scale, author="selector", run_id=run.id, **run.agents)
 
-    def checked(self, implementation: Implementation, scale: str) -> CheckReport:
+    def checked(self, implementation: Implementation, scale: str, wanted: Callable[[], None] = lambda: None) -> CheckReport:
+        """The check is stored unless `wanted` raises."""
         report = self.engine.check(implementation.code, self.scales[scale])
         with self.progress.guard():
+            wanted()
             self.store.checks.add(implementation.id, report)
         if report.passed:
             try:

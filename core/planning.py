@@ -36,6 +36,8 @@ class Place:
     score: float | None              # mean bits per byte
     seeds: int                       # measured
     progress: float                  # 0–1, of what runs
+    older: bool = False              # the score is of older code than its newest
+    held_back: bool = False          # a score is too good to count before an audit
 
 
 class Planning:
@@ -90,10 +92,10 @@ def _place(design: Design, scale: str, jobs: Sequence[Job], left: float) -> Plac
         cell = Cell.RUNNING
     elif jobs:
         cell = Cell.QUEUED
-    elif seeds:
+    elif seeds or scale in design.held_back:
         cell = Cell.DONE
     elif design.status not in (Status.IMPLEMENTED, Status.VERIFIED):
         cell = Cell.WITHOUT_CODE
     else:
         cell = Cell.OPEN if left >= 1 else Cell.DEAR
-    return Place(design.id, scale, cell, design.scores.get(scale), seeds, max((j.progress for j in running), default=0.0))
+    return Place(design.id, scale, cell, design.scores.get(scale), seeds, max((j.progress for j in running), default=0.0), scale in design.older, scale in design.held_back)

@@ -441,6 +441,8 @@ class Design:
     rating: float | None = None      # mean of the reviews of the newest revision that has any
     scores: Mapping[str, float] = field(default_factory=dict)   # scale → mean held-out bits per byte over seeds
     n_seeds: Mapping[str, int] = field(default_factory=dict)    # scale → how many seeds were measured
+    older: tuple[str, ...] = ()      # scales whose score is of older code than its newest
+    held_back: tuple[str, ...] = ()  # scales at which a score is too good to count before an audit
     tags: tuple[str, ...] = ()       # words that persons gave it
     pinned: bool = False             # a person keeps it in play
     boost: float = 1.0               # its branch is a parent so many times as often

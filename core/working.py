@@ -12,6 +12,7 @@ from core.asked import within, words
 from core.config import Config
 from core.errors import Conflict, NotFound, UsageError
 from core.estimates import Estimate, estimate
+from core.faithful import Behind, behind
 from core.gab.scales import get_scale
 from core.gab.units import UnitLibrary
 from core.jobs import Queue
@@ -30,6 +31,7 @@ from core.types import (
     Kind,
     Scale,
     Status,
+    UnitTree,
     Verification,
     VerifyOptions,
     sha256_text,
@@ -78,7 +80,7 @@ class Working:
         return self.queue.put(JobKind.TRY, subject, {"code": code, "scale": scale, "trace": [batch, length]})
 
     def save_code(self, design_id: str, job_id: int, base_revision: int) -> Implementation:
-        """A person's own revision of a design's code, with the check that it went through; passed or not."""
+        """A person's own revision of a design's code, with the check that it went through. Code that failed it does not take the place of code that passed."""
         design = self.store.designs.get(design_id)
         if design.kind is Kind.REFERENCE:
             raise UsageError(f"{design_id} is a reference", "save the code as a design of your own, on the Library page")
@@ -89,11 +91,32 @@ class Working:
         newest = self.store.implementations.newest(design_id)
         if newest is not None and newest.revision != base_revision:
             raise Conflict(f"{newest.author} saved revision {newest.revision} while you edited revision {base_revision}", "your code is still in the form: compare, then save again")
-        code = job.payload["code"]
+        if newest is not None and newest.check is not None and newest.check.passed and not report.passed:
+            raise UsageError(f"this code failed its check, and revision {newest.revision} passed", "mend what the check found; your code stays in the field")
+        return self._revised(design_id, job.payload["code"], report)
+
+    def restore_code(self, design_id: str, revision: int, base_revision: int) -> Implementation:
+        """An older revision of the code, with the check that it went through, once more as the newest."""
+        found = {i.revision: i for i in self.store.implementations.revisions(design_id)}
+        older = found.get(revision)
+        if older is None:
+            raise UsageError(f"{design_id} has no revision {revision} of its code", f"it has {', '.join(map(str, found)) or 'none'}")
+        newest = found[max(found)]
+        if newest.revision != base_revision:
+            raise Conflict(f"{newest.author} saved revision {newest.revision} meanwhile", "look at it, then decide")
+        if older.check is None or (newest.check is not None and newest.check.passed and not older.check.passed):
+            raise UsageError(f"revision {revision} {'failed its check' if older.check else 'was never checked'}", "open it under Debug, and check it there")
+        return self._revised(design_id, older.code, older.check, older.units)
+
+    def _revised(self, design_id: str, code: str, report: CheckReport, units: UnitTree | None = None) -> Implementation:
         with self.store.together():
-            made = self.store.implementations.add(design_id, self.author, code, known_units(self.units, code))
+            made = self.store.implementations.add(design_id, self.author, code, units or known_units(self.units, code))
             self.store.checks.add(made.id, report)
-        return made
+        return self.store.implementations.get(made.id)
+
+    def behind(self, design_id: str) -> Behind | None:
+        """Where its newest code is not what its newest proposal says."""
+        return behind(self.store, design_id)
 
     def tried(self, job: Job) -> CheckReport | None:
         """What the check of a person's gab.py found; None while it runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets.of_job import asked_number
 from app.widgets.roles import may
 from core.desk import Desk
 from core.types import Job, JobState
@@ -42,7 +43,8 @@ def one_job(desk: Desk, jobs: list[Job]) -> None:
     asked = st.query_params.get("job", "")
     if asked and asked not in map(str, ids):
         st.caption(f":material/info: Job {shell.plain(shell.short(asked))} is not among the last {len(ids)}.")
-    index = ids.index(int(asked)) if asked.isdigit() and int(asked) in ids else 0
+    number = asked_number()
+    index = ids.index(number) if number in ids else 0
     chosen = st.selectbox("Look at", ids, index=index, format_func=lambda i: next(f"{j.id}: {j.subject}" for j in jobs if j.id == i))
     shell.address({"job": str(chosen)})
     job = desk.queue.get(chosen)

@@ -8,9 +8,10 @@ from app import shell
 from app.widgets.began import began, begin, draw_newer
 from app.widgets.code import draw_report
 from app.widgets.diff import draw_diff
+from app.widgets.of_job import asked_job, waits_for
 from app.widgets.roles import may
 from core.desk import Desk
-from core.types import Implementation, Job, JobState, Kind
+from core.types import Implementation, Job, JobKind, JobState, Kind
 
 
 def draw_debug_desk(desk: Desk, design_id: str, made: Implementation) -> None:
@@ -46,11 +47,10 @@ def draw_debug_desk(desk: Desk, design_id: str, made: Implementation) -> None:
             with st.expander("What you changed"):
                 draw_diff(made.code, code, f"diff-{key}", "python")
     with right:
-        asked = st.query_params.get("job", "")
-        if not asked.isdigit():
+        job = asked_job(desk, JobKind.TRY)
+        if job is None:
             st.info("Change the code, then check it or run it forward. Prints and shapes appear here.", icon=":material/bug_report:")
             return
-        job = desk.queue.get(int(asked))
         shell.live(lambda: _draw_progress(desk, job.id), job.state in shell.LIVE)
         if job.state is JobState.DONE:
             _draw_outcome(desk, design_id, made, newest, job, code)
@@ -59,7 +59,7 @@ def draw_debug_desk(desk: Desk, design_id: str, made: Implementation) -> None:
 def _draw_progress(desk: Desk, job_id: int) -> bool:
     job = desk.queue.get(job_id)
     if job.state in shell.LIVE:
-        st.progress(job.progress, "running" if job.state is JobState.RUNNING else "waiting for a worker")
+        st.progress(job.progress, "running" if job.state is JobState.RUNNING else waits_for(desk))
         return True
     if job.state is not JobState.DONE:
         st.error(f"It stopped: {shell.plain(job.error) or job.state}", icon=":material/error:")
@@ -74,9 +74,11 @@ def _draw_outcome(desk: Desk, design_id: str, made: Implementation, newest: int,
         return
     draw_report(report)
     if job.payload["code"] != code:
-        st.caption("The code was changed since: check it again before you save it.")
+        st.caption("This is of other code than stands in the field: check it again before you save it.")
     elif code == made.code:
         st.caption(f"This is revision {made.revision} as it is.")
+    elif not report.passed and made.check is not None and made.check.passed:
+        st.caption(f"Revision {made.revision} passed its check, and stays until other code does. Yours is kept in the field.")
     elif desk.store.designs.get(design_id).kind is Kind.REFERENCE:
         st.caption("A reference stays as it is; save your code as a design of your own on the Library page.")
     else:

@@ -10,7 +10,7 @@ from app.widgets.branches import draw_branches, draw_marks, draw_tags
 from app.widgets.judging import cost_of, cost_words, draw_meanwhile, saw, seen
 from app.widgets.roles import may
 from core.desk import Desk
-from core.types import Design, Kind, Status
+from core.types import Design, Kind, Seen, Status
 
 REFERENCE = "gpt2"
 REASONS = ("too close to what is there", "too costly", "unlikely to work", "not now")
@@ -40,12 +40,21 @@ def draw_scores(desk: Desk, graph: nx.DiGraph, design: Design) -> None:
         seeds = design.n_seeds.get(scale, 1)
         st.metric(f"bits per byte at {scale}, {seeds} seed{'s' if seeds > 1 else ''}", f"{score:.4f}",
                   f"{score - base:+.4f} to {REFERENCE}'s mean" if base is not None else None, delta_color="off", delta_arrow="off")
-    newest = [v.id for v in desk.store.verifications.of(design.id) if v.metrics] if design.scores else []
+    draw_notes(design)
+    newest = [v.id for v in desk.store.verifications.of(design.id) if v.metrics] if design.scores or design.held_back else []
     if newest:
         with st.container(horizontal=True):
             shell.link("report", "Report", ":material/lab_profile:", verifications=str(newest[-1]))
             if design.id != REFERENCE and design.scores:
                 shell.link("compare", "Is it better?", ":material/balance:", scale=list(design.scores)[-1], designs=design.id, reference=REFERENCE)
+
+
+def draw_notes(design: Design) -> None:
+    """What is to be known beside its scores."""
+    if design.held_back:
+        st.warning(f"A score at {', '.join(design.held_back)} is held back: it is too good to count before its weights are audited, on its report.", icon=":material/policy:")
+    if design.older:
+        st.warning(f"Its code changed since it was measured at {', '.join(design.older)}: that score is of the older code.", icon=":material/history:")
 
 
 def draw_actions(desk: Desk, design: Design) -> None:
@@ -64,7 +73,7 @@ def draw_actions(desk: Desk, design: Design) -> None:
         draw_tags(desk, [design], "card")
         draw_branches(desk, [design], "card")
         shell.link("design", "Open", ":material/open_in_new:", design=design.id)
-    if design.kind is not Kind.REFERENCE and design.status in (Status.PROPOSED, Status.APPROVED, Status.REFUSED):
+    if design.kind is not Kind.REFERENCE and design.status is not Status.VERIFIED:
         draw_judgement(desk, design)
 
 
@@ -80,17 +89,23 @@ def draw_judgement(desk: Desk, design: Design) -> None:
             if st.button("Approve", icon=":material/thumb_up:", key=f"approve-{design.id}", type="primary", **may("approve", cost.from_what if cost else None)) and shell.act(
                     lambda: desk.approve(design.id, seen=before), f"{design.id} approved"):
                 st.rerun()
-            with st.popover("Refuse", icon=":material/thumb_down:"):
-                quick = st.pills("Why?", REASONS, key=f"why-{design.id}")
-                words = st.text_input("In your words", key=f"words-{design.id}")
-                if st.button("Refuse it", key=f"refuse-{design.id}", **may("refuse")) and shell.act(
-                        lambda: desk.refuse(design.id, " — ".join(t for t in (quick or "", words) if t), before), f"{design.id} refused"):
-                    st.rerun()
+            _draw_refusal(desk, design, before)
             st.caption(f"marks it; its session or its run's gate starts its code: {cost_words(cost)}", width="content")
+        elif design.status in (Status.IMPLEMENTED, Status.FAILED):
+            _draw_refusal(desk, design, before)
         elif design.status in (Status.APPROVED, Status.REFUSED) and st.button(f"Undo: {design.status}", icon=":material/undo:", key=f"undo-{design.id}", **may("reset")) and shell.act(
                 lambda: desk.reset(design.id, seen=before)):
             st.rerun()
     saw(design.id, now)
+
+
+def _draw_refusal(desk: Desk, design: Design, before: Seen) -> None:
+    with st.popover("Refuse", icon=":material/thumb_down:"):
+        quick = st.pills("Why?", REASONS, key=f"why-{design.id}")
+        words = st.text_input("In your words", key=f"words-{design.id}")
+        if st.button("Refuse it", key=f"refuse-{design.id}", **may("refuse")) and shell.act(
+                lambda: desk.refuse(design.id, " — ".join(t for t in (quick or "", words) if t), before), f"{design.id} refused"):
+            st.rerun()
 
 
 def draw_lineage(graph: nx.DiGraph, design_id: str) -> None:

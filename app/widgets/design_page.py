@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import streamlit as st
 
 from app import shell
@@ -10,7 +12,7 @@ from app.widgets.chart import chart
 from app.widgets.code import draw_report
 from app.widgets.curves import curve_figure
 from app.widgets.debug_desk import draw_debug_desk
-from app.widgets.design_card import draw_judgement
+from app.widgets.design_card import draw_judgement, draw_notes
 from app.widgets.diff import draw_diff
 from app.widgets.papers_cites import citations_of, cited_body, draw_citations
 from app.widgets.papers_reader import draw_papers_of
@@ -37,6 +39,7 @@ def draw_design(desk: Desk, design_id: str) -> None:
         shell.link("verify", "Verify", ":material/science:", designs=design.id)
     shell.live(lambda: _draw_work(desk, design_id), bool(_work(desk, design_id)))
     _draw_partial(desk, found)
+    draw_notes(design)
     _draw_actions(desk, found)
     drafts.keep()
     names = ["Proposal", "Code", "Check", "Debug", "Verifications", "Costs", "Lineage", "Story", "Take along"]
@@ -95,12 +98,14 @@ def _draw_partial(desk: Desk, found: Dossier) -> None:
 
 
 def _draw_actions(desk: Desk, found: Dossier) -> None:
-    design = found.design
+    design, behind = found.design, desk.behind(found.design.id)
+    if behind:
+        st.warning(f"Its code is behind: {behind.words}. What is measured is the code.", icon=":material/history_edu:")
     with st.container(horizontal=True, vertical_alignment="center"):
-        if design.kind is not Kind.REFERENCE and design.status in (Status.PROPOSED, Status.APPROVED, Status.REFUSED):
+        if design.kind is not Kind.REFERENCE and design.status is not Status.VERIFIED:
             draw_judgement(desk, design)
-        if design.status in (Status.PROPOSED, Status.APPROVED, Status.FAILED) and found.proposals and st.button(
-                "Implement", icon=":material/code:", **may("implement", "write the code and check it at nano: about 5 s")) and shell.act(
+        if found.proposals and (design.status in (Status.PROPOSED, Status.APPROVED, Status.FAILED) or (behind and design.status is not Status.REFUSED)) and st.button(
+                "Write its code anew" if behind else "Implement", icon=":material/code:", **may("implement", "write the code and check it at nano: about 5 s")) and shell.act(
                 lambda: desk.implement(design.id), "queued"):
             st.rerun()
         if found.implementation and st.button("Check again", icon=":material/rule:", **may("check", "about 5 s")) and shell.act(
@@ -144,13 +149,13 @@ def _draw_verifications(desk: Desk, found: Dossier) -> None:
         st.caption("Not verified yet.")
         return
     shell.link("report", "Report", ":material/lab_profile:", verifications=",".join(str(v.id) for v in found.verifications[-6:]))
-    rows = []
+    rows, revisions, held = [], {i.id: i.revision for i in found.implementations}, {s.verification_id for s in desk.suspicious()}
     for v in found.verifications:
         m, pairs = v.metrics, v.metrics.tasks.get("minimal_pairs", {}) if v.metrics else {}
-        rows.append({"number": v.id, "report": "open report", "page": f"report?verifications={v.id}", "scale": v.scale, "seed": v.seed, "corpus": v.corpus, "score": m.bits_per_byte if m else None,
+        rows.append({"number": v.id, "report": "open report", "page": f"report?verifications={v.id}", "scale": v.scale, "seed": v.seed, "code": revisions.get(v.implementation_id), "corpus": v.corpus, "score": m.bits_per_byte if m else None,
                      "se": m.bits_per_byte_se if m else None, "pairs": pairs.get("acc"), "pairs se": pairs.get("acc_stderr"), "tokens/s": m.tokens_per_s if m else None, "parameters": m.params if m else None,
-                     "state": v.failure or ("done" if v.finished_at else "running"), "when": f"{v.created_at:%Y-%m-%d %H:%M}"})
-    table([Column("number"), Column("report", to="page"), Column("scale"), Column("seed"), Column("corpus"), Column("score", "bits/byte", "number", 4, error="se"),
+                     "state": v.failure or "held back: too good before an audit" * (v.id in held) or ("done" if v.finished_at else "running"), "when": f"{v.created_at:%Y-%m-%d %H:%M}"})
+    table([Column("number"), Column("report", to="page"), Column("scale"), Column("seed"), Column("code", help="the revision of the code that was measured"), Column("corpus"), Column("score", "bits/byte", "number", 4, error="se"),
            Column("pairs", "minimal pairs", "number", 3, error="pairs se"), Column("tokens/s", kind="number"), Column("parameters", kind="number"), Column("state"), Column("when", "begun, UTC")],
           rows, "design-verifications", f"Verifications of {found.design.id}")
     curves = [(f"{v.scale}, seed {v.seed}", desk.store.curves.of(v.id), False) for v in found.verifications[-6:]]
@@ -160,10 +165,20 @@ def _draw_verifications(desk: Desk, found: Dossier) -> None:
         st.json(found.verifications[-1].provenance)
 
 
+def told_story(desk: Desk, found: Dossier) -> list[tuple[datetime, str, str]]:
+    """(when, who, what): decisions, revisions of the proposal and of the code, oldest first."""
+    story = [(d.created_at, d.author, desk.told(d) + (f": {d.reason}" if d.reason else "")) for d in found.decisions]
+    edits = {d.data.get("revision") for d in found.decisions if d.verb is Verb.EDIT}                 # told already
+    story += [(p.created_at, p.author, f"wrote revision {p.revision} of the proposal" if p.revision > 1 else "proposed it") for p in found.proposals if p.revision not in edits]
+    for made in found.implementations:
+        verdict = "" if made.check is None else ", which passed its check" if made.check.passed else ", which failed its check"
+        story.append((made.created_at, made.author, f"wrote revision {made.revision} of the code{verdict}"))
+    return sorted(story, key=lambda told: told[0])
+
+
 def _draw_story(desk: Desk, found: Dossier) -> None:
-    for decision in reversed(found.decisions):
-        why = f": {shell.plain(decision.reason)}" if decision.reason else ""
-        st.markdown(f"**{shell.plain(decision.author)}** · {shell.plain(desk.told(decision))}{why} · {shell.ago(decision.created_at)}")
+    for when, author, words in reversed(told_story(desk, found)):
+        st.markdown(f"**{shell.plain(author)}** · {shell.plain(words)} · {shell.ago(when)}")
     if not found.decisions:
         st.caption("Nobody has decided or said anything yet.")
     said = sum(d.verb is Verb.COMMENT and d.author == desk.author for d in found.decisions)          # a new field once theirs was added

@@ -14,11 +14,12 @@ from app.widgets.roles import may
 from app.widgets.table import Column, table
 from core.desk import Desk
 from core.dossier import Dossier
+from core.errors import CodeError
 from core.export import FORMATS, exported_code
 from core.report.design import as_bibtex, as_markdown, builds_on
 from core.report.siblings import edited_by_people, effect
 from core.report.site import site_zip
-from core.types import Design
+from core.types import Design, Implementation
 
 REFERENCE = "gpt2"
 
@@ -35,7 +36,15 @@ def draw_code_of(desk: Desk, found: Dossier) -> None:
     made = by_number[number]
     bases = {f"revision {i.revision}": i.code for i in reversed(found.implementations) if i.revision != number}
     bases |= {f"its parent {p}": other.code for p in found.design.parents if (other := desk.store.implementations.newest(p))}
-    st.caption(f"gab.py, revision {made.revision} by {shell.plain(made.author)}, SHA-256 {made.code_hash[:12]}")
+    newest = found.implementations[-1]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        verdict = "not checked" if made.check is None else "passed its check" if made.check.passed else "failed its check"
+        st.caption(f"gab.py, revision {made.revision} by {shell.plain(made.author)}, {verdict}, SHA-256 {made.code_hash[:12]}", width="content")
+        if made is not newest and st.button("Make it the newest again", icon=":material/settings_backup_restore:", key=f"restore-code-{number}",
+                                            **may("restore_code", f"as revision {newest.revision + 1}; the others are kept")) and shell.act(
+                lambda: desk.restore_code(found.design.id, number, newest.revision), f"revision {number} is the newest again"):
+            st.session_state.pop("code-revision", None)
+            st.rerun()
     draw_code(made.code, bases)
 
 
@@ -104,13 +113,22 @@ def _papers(state: tuple[str, ...], design_id: str) -> tuple[str, str]:
     return as_bibtex(found), ", ".join(r.title for r in found)
 
 
+def _exported(made: Implementation, format: str) -> tuple[str, str]:
+    """(the file, why there is none)"""
+    try:
+        return exported_code(made, format), ""
+    except CodeError as error:
+        return "", shell.plain(str(error))
+
+
 def draw_along(desk: Desk, found: Dossier) -> None:
     ident = found.design.id
     with st.container(horizontal=True):
         if made := found.implementation:
             st.download_button("gab.py", made.code, "gab.py", icon=":material/download:", key="along-gab", help=FORMATS["gab"], on_click="ignore")
             for label, format, file in (("Standalone", "standalone", f"{ident}.py"), ("For Genesys", "genesys", f"{ident}-genesys.py")):
-                st.download_button(label, lambda f=format: exported_code(made, f), file, icon=":material/download:", key=f"along-{format}", help=FORMATS[format], on_click="ignore")
+                code, why = _exported(made, format)
+                st.download_button(label, code, file, icon=":material/download:", key=f"along-{format}", help=why or FORMATS[format], on_click="ignore", disabled=bool(why))
         st.download_button("Markdown", as_markdown(found), f"{ident}.md", icon=":material/description:", key="along-md", help="proposal, units, scores, reviews, decisions and code in one file", on_click="ignore")
         bibtex, titles = _papers(shell.state(), ident)
         st.download_button("BibTeX", bibtex, f"{ident}.bib", icon=":material/menu_book:", key="along-bib", disabled=not titles,

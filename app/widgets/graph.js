@@ -81,6 +81,8 @@ function grow(host) {
     count.textContent = shown === m.n ? `${m.n.toLocaleString("en")} designs` : `${shown.toLocaleString("en")} of ${m.n.toLocaleString("en")} designs`;
     host.querySelector('[data-does="ghosts"]').setAttribute("aria-pressed", String(m.ghosts));
   };
+  let quiet = 0;
+  g.say = (words) => { clearTimeout(quiet); count.textContent = words; quiet = setTimeout(tally, 5000); };
   g.press = (what) => ({
     fit: () => fit(g), in: () => zoom(g, 1.4, g.box.l + g.box.w / 2, g.box.t + g.box.h / 2), out: () => zoom(g, 1 / 1.4, g.box.l + g.box.w / 2, g.box.t + g.box.h / 2),
     ghosts: () => { m.ghosts = !m.ghosts; g.look(); }, fold: () => fold(g, m.selected), help: () => { g.helpBox.hidden = !g.helpBox.hidden; },
@@ -98,7 +100,7 @@ function grow(host) {
   const moment = (k) => {
     m.upTo = k >= m.n ? Infinity : k;
     g.range.value = String(Math.min(k, m.n));
-    when.textContent = k >= m.n ? "now" : `${k} designs, ${new Date(m.born[Math.max(0, k - 1)] * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`;
+    when.textContent = k >= m.n ? "now" : `${k} designs, ${new Date(m.born[Math.max(0, k - 1)] * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })} · status of now`;
     g.look();
   };
   const stop = () => { cancelAnimationFrame(playing); playing = 0; host.querySelector('[data-does="play"]').textContent = "▶"; };
@@ -188,6 +190,7 @@ function figureOf(m) {
 function tipOf(m, i) {
   const made = [element("b", "", m.titles[i]), element("div", "md-small", `${m.ids[i]} · ${m.kinds[m.kind[i]]} · ${m.statuses[m.status[i]]}${m.ghost[i] & MARKS.superseded ? ", passed over" : ""}${m.ghost[i] & MARKS.pruned ? ", pruned" : ""} · ${m.authors[m.author[i]]}`)];
   for (const [scale, scores] of Object.entries(m.scores)) if (scores[i] !== undefined && scores[i] !== null) made.push(element("div", "", `${scale}: ${scores[i].toFixed(4)} bits/byte`));
+  if (m.notes[i]) made.push(element("div", "md-small", `⚠ ${m.notes[i]}`));
   if (m.ratings[i] !== null) made.push(element("div", "", `rated ${m.ratings[i].toFixed(1)} of 5`));
   const value = m.paint.values[i];
   if (!m.paint.colours && value !== null && !m.paint.title.startsWith("bits")) made.push(element("div", "", `${m.paint.title}: ${Number(value.toPrecision(3)).toLocaleString("en")}`));

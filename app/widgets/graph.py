@@ -40,7 +40,7 @@ HTML = f"""<div class="md-tree">
 <div class="md-axes"></div><canvas class="md-base"></canvas><canvas class="md-top"></canvas><canvas class="md-map" width="150" height="110" title="The whole tree: click to go there" hidden></canvas>
 <div class="md-tip" role="tooltip" hidden></div><div class="md-keys" hidden></div></div>
 <div class="md-replay"><button type="button" data-does="play" title="Replay how the tree grew" aria-label="Replay how the tree grew">▶</button>
-<input class="md-range" type="range" min="1" max="1" value="1" aria-label="The tree as it was"><span class="md-when"></span></div>
+<input class="md-range" type="range" min="1" max="1" value="1" aria-label="The tree as it grew" title="When each came; its colour and signs are those of now"><span class="md-when"></span></div>
 <div class="md-legend"></div></div>"""
 
 

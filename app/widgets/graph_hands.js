@@ -68,6 +68,11 @@ function fold(g, i) {
   if (i < 0 || !m.children[i].length) return;
   m.collapsed.has(i) ? m.collapsed.delete(i) : m.collapsed.add(i);
   g.look();
+  if (m.folded.get(i) === 0) {        // all that descends from it has another parent, which is not folded
+    m.collapsed.delete(i);
+    g.look();
+    g.say("Nothing descends from it alone: fold the other parents too.");
+  }
 }
 
 function listen(g) {

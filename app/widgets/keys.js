@@ -30,8 +30,9 @@ function focusSoon(selector, tries = 60) {
 
 const GONE = 3000;      // ms in which letters that were meant for a field that is gone press nothing
 
-export default function ({ data }) {
+export default function ({ data, parentElement }) {
   const { keys, focus } = data;
+  parentElement.mdKeysStop?.();     // the same place may be told other keys: those before are heard no more
   let typed = null;     // {field, at}: where somebody typed last, until it is sent or left
   const left = () => { typed = null; };
   window.mdKeysSince ??= performance.now();
@@ -60,9 +61,11 @@ export default function ({ data }) {
   window.addEventListener("keydown", pressed, true);
   window.addEventListener("pointerdown", left, true);
   document.documentElement.dataset.keys = Object.keys(keys).join("");       // for who wants to know that they are heard
-  return () => {
+  const stop = () => {
     window.removeEventListener("keydown", pressed, true);
     window.removeEventListener("pointerdown", left, true);
     delete document.documentElement.dataset.keys;
   };
+  parentElement.mdKeysStop = stop;
+  return stop;
 }

@@ -6,9 +6,10 @@ import streamlit as st
 
 from app import shell
 from app.widgets.code import draw_report
+from app.widgets.of_job import asked_job, waits_for
 from app.widgets.roles import may
 from core.desk import Desk
-from core.types import Job, JobState
+from core.types import Job, JobKind, JobState
 
 EXAMPLE = '''import torch
 from torch import nn
@@ -38,7 +39,7 @@ gab_config = {"ratio": 4}
 def draw_own_block(desk: Desk) -> None:
     st.caption("A design is one file: a class GAB(GABBase) and a dict gab_config. Blocks written for Genesys run as they are. "
                "It is checked in a sandbox before it is saved; nothing is lost when you leave: the check is a job.")
-    tried = _tried(desk)
+    tried = asked_job(desk, JobKind.TRY)
     left, right = st.columns([1.25, 1], gap="large")
     with left:
         _draw_source(desk, tried)
@@ -49,11 +50,6 @@ def draw_own_block(desk: Desk) -> None:
         shell.live(lambda: _draw_check(desk, tried.id), tried.state in shell.LIVE)
         if tried.state is JobState.DONE:
             _draw_saving(desk, tried)
-
-
-def _tried(desk: Desk) -> Job | None:
-    asked = st.query_params.get("job", "")
-    return desk.queue.get(int(asked)) if asked.isdigit() else None
 
 
 def _draw_source(desk: Desk, tried: Job | None) -> None:
@@ -85,7 +81,7 @@ def _draw_check(desk: Desk, job_id: int) -> bool:
     """Whether it still runs."""
     job = desk.queue.get(job_id)
     if job.state in shell.LIVE:
-        st.progress(job.progress, "checking" if job.state is JobState.RUNNING else "waiting for a worker")
+        st.progress(job.progress, "checking" if job.state is JobState.RUNNING else waits_for(desk))
         return True
     if job.state is not JobState.DONE:
         st.error(f"The check stopped: {shell.plain(job.error) or job.state}", icon=":material/error:")

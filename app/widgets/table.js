@@ -4,7 +4,7 @@ const AT_ONCE = 50, SEARCHED = 12;
 
 function words(value, { digits, signed }) {
   if (value === null) return "";
-  const said = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits ?? 0, maximumFractionDigits: digits ?? 0 });
+  const said = Number(Math.abs(value).toFixed(digits ?? 0)).toLocaleString("en-US", { minimumFractionDigits: digits ?? 0, maximumFractionDigits: digits ?? 0 });
   return (value < 0 ? "−" : signed ? "+" : "") + said;
 }
 

@@ -139,11 +139,18 @@ def structure(graph: nx.DiGraph, scales: Sequence[str], passed_over: set[str], p
         "ids": [d.id for d in designs], "titles": [d.title[:80] for d in designs], "summaries": [d.summary[:120] for d in designs],
         "kinds": [str(k) for k in KINDS], "kind": [kinds[d.kind] for d in designs], "authors": authors, "author": [numbers[d.author] for d in designs],
         "statuses": [str(s) for s in statuses], "status": [states[d.status] for d in designs], "parents": [[index[p] for p in d.parents] for d in designs],
-        "born": [int(d.created_at.timestamp()) for d in designs], "ratings": [None if d.rating is None else round(d.rating, 2) for d in designs],
+        "born": [int(d.created_at.timestamp()) for d in designs], "ratings": [None if d.rating is None else round(d.rating, 1) for d in designs],
         "scores": {s: [None if (v := d.scores.get(s)) is None else round(v, 5) for d in designs] for s in measured},
         "reach": [max((i + 1 for i, s in enumerate(scales) if s in d.scores), default=0) for d in designs],
-        "ghost": [ghost(d, passed_over, pruned) for d in designs], "tags": {i: d.tags for i, d in enumerate(designs) if d.tags},
+        "notes": {i: note for i, d in enumerate(designs) if (note := noted(d))}, "ghost": [ghost(d, passed_over, pruned) for d in designs], "tags": {i: d.tags for i, d in enumerate(designs) if d.tags},
         "signs": [(i, sign) for i, d in enumerate(designs) if (sign := _sign(d))]})
+
+
+def noted(design: Design) -> str:
+    """What is to be known beside its scores; "" where nothing is."""
+    held = f"a score at {', '.join(design.held_back)} is held back: too good to count before an audit" if design.held_back else ""
+    older = f"of older code than its newest: {', '.join(design.older)}" if design.older else ""
+    return "; ".join(filter(None, (held, older)))
 
 
 def ghost(design: Design, passed_over: set[str], pruned: set[str]) -> int:

@@ -38,7 +38,7 @@ def draw_grid(desk: Desk, designs: Sequence[Design]) -> None:
     frame = pd.DataFrame([[mark(p) for p in row] for row in grid], index=[d.id for d in found[:SHOWN]], columns=pd.Index(scales))
     frame.insert(0, "title", [d.title for d in found[:SHOWN]])
     picked = st.dataframe(frame, key="verify-grid", on_select="rerun", selection_mode="multi-cell", height=min(560, 38 + 35 * len(frame)), row_height=35)
-    st.caption("✓ measured: mean bits per byte (seeds) · ▶ runs · … waits · ○ can be verified · click cells, drag, or ctrl-click for several" + (f" · the first {SHOWN} of {len(found)}" if len(found) > SHOWN else ""))
+    st.caption("✓ measured: mean bits per byte (seeds) · ▶ runs · … waits · ○ can be verified · older code: measured before its code changed · held back: too good before an audit · click a cell, drag, or shift-click for several" + (f" · the first {SHOWN} of {len(found)}" if len(found) > SHOWN else ""))
     places = {(p.design, p.scale): p for row in grid for p in row}
     chosen = [places[frame.index[r], c] for r, c in picked["selection"]["cells"] if r < len(frame) and (frame.index[r], c) in places]
     draw_chosen(desk, chosen, seeds)
@@ -46,7 +46,7 @@ def draw_grid(desk: Desk, designs: Sequence[Design]) -> None:
 
 def mark(place: Place) -> str:
     """What a cell says."""
-    measured = f"✓ {place.score:.4f} ({place.seeds})" if place.score is not None else ""
+    measured = f"✓ {place.score:.4f} ({place.seeds})" + " older code" * place.older if place.score is not None else "⚠ held back" if place.held_back else ""
     if place.cell is Cell.RUNNING:
         return f"▶ {place.progress:.0%}" + (f" · {measured}" if measured else "")
     if place.cell is Cell.QUEUED:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from core.decided import in_words
 from core.dossier import Dossier
 from core.types import Design, Proposal, UnitTree
 
@@ -30,14 +31,15 @@ def as_markdown(found: Dossier) -> str:
         parts += [f"**New unit `{u.name}`** ({u.kind}): {u.about}" for u in newest.new_units]
     done = [v for v in found.verifications if v.metrics]
     if done:
-        rows = [f"| {v.id} | {v.scale} | {v.seed} | {v.corpus} | {v.metrics.bits_per_byte:.4f} ± {v.metrics.bits_per_byte_se:.4f} | {v.metrics.params:,} | {v.metrics.tokens:,} |"
+        revisions = {i.id: i.revision for i in found.implementations}
+        rows = [f"| {v.id} | {revisions.get(v.implementation_id, '')} | {v.scale} | {v.seed} | {v.corpus} | {v.metrics.bits_per_byte:.4f} ± {v.metrics.bits_per_byte_se:.4f} | {v.metrics.params:,} | {v.metrics.tokens:,} |"
                 for v in done if v.metrics]
-        parts += ["## Verifications", "\n".join(["| number | scale | seed | corpus | bits per byte, held out | parameters | tokens |", "|---|---|---|---|---|---|---|", *rows]),
-                  "± one standard error over held-out documents; parameters without embeddings."]
+        parts += ["## Verifications", "\n".join(["| number | code | scale | seed | corpus | bits per byte, held out | parameters | tokens |", "|---|---|---|---|---|---|---|---|", *rows]),
+                  "± one standard error over held-out documents; parameters without embeddings; the code by its revision."]
     for review in found.reviews:
         parts += [f"## Review by {review.reviewer}: {review.rating:.1f} of 5", review.text]
     if found.decisions:
-        parts += ["## Decisions", "\n".join(f"- {x.created_at:%Y-%m-%d %H:%M} UTC, {x.author}: {x.verb}" + (f": {x.reason}" if x.reason else "") for x in found.decisions)]
+        parts += ["## Decisions", "\n".join(f"- {x.created_at:%Y-%m-%d %H:%M} UTC, {x.author} {in_words(x)}" + (f": {x.reason}" if x.reason else "") for x in found.decisions)]
     if made := found.implementation:
         check = f", {'passed' if made.check.passed else 'failed'} its check at {made.check.scale}" if made.check else ""
         parts += [f"## Code, revision {made.revision} by {made.author}{check}", f"SHA-256 {made.code_hash}", _fenced(made.code, "python")]
@@ -72,7 +74,9 @@ def builds_on(desk: Desk, design_id: str, designs: Sequence[Design] | None = Non
             stack += graph.get(node, ())
     newest = desk.store.proposals.newest(design_id)
     own = _mixers(newest.units) if newest and newest.units else set()
-    return [r for r in desk.references() if r.slug in ancestors or own & _mixers(r.units)]
+    known = desk.references()
+    until = next((r.year for r in known if r.slug == design_id), None)          # a reference builds on nothing that came after it
+    return [r for r in known if (r.slug in ancestors or own & _mixers(r.units)) and (until is None or r.year <= until)]
 
 
 def as_bibtex(found: Sequence[ReferenceDesign]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from core.faithful import behind
 from core.store import Store
 from core.types import Design
 
@@ -43,10 +44,11 @@ def effect(store: Store, all_designs: Sequence[Design] | None = None) -> Effect:
     for design in all_designs if all_designs is not None else store.designs.all():
         if design.session_id:
             sessions[design.session_id].append(design)
+    behind_of = {d.id for designs in sessions.values() for d in designs if d.id in edited and d.scores and behind(store, d.id)}
     pairs = []
     for session, designs in sessions.items():
         for scale in dict.fromkeys(s for d in designs for s in d.scores):
-            by_hand = [d for d in designs if scale in d.scores and d.id in edited]
+            by_hand = [d for d in designs if scale in d.scores and d.id in edited and d.id not in behind_of and scale not in d.older]      # measured as it was edited
             alone = [d for d in designs if scale in d.scores and d.id not in edited]
             if by_hand and alone:
                 gap = fmean(d.scores[scale] for d in by_hand) - fmean(d.scores[scale] for d in alone)

@@ -37,6 +37,7 @@ FEW = 500            # designs up to which their ancestors are found by followin
 JUDGEMENTS = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK)
 Scores = dict[str, dict[str, float]]
 Seeds = dict[str, dict[str, int]]
+Marked = Mapping[str, Sequence[str]]      # design → scales
 
 
 class Designs:
@@ -123,13 +124,14 @@ def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, c
     checks = _last(c, checked if ids is None else checked.where(CheckRow.implementation_id.in_(list(code.values()))))
     ratings = _ratings(c, ids)
     wanted = wishes(c, ids)
-    verified, scores, seeds = _scores(c, corpus_hash, ids, current)
+    verified, scores, seeds, older, held = _scores(c, corpus_hash, ids, current, code)
     generations = _generations([row.id for row in rows], parents if ids is None else _grouped(c.execute(edges if len(ids) > FEW else edges.where(ParentRow.child_id.in_(_ancestry(ids)))).all()))
     return [
         Design(
             id=id, title=titles.get(id, title), kind=Kind(kind), mode=Mode(mode), parents=tuple(parents.get(id, ())), author=author,
             session_id=session_id, generation=generations[id], created_at=created_at, summary=summary, rating=ratings.get(id),
             status=_status(Kind(kind), id in verified, verdicts.get(id), code.get(id), checks), scores=scores.get(id, {}), n_seeds=seeds.get(id, {}),
+            older=tuple(older.get(id, ())), held_back=tuple(held.get(id, ())),
             tags=(wish := wanted.get(id, NOTHING)).kept_tags, pinned=wish.pinned, boost=wish.boost, pruned=wish.pruned, wished=wish.by)
         for id, title, kind, mode, author, session_id, summary, created_at in rows]
 
@@ -174,32 +176,55 @@ def _ratings(c: Connection, ids: Sequence[str] | None) -> dict[str, float]:
     return {design: fmean(revisions[max(revisions)]) for design, revisions in found.items()}
 
 
-def _scores(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, current: Current) -> tuple[set[str], Scores, Seeds]:
-    """(ids measured at all, id → scale → mean over seeds, id → scale → number of seeds) of what counts together: runs at the scale's learning rate, with its
-    settings as they are now, of the newest code that was measured there (core/store/current.py). A suspicious score does not count until it was audited.
+def _scores(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, current: Current, code: Mapping[str, int]) -> tuple[set[str], Scores, Seeds, Marked, Marked]:
+    """(ids measured at all, id → scale → mean over seeds, id → scale → number of seeds, id → scales whose score is of other code than `code`, the newest, id → scales with a score held back)
+    of what counts together: runs at the scale's learning rate, with its settings as they are now, of the newest code that was measured there (core/store/current.py).
+    A suspicious score does not count until it was audited.
     """
     V = VerificationRow
     done = select(V.id, V.design_id, V.scale, V.seed, V.corpus_hash, V.implementation_id, V.bits_per_byte, V.settings, OWN.label("own")).where(V.bits_per_byte.is_not(None)).order_by(V.id)
     rows = c.execute(done if ids is None else done.where(V.design_id.in_(ids))).all()
     if not rows:
-        return set(), {}, {}
+        return set(), {}, {}, {}, {}
     settings = current.settings(c) if ids is not None else current.settings_of(rows)
     alike = [r for r in rows if not r.own and r.settings in ("", settings.get(r.scale, r.settings))]
     leading = {} if corpus_hash is not None else _leading(alike) if ids is None else _leading_among(c, settings)
     held_back = {id for id, suspect in suspects(c).items() if not suspect.counts}
+    held_rows: set[tuple[str, str, int]] = set()
     values: dict[tuple[str, str], dict[int, dict[int, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))   # → implementation → seed
     for r in alike:
         if r.corpus_hash == (corpus_hash or leading[r.scale]):
             by_seed = values[r.design_id, r.scale][r.implementation_id]
-            if r.id not in held_back:
+            if r.id in held_back:
+                held_rows.add((r.design_id, r.scale, r.implementation_id))
+            else:
                 by_seed[r.seed].append(r.bits_per_byte)
     scores: Scores = defaultdict(dict)
     seeds: Seeds = defaultdict(dict)
+    outdated: list[tuple[str, str, int]] = []
+    held: dict[str, list[str]] = defaultdict(list)
     for (design, scale), revisions in values.items():
+        if (design, scale, max(revisions)) in held_rows:
+            held[design].append(scale)
         if by_seed := revisions[max(revisions)]:
             scores[design][scale] = fmean(fmean(v) for v in by_seed.values())
             seeds[design][scale] = len(by_seed)
-    return {r.design_id for r in rows}, dict(scores), dict(seeds)
+            if max(revisions) != code.get(design):
+                outdated.append((design, scale, max(revisions)))
+    return {r.design_id for r in rows}, dict(scores), dict(seeds), _of_other_code(c, outdated, code), held
+
+
+def _of_other_code(c: Connection, measured: Sequence[tuple[str, str, int]], newest: Mapping[str, int]) -> Marked:
+    """design → scales. A revision that is word for word another one is the same code. `measured`: (design, scale, implementation)."""
+    if not measured:
+        return {}
+    wanted = {i for _, _, i in measured} | {newest[d] for d, _, _ in measured if d in newest}
+    hashes = {id: code_hash for id, code_hash in c.execute(select(ImplementationRow.id, ImplementationRow.code_hash).where(ImplementationRow.id.in_(wanted)))}
+    found: dict[str, list[str]] = defaultdict(list)
+    for design, scale, implementation in measured:
+        if design in newest and hashes.get(implementation) != hashes.get(newest[design]):
+            found[design].append(scale)
+    return found
 
 
 def _leading(rows: Iterable[Row]) -> dict[str, str]:
