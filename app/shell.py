@@ -20,6 +20,7 @@ from core.errors import ModelDiscoveryError, NotAllowed
 from core.guarded import guarded
 from core.types import Design, JobState, Status
 
+WORKED = "worked"        # of a session: whether a worker was there when the page was drawn
 ARRIVED, DRAWN = "arrived", "drawn"      # of a session: that this is a page's first run, and whose run it was last
 YOUNG = (50_000, 10, 5)     # new objects before Python looks for cycles among them: with its own 700, reading ten thousand designs is mostly that search
 LONGEST_NAME, LONGEST_ERROR = 60, 800     # characters of what an error repeats from an address or a field, and of an error
@@ -199,14 +200,20 @@ def live(draw: Callable[[], bool], active: bool, every: float = 1.0) -> None:
 
     def tick() -> None:
         with worded():
-            if sign_in.visitor() is None or not draw():     # who was removed sees the door, not what streams
+            if sign_in.visitor() is None or _worked() != st.session_state.get(WORKED) or not draw():     # who was removed sees the door, not what streams
                 st.rerun()
 
     st.fragment(tick, run_every=every)()
 
 
+def _worked() -> bool:
+    return bool(desk().queue.workers())
+
+
 def _worker_note() -> None:
-    if not desk().queue.workers():
+    """Whether somebody works is told above every page; a part that is live has the page drawn anew when that changes."""
+    st.session_state[WORKED] = _worked()
+    if not st.session_state[WORKED]:
         waiting = len(desk().queue.all(states=[JobState.QUEUED]))
         queued = f" {waiting} job(s) wait." if waiting else ""
         st.warning(f"No worker is running.{queued} Start one with `python -m core worker`; `run_demo.sh` does it for you.", icon=":material/engineering:")

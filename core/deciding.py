@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from core.store.suspicion import Suspect
     from core.types import Scale
 
-WEIGHTY = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK, Verb.EDIT, Verb.UNDO)     # after which another person should look again
+WEIGHTY = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK, Verb.EDIT, Verb.UNDO, Verb.GATE)     # after which another person should look again
 ON_SESSION = (*WEIGHTY, Verb.RERANK, Verb.PREFER, Verb.RELEASE)
 UNDOABLE = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.COMMENT, Verb.RERANK, Verb.SEND_BACK, Verb.DEFER, Verb.FORECAST, Verb.PREFER, Verb.TAG, Verb.PIN, Verb.BOOST, Verb.PRUNE, Verb.GATE)
 MOST = 5000          # decisions on which an answer about people's agreement rests, the newest

@@ -181,6 +181,8 @@ class Desk(Judging, Planning, Working, Directing, Staffing, Running, Shaping, De
         if units is not None:
             self._vocabulary(design_id, declared).validate(units)
         kept = tuple(u for u in declared if units and u.name in {node.unit for _, node in units.walk()})
+        if newest is not None and (title.strip(), body, units, kept) == (newest.title, newest.body, newest.units, newest.new_units):
+            raise UsageError(f"nothing differs from revision {newest.revision}", "change a word or a unit, or leave it")
         with self.store.together():
             made = self.store.proposals.add(design_id, self.author, True, words(title, "a proposal needs a title"), body, units, kept)
             citing.record(self.paper_library, made, ())

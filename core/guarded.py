@@ -28,7 +28,7 @@ READ = _words("""
     agents agreement asks_models at_once average behind bound calibration catalogue chosen compare copied corpora costs crew default_team estimate find_gated first_gates forecast foreseen foretold
     ends gate_rules gated grid hub_folder inbox is_own is_own_team ladder left_alone looked_at lessons measured_noise measures morning next_match next_scale noise outlines passed_over
     prices providers ranking reach recent references repeating revisions run run_ids run_scales run_settings rungs runs said_of_session scale_of shipped spent stalls standing standings strengths suggested
-    suites suspicious team_reach teams test_looks to_train told trial_brief tried try_agent twin unconfirmed unsure under_way verifying views whys wishes
+    suites suspicious team_reach teams test_looks to_train told trainings trial_brief tried try_agent twin unconfirmed unsure under_way verifying views whys wishes
     change_password kept_corpora key_states ladder_facts own_tasks places versions
     """)
 REVIEW = _words("""

@@ -8,10 +8,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.errors import UsageError
-from core.types import Design, Job, JobKind, JobState, Scale, Status
+from core.types import Act, Design, Job, JobKind, JobState, Scale, Status
 
 if TYPE_CHECKING:
     from core.jobs import Queue
+    from core.jobs.hands import Held
     from core.store import Store
 
 
@@ -50,11 +51,19 @@ class Planning:
     def grid(self, designs: Sequence[Design], scales: Sequence[str]) -> list[list[Place]]:
         """A row a design, a cell a scale."""
         live: dict[tuple[str, str], list[Job]] = {}
-        for job in self.queue.all(states=(JobState.QUEUED, JobState.RUNNING)):
-            if job.kind is JobKind.VERIFY:
-                live.setdefault((job.payload["design"], job.payload["scale"]), []).append(job)
+        for job, (design, scale, _) in self.trainings():
+            live.setdefault((design, scale), []).append(job)
         left = {scale: self.store.ledger.account(scale).left for scale in scales}
         return [[_place(d, s, live.get((d.id, s), []), left[s]) for s in scales] for d in designs]
+
+    def trainings(self) -> list[tuple[Job, tuple[str, str, int]]]:
+        """What trains, or waits to: each job with its design, scale and seed; those of runs, too."""
+        jobs = self.queue.all(states=(JobState.QUEUED, JobState.RUNNING))
+        found = [(j, (j.payload["design"], j.payload["scale"], j.payload["seed"])) for j in jobs if j.kind is JobKind.VERIFY]
+        running = {j.id: j for j in jobs if j.kind is JobKind.EVOLVE and j.state is JobState.RUNNING}
+        for run in dict.fromkeys(j.payload["run"] for j in running.values()):
+            found += [(running[id], (held.design, held.scale, held.seed)) for id, held in self.under_way(run).items() if held.act is Act.VERIFY and id in running]
+        return found
 
     def next_scale(self, design: Design) -> str | None:
         """The rung above the largest at which it was measured; the first one for one that never was; None at the top."""
@@ -82,6 +91,7 @@ class Planning:
         return self.queue.prefer(job_id, min((j.priority for j in self.queue.all(states=(JobState.QUEUED,))), default=0) - 1)
 
     if TYPE_CHECKING:
+        def under_way(self, run_id: str) -> dict[int, Held]: ...
         def verify(self, design_ids: Sequence[str], scale: str, seeds: Sequence[int] = (0,)) -> list[Job]: ...
 
 

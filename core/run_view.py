@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -109,8 +109,8 @@ class Progress:
         return f", at this rate until about {self.ends.astimezone():%a %H:%M}" if self.ends else ""
 
 
-def view(store: Store, jobs: Sequence[Job], run_id: str, settings: Json, gated: Callable[[], int], workers: bool) -> RunView:
-    """`jobs` are the run's, newest first; `gated` counts what waits at its gates, and is asked where nothing runs."""
+def view(store: Store, jobs: Sequence[Job], run_id: str, settings: Json, gated: Callable[[], int], workers: Collection[str]) -> RunView:
+    """`jobs` are the run's, newest first; `gated` counts what waits at its gates, and is asked where nothing runs. `workers`: the names of those that live."""
     prefix = f"{run_id}/"
     accounts = {a.name.removeprefix(prefix): a for a in store.ledger.accounts() if a.name.startswith(prefix)}
     sessions = tuple(s for s in store.sessions.all() if s.run_id == run_id)
@@ -134,9 +134,11 @@ def standing(jobs: Sequence[Job]) -> Job:
     return max(last, key=lambda j: (j.finished_at or j.created_at, j.id))
 
 
-def _state(job: Job, pause: Decision | None, gated: Callable[[], int], sessions: Sequence[Session], store: Store, workers: bool) -> tuple[RunState, str]:
+def _state(job: Job, pause: Decision | None, gated: Callable[[], int], sessions: Sequence[Session], store: Store, workers: Collection[str]) -> tuple[RunState, str]:
     on = bool(pause and pause.data.get("on"))
     by = pause.reason or f"by {pause.author}" if pause else ""
+    if job.state is JobState.RUNNING and job.worker not in workers and not job.cancel_requested:
+        return RunState.QUEUED, "its worker is gone: another goes on from what is stored" + ("" if workers else ", and none is running")
     if job.state is JobState.RUNNING:
         if job.cancel_requested:
             return RunState.PAUSING, "what runs is being stopped"
@@ -169,13 +171,15 @@ def whys(store: Store, run_id: str, limit: int) -> list[Why]:
             for e in store.events.recent(f"run:{run_id}", "why", limit)]
 
 
-def stalls(store: Store, jobs: Sequence[Job], run_id: str) -> list[Stall]:
+def stalls(store: Store, jobs: Sequence[Job], run_id: str, workers: Collection[str]) -> list[Stall]:
     now = datetime.now(UTC)
     live = [j for j in jobs if j.state in LIVE and not j.resting]
     found = [Stall("call", f"{c.model} ({c.author})", f"try {c.attempt} of {c.key}", c.started_at, c.stream.removeprefix("session:"), c.author, c.model)
              for c in store.calls.all_open() if c.run_id == run_id and (now - c.started_at).total_seconds() >= QUIET_S]
     if not live and jobs[0].state is JobState.FAILED:
         found.append(Stall("failed", "the run failed", jobs[0].error, jobs[0].finished_at or jobs[0].created_at))
+    if live and all(j.state is JobState.RUNNING and j.worker not in workers for j in live):
+        found.append(Stall("worker", "a worker", "the one that had the run is gone", live[-1].started_at or live[-1].created_at))
     if live and all(j.state is JobState.QUEUED for j in live):
         found.append(Stall("worker", "a worker", "none has taken the run up", live[-1].created_at))
     for session in store.sessions.open(run_id):

@@ -235,7 +235,7 @@ class Running(Confirming, Beginning):
         return list(dict.fromkeys(run_of(subject) for subject in self.queue.subjects(JobKind.EVOLVE)))
 
     def run(self, run_id: str) -> RunView:
-        return view(self.store, self._jobs(run_id), run_id, self.run_settings(run_id), lambda: len(self.gated(run_id)), bool(self.queue.workers()))
+        return view(self.store, self._jobs(run_id), run_id, self.run_settings(run_id), lambda: len(self.gated(run_id)), self._workers())
 
     def runs(self, limit: int = 30) -> list[RunView]:
         return [self.run(run_id) for run_id in self.run_ids()[:limit]]
@@ -248,9 +248,12 @@ class Running(Confirming, Beginning):
         """What it trains now."""
         return [held for held in self.under_way(run_id).values() if held.act is Act.VERIFY]
 
+    def _workers(self) -> set[str]:
+        return {worker.name for worker in self.queue.workers()}
+
     def stalls(self, run_id: str) -> list[Stall]:
         """What the run waits for, other than its gates, and since when."""
-        return stalls(self.store, self._jobs(run_id), run_id)
+        return stalls(self.store, self._jobs(run_id), run_id, self._workers())
 
     def morning(self, run_id: str, since: datetime | None = None) -> Morning:
         """What it did, of the whole run or since a moment."""

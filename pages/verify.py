@@ -61,15 +61,17 @@ def draw_stopped(desk: Desk) -> None:
                 st.rerun()
 
 
-def _named(job: Job) -> str:
+def _named(job: Job, trains: tuple[str, str, int] | None = None) -> str:
     if job.kind is JobKind.VERIFY:
         return f"{job.payload['design']} at {job.payload['scale']}, seed {job.payload['seed']}"
+    if job.kind is JobKind.EVOLVE:
+        return job.payload["run"] + (f": {trains[0]} at {trains[1]}, seed {trains[2]}" if trains else "")
     return job.subject.split("|")[0]
 
 
 def verifying(desk: Desk) -> list[Job]:
     """What runs, then what waits, in the order in which it will be done."""
-    live = [j for j in desk.queue.all(states=shell.LIVE) if j.kind in WORK]
+    live = [j for j in desk.queue.all(states=shell.LIVE) if j.kind in WORK and not (j.kind is JobKind.EVOLVE and j.state is JobState.QUEUED and "!" in j.subject)]    # another hand of a run
     return sorted(live, key=lambda j: (j.state is JobState.QUEUED, -j.priority, j.id))
 
 
@@ -79,15 +81,15 @@ def under_way(desk: Desk) -> bool:
     if not jobs:
         st.caption("Nothing runs. Curves appear here, point by point, beside the references'.")
         return False
+    trains = {job.id: place for job, place in desk.trainings() if job.state is JobState.RUNNING}
     for job in jobs[:JOBS]:
-        draw_job(desk, job)
+        draw_job(desk, job, trains.get(job.id))
     if len(jobs) > JOBS:
         st.caption(f"and {len(jobs) - JOBS} more, see Jobs")
     rows = desk.store.verifications.all()
-    at_work = {(j.payload["design"], j.payload["scale"], j.payload["seed"]) for j in jobs if j.kind is JobKind.VERIFY and j.state is JobState.RUNNING}
     newest = {(v.design_id, v.scale, v.seed): v for v in rows if v.finished_at is None}        # one that a dead worker left is no training
     running: dict[tuple[str, str], list[Verification]] = {}
-    for v in [v for place, v in newest.items() if place in at_work][-DRAWN:]:
+    for v in [v for place, v in newest.items() if place in set(trains.values())][-DRAWN:]:
         running.setdefault((v.scale, v.corpus_hash), []).append(v)
     for alike in running.values():                  # what is at another scale, or of another corpus, has axes of its own
         draw_live(alike, rows, desk)
@@ -108,9 +110,10 @@ def draw_live(running: list[Verification], rows: list[Verification], desk: Desk)
     st.caption("Lines: training text, smoothed; dots: the watched held-out documents" + ("; grey: from the best to the worst reference." if len(done) > 2 else "."))
 
 
-def draw_job(desk: Desk, job: Job) -> None:
+def draw_job(desk: Desk, job: Job, trains: tuple[str, str, int] | None) -> None:
+    """`trains`: what it trains now, where it is a run's."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(job.progress, shell.plain(f"{_named(job)} · {job.note or job.state}"))
+        st.progress(job.progress, shell.plain(f"{_named(job, trains)} · {job.note or job.state}"))
         if job.state is JobState.QUEUED:
             for icon, verb, move, words in (("vertical_align_top", "put_first", desk.put_first, "before all that waits"),
                                             ("vertical_align_bottom", "put_last", desk.put_last, "after all that waits")):

@@ -19,7 +19,7 @@ from core.types import Act
 BADGES = {RunState.QUEUED: ("blue", "schedule"), RunState.RUNNING: ("green", "play_circle"), RunState.PAUSING: ("orange", "pause_circle"),
           RunState.PAUSED: ("orange", "pause_circle"), RunState.WAITING: ("orange", "front_hand"), RunState.DONE: ("gray", "check_circle"),
           RunState.FAILED: ("red", "error"), RunState.STOPPED: ("red", "stop_circle")}
-IDLE = {RunState.DONE: "raise a budget, and it goes on by itself", RunState.WAITING: "decide on what waits, and it goes on by itself"}
+IDLE = {RunState.DONE: "raise a budget, and it goes on by itself"}
 EVERY_S = 2.0        # between two looks while it runs
 UNITS = {"design": "design sessions", "money": "US dollars", "tokens": "tokens"}
 PERIODS = {"the whole run": None, "the last 12 hours": 12, "the last 24 hours": 24, "the last hour": 1}
@@ -82,11 +82,12 @@ def _draw_thoughts(desk: Desk, run_id: str) -> bool:
 
 def _draw_controls(desk: Desk, run: RunView) -> None:
     """Not among the live parts: what is pressed is never lost between two looks."""
-    going = run.state in (RunState.RUNNING, RunState.QUEUED)
+    going = run.state in (RunState.RUNNING, RunState.QUEUED, RunState.WAITING)
     if going:
         if st.button("Pause", icon=":material/pause:", key="run-pause",
-                     **may("pause_run", "after the act under way: agents stop before their next call, a training goes on to its end")) and shell.act(
-                lambda: desk.pause_run(run.id), "it pauses after what is under way"):
+                     **may("pause_run", "what you let through begins when you resume it" if run.state is RunState.WAITING else
+                           "after the act under way: agents stop before their next call, a training goes on to its end")) and shell.act(
+                lambda: desk.pause_run(run.id), "paused" if run.state is RunState.WAITING else "it pauses after what is under way"):
             st.rerun()
     elif run.state is not RunState.PAUSING or not run.job.cancel_requested:
         words = "Try again" if run.state is RunState.FAILED else "Resume"

@@ -105,31 +105,33 @@ def decide(verb: Callable[[], Decision | object], words: str, after: Callable[[]
     """Do it, remember it for Undo, and go on; where it cannot be done that is said, and what was typed stays."""
     made: list[object] = []
     if shell.act(lambda: made.append(verb())):
-        st.session_state[LAST] = (decided(made[0]), words)
+        st.session_state[LAST] = (decided(made[0]), words, st.session_state.get(AT, ""))
         after()
         st.rerun()
 
 
 def draw_undo(desk: Desk) -> None:
     """The last decision, with Undo, until the next one."""
-    ids, words = st.session_state.get(LAST, ([], ""))
+    ids, words, item = st.session_state.get(LAST, ([], "", ""))
     if not ids:
         return
     with st.container(key="inbox-undo", horizontal=True, vertical_alignment="center"):
         st.markdown(shell.plain(words), width="content")
         if st.button("Undo", key="inbox-undo-it", icon=":material/undo:", **may("undo_all", "key u")):
-            _undo(desk, ids)
+            _undo(desk, ids, words, item)
 
 
-def _undo(desk: Desk, ids: Sequence[int]) -> None:
-    """What stays is told, and why: it is not offered again."""
+def _undo(desk: Desk, ids: Sequence[int], words: str, item: str) -> None:
+    """What stays is told, and why: it is not offered again. What was taken back is open again, if it was one."""
     found: list[TakenBack] = []
     if not shell.act(lambda: found.append(desk.undo_all(ids))):
         return
-    st.session_state[LAST] = ([], "")
+    st.session_state[LAST] = ([], "", "")
     st.session_state["inbox-told"] = list(found[0].failed.values())
     if found[0].done:
-        st.toast("taken back")
+        st.toast(shell.plain(f"taken back: {words}"))
+        if item:
+            open_item(item)
     st.rerun()
 
 

@@ -102,5 +102,5 @@ def _judge(desk: Desk, verb: Verb, seen: Mapping[str, Seen], items: Sequence[Ite
     result = made[0]
     st.session_state["inbox-told"] = [f"{design}: {why}" for design, why in result.failed.items()]
     if result.done:
-        st.session_state[LAST] = (decided(result.done), f"{len(result.done)} {'approved' if verb is Verb.APPROVE else 'refused'}")
+        st.session_state[LAST] = (decided(result.done), f"{len(result.done)} {'approved' if verb is Verb.APPROVE else 'refused'}", "")
     st.rerun()

@@ -52,15 +52,20 @@ def draw_chosen(desk: Desk, graph: nx.DiGraph) -> None:
 def draw_verify(desk: Desk, chosen: Sequence[Design]) -> None:
     able = [d.id for d in chosen if d.status in (Status.IMPLEMENTED, Status.VERIFIED)]
     with st.popover("Verify", icon=":material/science:", disabled=not able, key="tray-verify"):
+        lacking, needed, dear = {}, 0, False
         scale = st.selectbox("at", list(desk.scales), key="tray-scale")
-        lacking = [d.id for d in chosen if d.id in able and scale not in d.scores]
         if len(able) < len(chosen):
             st.caption(f"{len(chosen) - len(able)} without checked code are left out.")
         with shell.worded():
-            cost, left = desk.estimate(able, scale), next((a.left for a in desk.store.ledger.accounts() if a.name == scale), 0)
-            st.caption(f"{len(able)} at {scale}, {len(able) - len(lacking)} of them measured there already: at most {shell.took(cost.seconds)}, {len(able)} of the {left:g} left in the budget.")
+            lacking, left = desk.to_train(able, scale, [0]), next((a.left for a in desk.store.ledger.accounts() if a.name == scale), 0)
+            needed, dear = sum(lacking.values()), sum(lacking.values()) > left
+            there = f"{len(able) - needed} of {len(able)} are measured there or under way. " if needed < len(able) else ""
+            st.caption(there + (f"{needed} to train: about {shell.took(desk.estimate(list(lacking), scale, lacking).seconds)}, {needed} of the {left:g} left in the budget." if needed else "Nothing is left to train."))
+            if dear:
+                st.caption(f":orange[The budget of {scale} is too small: raise it on the Verify page.]")
         with st.container(horizontal=True):
-            if st.button(f"Verify {len(able)}", type="primary", key="tray-verify-now", **may("verify")) and shell.act(lambda: desk.verify(able, scale), f"{len(able)} queued at {scale}"):
+            if st.button(f"Verify {needed or ''}".strip(), type="primary", key="tray-verify-now", **may("verify", disabled=not needed or dear)) and shell.act(
+                    lambda: desk.verify(list(lacking), scale), f"{needed} queued at {scale}"):
                 st.rerun()
             if st.button("On the Verify page", key="tray-verify-page", help="seeds, corpus, estimates"):
                 shell.go("verify", designs=",".join(able), scale=scale)

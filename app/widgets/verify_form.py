@@ -51,7 +51,10 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
     asked, needed = len(chosen) * len(seeds), sum(lacking.values())
     if needed < asked:
         st.caption(f"{asked - needed} of {asked} are measured or under way already: they cost nothing, and get the tasks that they lack.")
-    if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", **may("verify", disabled=not asked)) and shell.act(
+    dear = needed > desk.store.ledger.account(scale).left
+    if dear:
+        st.caption(f":orange[The budget of {scale} is too small for {needed}: raise it under Budgets.]")
+    if st.button(f"Verify {needed or ''}".strip(), type="primary", icon=":material/play_arrow:", **may("verify", disabled=not asked or dear)) and shell.act(
             lambda: desk.verify(chosen, scale, seeds, corpus, options=options), f"{asked} queued"):
         st.rerun()
     draw_budgets(desk, scale)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -41,7 +41,16 @@ def draw_grid(desk: Desk, designs: Sequence[Design]) -> None:
     st.caption("✓ measured: mean bits per byte (seeds) · ▶ runs · … waits · ○ can be verified · older code: measured before its code changed · held back: too good before an audit · click a cell, drag, or shift-click for several" + (f" · the first {SHOWN} of {len(found)}" if len(found) > SHOWN else ""))
     places = {(p.design, p.scale): p for row in grid for p in row}
     chosen = [places[frame.index[r], c] for r, c in picked["selection"]["cells"] if r < len(frame) and (frame.index[r], c) in places]
-    draw_chosen(desk, chosen, seeds)
+    draw_chosen(desk, chosen, seeds, {d.id: d for d in found[:SHOWN]})
+
+
+def _above(desk: Desk, designs: Sequence[Design], seeds: Sequence[int]) -> dict[str, dict[str, int]]:
+    """Scale → design → trainings, of those that have a rung above them and something to train there."""
+    by_scale: dict[str, list[str]] = defaultdict(list)
+    for design in designs:
+        if scale := desk.next_scale(design):
+            by_scale[scale].append(design.id)
+    return {scale: lacking for scale, names in by_scale.items() if (lacking := desk.to_train(names, scale, seeds))}
 
 
 def mark(place: Place) -> str:
@@ -54,7 +63,7 @@ def mark(place: Place) -> str:
     return measured or MARKS[place.cell]
 
 
-def draw_chosen(desk: Desk, chosen: Sequence[Place], seeds: Sequence[int]) -> None:
+def draw_chosen(desk: Desk, chosen: Sequence[Place], seeds: Sequence[int], designs: Mapping[str, Design]) -> None:
     able = [p for p in chosen if p.cell in FREE]
     by_scale: dict[str, list[str]] = defaultdict(list)
     for p in able:
@@ -67,10 +76,14 @@ def draw_chosen(desk: Desk, chosen: Sequence[Place], seeds: Sequence[int]) -> No
                      **may("verify", disabled=not needed or bool(short))) and shell.act(
                 lambda: [desk.verify(names, scale, seeds) for scale, names in by_scale.items()], f"{needed} queued"):
             st.rerun()
-        designs = list(dict.fromkeys(p.design for p in chosen if p.cell is not Cell.WITHOUT_CODE))
-        if st.button("To the next scale", icon=":material/stairs:", key="grid-climb",
-                     **may("climb", "each design of the ticked cells, one rung above the largest at which it was measured", disabled=not designs)) \
-                and shell.act(lambda: desk.climb(designs, seeds), f"{len(designs)} queued"):
+        climbers = list(dict.fromkeys(p.design for p in chosen if p.cell is not Cell.WITHOUT_CODE))
+        above = _above(desk, [designs[i] for i in climbers], seeds)
+        higher = sum(sum(of.values()) for of in above.values())
+        dear = [s for s, of in above.items() if desk.store.ledger.account(s).left < sum(of.values())]
+        told = ", ".join(f"{sum(of.values())} at {s}, about {shell.took(desk.estimate(list(of), s, of).seconds)}" for s, of in above.items())
+        if st.button(f"To the next scale{f' · {told}' if told else ''}", icon=":material/stairs:", key="grid-climb",
+                     **may("climb", "each design of the ticked cells, one rung above the largest at which it was measured" + (f"; the budget of {', '.join(dear)} is too small" if dear else ""),
+                           disabled=not higher or bool(dear))) and shell.act(lambda: desk.climb(list(dict.fromkeys(i for of in above.values() for i in of)), seeds), f"{higher} queued"):
             st.rerun()
         if needed:
             seconds = sum(desk.estimate(list(of), scale, of).seconds for scale, of in lacking.items() if of)
