@@ -45,11 +45,13 @@ def in_words(d: Decision, several: str = "") -> str:
         return f"set the gate of {d.data['run']} before {d.data['step']} to {Rule.from_dict(d.data).words}"
     if d.verb is Verb.FORECAST:
         return f"gave {what} {d.data['probability']:.0%} to beat {d.data['reference']} at {d.data['scale']}"
-    return (_wish(d.verb, d.data, what) or f"{PAST.get(d.verb, str(d.verb).replace('_', ' '))} {what}").strip()
+    return (_special(d.verb, d.data, what) or f"{PAST.get(d.verb, str(d.verb).replace('_', ' '))} {what}").strip()
 
 
-def _wish(verb: Verb, data: Json, what: str) -> str:
+def _special(verb: Verb, data: Json, what: str) -> str:
     on = data.get("on", True)
+    if verb is Verb.PAUSE:
+        return f"paused {what}" if on else f"had {what} do one act" if data.get("step") else f"let {what} go on"
     if verb is Verb.TAG:
         return f"tagged {what} “{data['tag']}”" if on else f"took the tag “{data['tag']}” from {what}"
     if verb is Verb.BOOST:

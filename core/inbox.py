@@ -164,7 +164,7 @@ def _sessions(open_: Sequence[Session], designs: Sequence[Design], phases: Mappi
         left = sum(d.status is Status.PROPOSED for d in own)
         title = f"Session {s.id}: {s.mode}{' of ' * bool(s.parents)}{', '.join(s.parents)}"
         if phase["phase"] in ("waiting", "implementing"):      # the latter: a worker died on one of its designs
-            told = f"{len(own)} proposal{'s' * (len(own) != 1)}, {left or 'none'} of them not judged yet"
+            told = f"{len(own)} proposal{'s' * (len(own) != 1)}, {f'{left} of them not judged yet' if left else 'all judged'}"
             yield Item(f"session:{s.id}", Waits.SESSION, title, told, since, f"{len(own)}.{left}", session=s.id, run=s.run_id or "", data={"open": left})
         elif phase["phase"] == "paused":
             yield Item(f"session:{s.id}", Waits.PAUSED, title, phase.get("note", ""), since, since.isoformat(), session=s.id, run=s.run_id or "", account=phase.get("account", ""))

@@ -99,7 +99,7 @@ class Pacing(Sharing):
             self.grow()
             last = self._pause_word()
             if last and last.data.get("step") and not last.data.get("on"):
-                self.store.decisions.add(Verb.PAUSE, last.author, session_id=self.run.id, reason="one step is done", data={"on": True})
+                self.store.decisions.add(Verb.PAUSE, last.author, session_id=self.run.id, reason="one step is done", data={"on": True, "by": "step"})
 
     def next_act(self) -> Act | None:
         """What this worker does next; None where nothing may begin now. What was interrupted goes on first, then what a person chose or let through, then what the selector says

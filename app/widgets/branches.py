@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets.roles import may
+from app.widgets.switch import fresh, renew
 from core.desk import Desk
 from core.types import Design
 
@@ -26,8 +27,9 @@ def draw_marks(design: Design) -> None:
 
 def draw_tags(desk: Desk, chosen: Sequence[Design], where: str) -> None:
     with st.popover("Tag", icon=":material/sell:", key=f"{where}-tag"):
-        word = st.text_input("Word", key=f"{where}-tag-word", max_chars=40)
+        word = st.text_input("Word", key=fresh(f"{where}-tag-word"), max_chars=40)
         if st.button(f"Tag {len(chosen)}", key=f"{where}-tag-now", **may("tag")) and for_all(desk, [d.id for d in chosen], lambda i: desk.tag(i, word), f"tagged {word}"):
+            renew(f"{where}-tag-word")
             st.rerun()
         for n, tag in enumerate(sorted({t for d in chosen for t in d.tags})):
             if st.button(f"Take {shell.plain(tag)} away", key=f"{where}-untag-{n}", type="tertiary", icon=":material/close:", **may("tag")) and for_all(
@@ -40,6 +42,8 @@ def draw_branches(desk: Desk, chosen: Sequence[Design], where: str) -> None:
     with st.popover("Branch", icon=":material/account_tree:", key=f"{where}-branch"):
         pinned, pruned, boosted = all(d.pinned for d in chosen), all(d.pruned for d in chosen), any(d.boost != 1 for d in chosen)
         st.caption("The selector obeys these, and says so.")
+        if any(d.pruned and (d.pinned or d.boost != 1) for d in chosen):
+            st.caption(":orange[Pruned comes first: while a design is, its pin and boost do nothing.]")
         ids = [d.id for d in chosen]
         with st.container(horizontal=True, vertical_alignment="bottom"):
             if st.button("Unpin" if pinned else "Pin", icon=":material/keep:", key=f"{where}-pin",

@@ -64,7 +64,7 @@ def _draw_batch(desk: Desk, items: Sequence[Item], ticked: list[Item], seen: Map
     proposals = [i for i in ticked if i.key.startswith("proposal:")]
     with st.container(key="inbox-batch", horizontal=True, vertical_alignment="center", gap="small"):
         every = [i for i in items if i.key.startswith("proposal:")]
-        label = "Untick all" if ticked else f"Tick all {len(every)} proposals"
+        label = "Untick all" if ticked else f"Tick all {len(every)} proposal{'s' * (len(every) != 1)}" if every else "Tick all proposals"
         st.button(label, key="inbox-tick", icon=":material/checklist:", help="key x", disabled=not (every or ticked), on_click=_tick, args=([i.key for i in ticked or every], not ticked))
         if not ticked:
             st.caption("tick several to decide on them together", width="content")

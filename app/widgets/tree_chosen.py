@@ -12,6 +12,7 @@ from app.widgets.branches import draw_branches, draw_tags
 from app.widgets.design_card import REASONS
 from app.widgets.judging import draw_meanwhile, saw, seen_all
 from app.widgets.roles import may
+from app.widgets.switch import fresh, renew
 from core.desk import Desk
 from core.types import Decision, Design, Kind, Seen, Status
 
@@ -74,12 +75,14 @@ def draw_verify(desk: Desk, chosen: Sequence[Design]) -> None:
 def draw_refuse(desk: Desk, chosen: Sequence[Design]) -> None:
     able = [d.id for d in chosen if d.kind is not Kind.REFERENCE and d.status in (Status.PROPOSED, Status.APPROVED)]
     last = seen_all(desk, able)
-    with st.popover("Refuse", icon=":material/thumb_down:", disabled=not able, key="tray-refuse"):
-        quick = st.pills("Why?", REASONS, key="tray-why")
-        words = st.text_input("In your words", key="tray-words")
+    with st.popover("Refuse", icon=":material/thumb_down:", disabled=not able, key=fresh("tray-refuse")):     # another one once it was pressed: closed, and empty
+        quick = st.pills("Why?", REASONS, key=fresh("tray-why"))
+        words = st.text_input("In your words", key=fresh("tray-words"))
         if len(able) < len(chosen):
             st.caption(f"{len(chosen) - len(able)} that are no open proposals are left out.")
         if st.button(f"Refuse {len(able)}", key="tray-refuse-now", **may("refuse")) and _refuse(desk, last, " — ".join(t for t in (quick or "", words) if t)):
+            for name in ("tray-refuse", "tray-why", "tray-words"):
+                renew(name)
             st.rerun()
     for design, (before, now) in last.items():
         if now > before:

@@ -111,10 +111,10 @@ class GeneticDesigner:
         body = self.spec.render(
             "proposal", mode=str(brief.mode), parents=brief.parents, changes=changes, diagram=diagram(tree),
             effects=self._effects(brief, tree), risks=self._risks(tree))
-        source = " × ".join(p.id for p in brief.parents) or "scratch"
+        how = f"{brief.mode.capitalize()} of {' × '.join(p.id for p in brief.parents)}" if brief.parents else "From scratch"
         return Draft(
             title=describe(tree) + (f", {tuned}" if tuned else ""),
-            summary=f"{brief.mode.capitalize()} of {source}: " + "; ".join(f"{c.where} {c.what}" for c in changes),
+            summary=(f"{how}: " + "; ".join(f"{c.where} {c.what}" for c in changes)).replace("`", ""),       # a summary is no Markdown
             body=body, units=tree)
 
     def _effects(self, brief: Brief, tree: UnitTree) -> list[str]:

@@ -139,7 +139,9 @@ def words(tree: nx.DiGraph, reader: str = "") -> list[str]:
         if design.pruned:
             reach = {node, *(n for n in nx.descendants(tree, node) if n in out)}
             measured = ": it is still measured, since every score is held against it" if node == REFERENCE else ""
-            said.append(f"{node} is pruned {_by(design, Verb.PRUNE, reader)}: {_designs(len(reach))} left alone{measured}")
+            idle = [word for word, there in (("pin", design.pinned), ("boost", design.boost != 1)) if there]
+            over = f"; while it is, its {' and '.join(idle)} do{'es' * (len(idle) == 1)} nothing" if idle else ""
+            said.append(f"{node} is pruned {_by(design, Verb.PRUNE, reader)}: {_designs(len(reach))} left alone{measured}{over}")
             continue
         if design.pinned:
             said.append(f"{node} is pinned {_by(design, Verb.PIN, reader)}" + (": it stays in play and climbs whatever its score" if node not in out else ", but its branch is pruned"))

@@ -114,6 +114,41 @@ def test_pause_step_and_resume(open_page, desk: Desk, work):
     assert "is its best at nano" in said(test)
 
 
+def test_a_run_that_waits_is_paused_and_what_is_let_through_begins_when_it_is_resumed(open_page, desk: Desk, work, waiting: str):
+    test = press(open_page("evolve", run=waiting), "run-pause")
+    assert desk.run(waiting).state == "paused"
+    (gated,) = desk.gated(waiting)
+    press(test, f"let-implement-{gated.design}")
+    work()
+    assert desk.store.implementations.newest(gated.design) is None
+    press(open_page("evolve", run=waiting), "run-resume")
+    work()
+    assert desk.store.implementations.newest(gated.design)
+
+
+def test_a_run_whose_worker_is_gone_says_so(open_page, desk: Desk):
+    run = desk.evolve(1, {"nano": 1}, seed=0).subject
+    job = desk.queue.claim("w")
+    desk.queue.seen("w", job.id)
+    desk.queue.heartbeat(job, 0.1, "step 21 of 300")
+    assert (desk.run(run).state, desk.run(run).words) == ("running", "step 21 of 300")
+    desk.queue.gone("w")
+    assert desk.run(run).state == "queued"
+    test = open_page("evolve", run=run)
+    assert "its worker is gone" in said(test)
+    assert "step 21" not in said(test)
+    assert [(s.kind, s.why) for s in desk.stalls(run)] == [("worker", "the one that had the run is gone")]
+
+
+def test_a_step_is_told_as_one_and_the_machine_s_own_pause_is_nobody_s_word(desk: Desk, work):
+    run = desk.evolve(1, {"nano": 1}, seed=0).subject
+    desk.pause_run(run)
+    desk.step_run(run)
+    work()
+    desk.resume_run(run)
+    assert [r.words for r in desk.recent(3)] == [f"let {run} go on", f"had {run} do one act", f"paused {run}"]
+
+
 def test_budgets_are_raised_while_it_waits(open_page, desk: Desk, waiting: str):
     test = open_page("evolve", run=waiting)
     next(n for n in test.number_input if n.key.startswith("total-")).set_value(5.0).run()

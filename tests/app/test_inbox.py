@@ -65,6 +65,7 @@ def test_deciding_goes_on_to_the_next_and_can_be_undone(open_page, desk: Desk, p
     assert desk.store.designs.get(proposed[0]).status is Status.APPROVED
     assert proposed[1] in words(test)                        # the next one is open
     press(test, "inbox-undo-it")
+    assert proposed[0] in words(test)                        # what was taken back is open again
     assert desk.store.designs.get(proposed[0]).status is Status.PROPOSED
     assert desk.queue.all(limit=1)[0].cancel_requested
     press(test, "inbox-refuse")

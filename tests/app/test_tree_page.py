@@ -218,6 +218,9 @@ def test_a_wish_is_kept_taken_back_and_told(desk: Desk):
     assert desk.left_alone(tree) == {"c1"}
     assert desk.bound(tree) == ["gla is boosted by you ×3: 5 designs in its branch", "c0 is pinned by you: it stays in play and climbs whatever its score",
                                 "c1 is pruned by you: 1 design left alone"]
+    desk.pin("c1")
+    assert desk.bound(desk.store.tree())[2] == "c1 is pruned by you: 1 design left alone; while it is, its pin does nothing"
+    desk.pin("c1", False)
     desk.boost("gla", 1)
     desk.pin("c0", False)
     desk.prune("c1", False)

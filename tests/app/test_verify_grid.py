@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from screens import said
+from streamlit.testing.v1 import AppTest
 
 from app.widgets.verify_grid import mark
 from core.desk import Desk
 from core.errors import JobError, UsageError
-from core.types import JobState, Metrics
+from core.jobs.hands import Hands, Held
+from core.types import Act, JobState, Metrics
 
 
 def measure(desk: Desk, design: str, scale: str, score: float) -> None:
@@ -42,6 +44,40 @@ def test_the_next_rung_is_one_click_and_ends_at_the_top(desk: Desk):
     with pytest.raises(UsageError, match="largest scale"):
         desk.climb(["mamba2", "gla"])
     assert len(desk.queue.all()) == 2, "all or none"
+
+
+def test_the_next_rung_says_what_it_takes_and_asks_for_nothing_twice(open_page, desk: Desk):
+    measure(desk, "gpt2", "nano", 2.4)
+    places = {(p.design, p.scale): p for row in desk.grid([desk.store.designs.get(d) for d in ("gpt2", "llama")], ["nano", "micro"]) for p in row}
+
+    def drawn() -> None:
+        from app import shell
+        from app.widgets.verify_grid import draw_chosen
+
+        desk, designs = shell.desk(), {d.id: d for d in shell.designs()}
+        found = {(p.design, p.scale): p for row in desk.grid([designs["gpt2"], designs["llama"]], ["nano", "micro"]) for p in row}
+        draw_chosen(desk, [found["gpt2", "nano"], found["llama", "nano"]], [0], designs)
+
+    assert len(places) == 4
+    open_page("verify", way="grid")                       # the desk of this test's directory
+    test = AppTest.from_function(drawn).run()
+    climb = next(b for b in test.button if b.key == "grid-climb")
+    assert climb.label.startswith("To the next scale · 1 at micro, about ")
+    assert "1 at nano, about" in climb.label
+    climb.click().run()
+    assert not test.exception
+    assert [(j.payload["design"], j.payload["scale"]) for j in desk.queue.all()] == [("llama", "nano"), ("gpt2", "micro")]
+    climb = next(b for b in test.button if b.key == "grid-climb")
+    assert (climb.label, climb.disabled) == ("To the next scale", True)     # both are under way
+
+
+def test_what_a_run_trains_is_shown_where_it_is_and_by_its_name(open_page, desk: Desk):
+    run = desk.evolve(1, {"nano": 1}, seed=0).subject
+    job = desk.queue.claim("w")
+    Hands(desk.store, desk.queue, job, {}).take(Held(Act.VERIFY, "verify:gpt2@nano#0", "gpt2", "nano", 0))
+    desk.queue.heartbeat(job, 0.4, "step 9")
+    assert cells(desk, "gpt2")["gpt2", "nano"] == "▶ 40%"
+    assert [p.proto.text.replace("\\", "") for p in open_page("verify").get("progress")] == [f"{run}: gpt2 at nano, seed 0 · step 9"]
 
 
 def test_what_waits_can_be_put_first_or_last(desk: Desk):
