@@ -293,7 +293,7 @@ class BuildSystem:
         return {"verification": row.id, "failure": row.failure}
 
     def _audit(self, desk: Desk, job: JobContext) -> Json:
-        passed, evidence = self.lab(desk, job).audited(job.job.payload["verification"])
+        passed, evidence = self.lab(desk, job).audited(job.job.payload["verification"], job.job.created_at)
         return {"passed": passed, "evidence": evidence}
 
     def _promote(self, desk: Desk, job: JobContext) -> Json:

@@ -6,6 +6,7 @@ promoted {"bits_per_byte"}.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.errors import DesignError, LeaseLost, ModelDiscoveryError, NotFound
@@ -41,9 +42,13 @@ class Vetting:
             self._tell(row.id, "no_tripwire", {"words": f"no reference was verified at {row.scale} on {row.corpus} yet: whether the score is too good cannot be said before"})
         return row
 
-    def audited(self, verification_id: int) -> tuple[bool, str]:
-        """Run the deep causality audit of the weights, and store what it found. Raises NotFound where the weights are not on this machine."""
+    def audited(self, verification_id: int, asked: datetime | None = None) -> tuple[bool, str]:
+        """Run the deep causality audit of the weights, and store what it found; where that was done since it was `asked` for, what was found then.
+        Raises NotFound where the weights are not on this machine."""
         row = self._measured(verification_id)
+        last = self.store.measurements.audits().get(verification_id)
+        if asked is not None and last is not None and last.created_at >= asked:
+            return last.passed, last.evidence
         try:
             passed, evidence = self.engine.audit(self._task(row), row.provenance, self.progress)
         except DesignError as error:  # the block's own failure under other inputs is an answer
@@ -78,6 +83,8 @@ class Vetting:
         return found
 
     def _audit_where_possible(self, suspect: Suspect) -> None:
+        if suspect.verification_id in self.store.measurements.audits():      # by another worker meanwhile
+            return
         self._tell(suspect.verification_id, "suspicious", {"words": suspect.words})
         try:
             self.audited(suspect.verification_id)

@@ -42,6 +42,7 @@ from core.verification.training.recipes import resolve
 from core.verification.training.shelf import Shelved, corpus_name, shelf
 
 MOST_JOBS = 5000            # live ones that are looked through
+AT_ONCE = 1000               # the priority of what a person sits and waits for: seconds, before all that takes minutes
 LARGEST_CODE = 2**20         # bytes; the check itself allows far less, and says so
 
 
@@ -67,7 +68,7 @@ class Working:
         get_scale(self.scales, scale)
         words(code, "there is no code")
         within("the size of the code in bytes", len(code.encode()), 1, LARGEST_CODE)
-        return self.queue.put(JobKind.TRY, f"try:{sha256_text(code)[:16]}@{scale}", {"code": code, "scale": scale})
+        return self.queue.put(JobKind.TRY, f"try:{sha256_text(code)[:16]}@{scale}", {"code": code, "scale": scale}, priority=AT_ONCE)
 
     def trace_code(self, code: str, scale: str = "nano", batch: int = 2, length: int = 64) -> Job:
         """One forward pass of a person's gab.py, module by module; the job's result holds the trace and what was printed."""
@@ -77,7 +78,7 @@ class Working:
         within("the batch", batch, 1, 64)
         within("the length", length, 1, 8192)
         subject = f"trace:{sha256_text(code)[:16]}@{scale}/{batch}x{length}"
-        return self.queue.put(JobKind.TRY, subject, {"code": code, "scale": scale, "trace": [batch, length]})
+        return self.queue.put(JobKind.TRY, subject, {"code": code, "scale": scale, "trace": [batch, length]}, priority=AT_ONCE)
 
     def save_code(self, design_id: str, job_id: int, base_revision: int) -> Implementation:
         """A person's own revision of a design's code, with the check that it went through. Code that failed it does not take the place of code that passed."""
