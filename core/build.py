@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from core import discovery
@@ -129,11 +129,10 @@ class BuildSystem:
 
     def team(self, desk: Desk) -> Team:
         """Makes agents by the names of their specs, as they are when the first one is needed; each revision that is used is kept in the store."""
-        specs: dict[str, AgentSpec] = {}
+        specs = cache(desk.agents)
 
         def found(name: str, role: str, engines: Collection[str] = MODEL) -> AgentSpec:
-            specs.update({} if specs else desk.agents())
-            spec = get_spec(specs, name, role)
+            spec = get_spec(specs(), name, role)
             if spec.engine not in engines:
                 raise ConfigError(f"agent {name}: engine {spec.engine!r} is unknown", f"use one of {', '.join(engines)}")
             desk.store.specs.keep(spec.revision, spec.name, spec.files(), "")

@@ -53,20 +53,23 @@ def agents(args: argparse.Namespace) -> Answer:
 
 def _list(desk: Desk) -> Answer:
     rows, data = [], []
-    for spec in desk.agents().values():
+    specs, known = desk.agents(), desk.teams()
+    for spec in specs.values():
         reach = desk.reach(spec)
         told = ("needs none" if spec.engine != "model" else f"yes: {reach.models[0]}") if reach.ok else "no"
         data.append({"name": spec.name, "role": spec.role, "engine": spec.engine, "model": list(spec.models), "asks": list(reach.models), "reachable": reach.ok,
                      "lacking": reach.lacking, "revision": spec.revision, "own": desk.is_own(spec.name)})
         rows.append((spec.name, spec.role, spec.engine, ", then ".join(spec.models) or "-", told, spec.revision + (" (yours)" if desk.is_own(spec.name) else "")))
-    teams = [{"name": t.name, "about": t.about, "members": dict(t.members), "rounds": t.rounds, "accept": t.accept} for t in desk.teams().values()]
+    teams = [{"name": t.name, "about": t.about, "members": dict(t.members), "rounds": t.rounds, "accept": t.accept} for t in known.values()]
     lacking = next((d["lacking"] for d in data if d["lacking"]), "")
     words = [text.table(("name", "role", "engine", "model", "reachable", "revision"), rows), "",
              *(f"team {t['name']}{' (chosen where none is named in the Studio)' if t['name'] == desk.default_team() else ''}: "
                + ", ".join(f"{role} {name}" for role, name in t["members"].items()) for t in teams), *([lacking] if lacking else [])]
+    unreadable = {**{f"agent {name}": str(error) for name, error in specs.unreadable.items()}, **{f"team {name}": str(error) for name, error in known.unreadable.items()}}
+    words += [f"{name} cannot be read: {error}" for name, error in unreadable.items()]
     repeating = desk.repeating()
     words += [f"{name} repeated itself in {again} of {total} reviews" for name, (again, total) in repeating.items() if again]
-    return {"agents": data, "teams": teams, "default": desk.default_team(), "repeating": repeating}, "\n".join(words), 0
+    return {"agents": data, "teams": teams, "default": desk.default_team(), "repeating": repeating, "unreadable": unreadable}, "\n".join(words), 0
 
 
 def _show(desk: Desk, name: str, revision: str) -> Answer:

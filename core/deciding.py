@@ -28,6 +28,7 @@ from core.types import Decision, Design, Job, JobKind, JobState, Json, Kind, See
 
 if TYPE_CHECKING:
     from core.agents.spec import AgentSpec
+    from core.agents.versions import Versions
     from core.config import Config
     from core.confirming import Unconfirmed
     from core.statistics.noise import Noise
@@ -67,7 +68,7 @@ class Deciding:
     author: str
 
     if TYPE_CHECKING:
-        def agents(self) -> dict[str, AgentSpec]: ...
+        def agents(self) -> Versions[AgentSpec]: ...
         def noise(self, scale: str, corpus: str | None = None) -> Noise: ...
         def suspicious(self) -> list[Suspect]: ...
         def implement(self, design_id: str, scale: str = "nano") -> Job: ...

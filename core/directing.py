@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.agents.spec import AgentSpec, TeamSpec, load_specs, load_teams
+from core.agents.spec import AgentSpec, TeamSpec, all_specs, all_teams
+from core.agents.versions import Versions
 from core.errors import Conflict, NotFound, UsageError
 from core.guidance import Lesson, Lessons
 from core.store.guidance import Use
@@ -26,12 +27,12 @@ class Directing:
     config: Config
     author: str
 
-    def agents(self) -> dict[str, AgentSpec]:
+    def agents(self) -> Versions[AgentSpec]:
         """Every agent by name: the shipped ones, a person's versions laid over them."""
-        return load_specs(self.config.specs_dir, self.config.own_specs_dir)
+        return all_specs(self.config.specs_dir, self.config.own_specs_dir)
 
-    def teams(self) -> dict[str, TeamSpec]:
-        return {**load_teams(self.config.specs_dir), **load_teams(self.config.own_specs_dir)}
+    def teams(self) -> Versions[TeamSpec]:
+        return all_teams(self.config.specs_dir, self.config.own_specs_dir)
 
     def pause(self, session_id: str) -> Decision:
         """The session's agents stop before their next call; what they said stays."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from core.agents.spec import AgentSpec
+from core.agents.spec import AgentSpec, may_ask
+from core.agents.versions import Versions
 from core.estimates import estimate, took
 from core.machine import Machine
 from core.store import Store
@@ -71,7 +72,7 @@ class Foreseen:
         return f"Code: {told}. Verification: {self.basis}."
 
 
-def foreseen(store: Store, specs: Mapping[str, AgentSpec], scales: Mapping[str, Scale], machine: Machine, about: Sequence[tuple[Proposal, Session | None]]) -> list[Foreseen]:
+def foreseen(store: Store, specs: Versions[AgentSpec], scales: Mapping[str, Scale], machine: Machine, about: Sequence[tuple[Proposal, Session | None]]) -> list[Foreseen]:
     """Of each proposal, in this order."""
     at = {p.design_id: s.scale if s and s.scale in scales else next(iter(scales)) for p, s in about}
     times: dict[str, tuple[float, str]] = {}
@@ -84,10 +85,10 @@ def foreseen(store: Store, specs: Mapping[str, AgentSpec], scales: Mapping[str, 
             for proposal, session in about]
 
 
-def _one(store: Store, specs: Mapping[str, AgentSpec], accounts: Mapping[str, float], kept: dict[tuple[str, ...], list[tuple[int, float | None]]], proposal: Proposal, session: Session | None,
+def _one(store: Store, specs: Versions[AgentSpec], accounts: Mapping[str, float], kept: dict[tuple[str, ...], list[tuple[int, float | None]]], proposal: Proposal, session: Session | None,
          scale: str, seconds: float, basis: str, device: str) -> Foreseen:
     team = session.team if session else {}
-    writers = [name for role in WRITERS if isinstance(name := team.get(role), str) and name in specs and specs[name].engine == "model"]
+    writers = [name for role in WRITERS if isinstance(name := team.get(role), str) and may_ask(specs, name)]
     asks = bool(writers) and bool(proposal.new_units)
     if asks and tuple(writers) not in kept:
         kept[tuple(writers)] = store.waiting.code_costs(writers)

@@ -31,6 +31,7 @@ from core.types import DESIGN_BUDGET, Act, Decision, Job, JobKind, JobState, Jso
 
 if TYPE_CHECKING:
     from core.agents.spec import AgentSpec
+    from core.agents.versions import Versions
     from core.calibration import Record
     from core.config import Config
     from core.estimates import Estimate
@@ -55,7 +56,7 @@ class Running(Confirming, Beginning):
         def estimate(self, design_ids: Sequence[str], scale: str) -> Estimate: ...
         def compare(self, design_id: str, scale: str, *, corpus: str | None = None) -> Comparison: ...
         def calibration(self) -> list[Record]: ...
-        def agents(self) -> dict[str, AgentSpec]: ...
+        def agents(self) -> Versions[AgentSpec]: ...
         def save_agent(self, name: str, files: Mapping[str, str]) -> AgentSpec: ...
         def _parent(self, design_id: str) -> None: ...
 
@@ -219,7 +220,9 @@ class Running(Confirming, Beginning):
 
     def switch_model(self, agent: str, model: str) -> AgentSpec:
         """The agent asks another model from its next conversation on, in this and every run; those that it began keep theirs. `model`: provider:model or tier:NAME."""
-        files = dict(self.agents()[agent].files()) if agent in self.agents() else {}
+        specs = self.agents()
+        specs.refuse_unreadable(agent)
+        files = dict(specs[agent].files()) if agent in specs else {}
         path = next((p for p in files if p.endswith(f"{agent}.yaml")), None)
         if path is None or not re.search(r"(?m)^model:.*\n", files[path]):
             raise UsageError(f"{agent!r} is no agent that asks a model", "see: python -m core agents")

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from core.agents.base import Brief
 from core.agents.editing import remove_spec, remove_team, write_spec, write_team
-from core.agents.spec import AgentSpec, TeamSpec, get_spec, get_team, load_specs
+from core.agents.spec import AgentSpec, TeamSpec, get_spec, get_team, load_specs, may_ask
 from core.agents.trial import Tried, trial
+from core.agents.versions import Versions
 from core.briefing import Briefing
 from core.config import KEYS
 from core.convening import Team
 from core.errors import ConfigError, ModelDiscoveryError, UsageError
 from core.llm.catalogue import Catalogue, Entry, load_catalogue
-from core.llm.price import PriceTable, load_prices
+from core.llm.price import PriceTable, known_prices
 from core.store.specs import SpecRevision
 from core.toolbox import NAMES
 from core.types import Json, Mode, Session, Spent
@@ -69,8 +70,8 @@ class Staffing:
     author: str
 
     if TYPE_CHECKING:
-        def agents(self) -> dict[str, AgentSpec]: ...
-        def teams(self) -> dict[str, TeamSpec]: ...
+        def agents(self) -> Versions[AgentSpec]: ...
+        def teams(self) -> Versions[TeamSpec]: ...
         def noise(self, scale: str) -> Any: ...
 
     # ------------------------------------------------------------------------------------------ who can be asked
@@ -79,9 +80,10 @@ class Staffing:
     def catalogue(self) -> Catalogue:
         return load_catalogue(self.config.providers_file)
 
-    @cached_property
+    @property
     def prices(self) -> PriceTable:
-        return load_prices(self.config.prices_file)
+        """As their file has them now."""
+        return known_prices(self.config.prices_file)
 
     def reach(self, spec: AgentSpec) -> Reach:
         """As far as keys decide; a program asks nobody."""
@@ -96,20 +98,29 @@ class Staffing:
         entry = known[0][1]
         return Reach(asked, "" if asked else f"{entry.label} needs a key: set {' or '.join(KEYS.get(entry.key, (entry.key,)))}")
 
-    def team_reach(self, team: TeamSpec) -> dict[str, Reach]:
-        """By role. Raises UsageError for a member that is no agent of the role."""
+    def team_reach(self, name: str) -> dict[str, Reach]:
+        """By role, first the members that cannot be read or are no agents of their role, which no key would mend. Of a team that cannot be read, that is all there is to say."""
         specs = self.agents()
-        return {role: self.reach(get_spec(specs, name, role)) for role, name in team.members.items()}
+        try:
+            members = get_team(self.teams(), name).members
+        except ConfigError as error:
+            return {"team": Reach((), str(error))}
+        broken, reached = {}, {}
+        for role, member in members.items():
+            try:
+                reached[role] = self.reach(get_spec(specs, member, role))
+            except ModelDiscoveryError as error:
+                broken[role] = Reach((), str(error))
+        return {**broken, **reached}
 
     def default_team(self) -> str:
         """Language models where one can be asked, else the built-in programs."""
-        teams = self.teams()
-        if DEFAULT in teams and self.catalogue.with_key(self.config.keys) and all(reach.ok for reach in self.team_reach(teams[DEFAULT]).values()):
+        if DEFAULT in self.teams() and self.catalogue.with_key(self.config.keys) and all(reach.ok for reach in self.team_reach(DEFAULT).values()):
             return DEFAULT
         return BUILTIN_TEAM
 
     def crew(self, agents: str, designer: str = "", reviewer: str = "") -> Json:
-        """{"designer", "reviewer", "team"} as a session keeps them. Raises UsageError for a team or an agent that is not there."""
+        """{"designer", "reviewer", "team"} as a session keeps them. Raises UsageError for a team or an agent that is not there, ConfigError for one that cannot be read."""
         team = get_team(self.teams(), agents or BUILTIN_TEAM)
         members = {**team.members, **{role: name for role, name in (("designer", designer), ("reviewer", reviewer)) if name}}
         specs = self.agents()
@@ -119,8 +130,9 @@ class Staffing:
         return {"designer": members["designer"], "reviewer": members["reviewer"], "team": {"name": team.name, **others, "rounds": team.rounds, "accept": team.accept}}
 
     def providers(self) -> list[Provider]:
+        prices = self.prices
         return [Provider(e.name, e.label, e.at, self._key(e), bool(e.key and e.key in self.config.keys) or (not e.key and bool(e.base_url)), dict(e.tiers),
-                         {tier: self._price(e, model) for tier, model in e.tiers.items()}) for e in self.catalogue.entries.values() if e.wire != "replay"]
+                         {tier: _price(prices, e, model) for tier, model in e.tiers.items()}) for e in self.catalogue.entries.values() if e.wire != "replay"]
 
     # ------------------------------------------------------------------------------------------ what they cost
 
@@ -129,10 +141,10 @@ class Staffing:
         return self.store.calls.spent(stream=f"session:{session_id}")
 
     def asks_models(self, session: Session) -> bool:
-        """Whether any agent of the session's team asks a language model."""
+        """Whether any agent of the session's team asks a language model, or cannot be read and may."""
         specs = self.agents()
         names = (session.designer, session.reviewer, *(v for k, v in session.team.items() if k not in ("name", "rounds", "accept", "replay")))
-        return any(name in specs and specs[name].engine == "model" for name in names)
+        return any(may_ask(specs, name) for name in names)
 
     def average(self, team: str) -> tuple[int, Spent] | None:
         """(of how many, the sum) over the team's last closed sessions; None where there is none yet."""
@@ -165,7 +177,7 @@ class Staffing:
 
     def copy_agent(self, name: str, new: str, files: Mapping[str, str]) -> AgentSpec:
         """`files` of `name` as an agent of another name, for a team to choose."""
-        if new in self.agents():
+        if new in self.agents().names:
             raise UsageError(f"there is an agent {new} already", "choose another name")
         renamed = {path.replace(f"{name}.yaml", f"{new}.yaml").replace(f"prompts/{name}/", f"prompts/{new}/"):
                    re.sub(r"(?m)^name:.*$", f"name: {new}", text, count=1) if path.endswith(".yaml") else text for path, text in files.items()}
@@ -254,9 +266,10 @@ class Staffing:
             return "needs none"
         return f"in {self.config.key_variables[entry.key]}" if entry.key in self.config.keys else f"missing: {' or '.join(KEYS.get(entry.key, (entry.key,)))}"
 
-    def _price(self, entry: Entry, model: str) -> str:
-        price = self.prices.of(f"{entry.name}:{model}")
-        return "free" if entry.free else f"${price.input:g} in, ${price.output:g} out" if price else "unknown"
+
+def _price(prices: PriceTable, entry: Entry, model: str) -> str:
+    price = prices.of(f"{entry.name}:{model}")
+    return "free" if entry.free else f"${price.input:g} in, ${price.output:g} out" if price else "unknown"
 
 
 class _Briefs(Briefing):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
-from app.widgets.agent_page import draw_agent
+from app.widgets.agent_page import draw_agent, draw_unreadable
 from app.widgets.model_budget import draw_models
-from app.widgets.roles import may
 from app.widgets.taught import draw_taught
 from app.widgets.teams import draw_teams
 from core.desk import Desk
-from core.errors import ModelDiscoveryError
 
 TABS = {"agents": "Agents and teams", "taught": "What you taught the agents", "models": "Models and money"}
 
@@ -31,16 +29,15 @@ def main() -> None:
 
 
 def draw_agents(desk: Desk) -> None:
-    """Every agent with its model; a person's version that cannot be read any more is told, and can be taken back."""
-    try:
-        specs = desk.agents()
-    except ModelDiscoveryError as error:
-        draw_broken(desk, error)
-        return
-    used = {name: [f"{team.name}" for team in desk.teams().values() if name in team.members.values()] for name in specs}
+    """Every agent with its model; a person's version that cannot be read any more is told first, and can be taken back."""
+    specs = desk.agents()
+    used = {name: [f"{team.name}" for team in desk.teams().values() if name in team.members.values()] for name in specs.names}
     repeated = desk.repeating()
     left, right = st.columns([1.7, 1], gap="large")
     with left:
+        for name, error in specs.unreadable.items():
+            with st.container(border=True, gap="small"):
+                draw_unreadable(desk, name, error, used[name])
         for spec in specs.values():
             reach = desk.reach(spec)
             with st.container(border=True, gap="small"):
@@ -62,14 +59,6 @@ def draw_agents(desk: Desk) -> None:
                 st.markdown(shell.plain(spec.about))
     with right:
         draw_teams(desk)
-
-
-def draw_broken(desk: Desk, error: ModelDiscoveryError) -> None:
-    st.error(f"An agent cannot be read: {shell.plain(str(error))}", icon=":material/error:")
-    for path in sorted(desk.config.own_specs_dir.glob("*.yaml")):
-        if st.button(f"Take your version of {path.stem} away", key=f"drop-{path.stem}", icon=":material/undo:",
-                     **may("drop_agent")) and shell.act(lambda name=path.stem: desk.drop_agent(name), "taken away"):
-            st.rerun()
 
 
 main()

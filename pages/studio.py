@@ -40,7 +40,7 @@ def new_session(desk: Desk) -> None:
     asked = [p for p in st.query_params.get("parents", "").split(",") if p in titles]
     first = {"parents": asked, "explore": bool(st.query_params.get("instructions")), "team": desk.default_team(), "proposals": 3, "implemented": 1,
              "instructions": st.query_params.get("instructions", "")[:4000]}
-    recall("new", ASKED, {f"new-{name}": value for name, value in first.items()}, {"new-parents": titles, "new-team": desk.teams(), "new-scale": desk.scales})
+    recall("new", ASKED, {f"new-{name}": value for name, value in first.items()}, {"new-parents": titles, "new-team": desk.teams().names, "new-scale": desk.scales})
     parents = st.multiselect("Parents", list(titles), format_func=lambda i: label(titles[i]), key="new-parents",
                              placeholder="none: from scratch")
     implied = Mode.SCRATCH if not parents else Mode.MUTATION if len(parents) == 1 else Mode.CROSSOVER
@@ -72,10 +72,8 @@ def new_session(desk: Desk) -> None:
 
 def choose_team(desk: Desk) -> str:
     """Which agents; below it what they would ask, whether that can be reached, and what their last sessions took."""
-    teams = desk.teams()
-    names = list(teams)
-    name = st.selectbox("Team", names, key="new-team", format_func=lambda n: TEAMS.get(n, n))
-    reached = desk.team_reach(teams[name])
+    name = st.selectbox("Team", desk.teams().names, key="new-team", format_func=lambda n: TEAMS.get(n, n))
+    reached = desk.team_reach(name)
     models = list(dict.fromkeys(m for reach in reached.values() for m in reach.models[:1]))
     lacking = next((reach.lacking for reach in reached.values() if not reach.ok), "")
     if lacking:

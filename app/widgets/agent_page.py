@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import streamlit as st
 
 from app import shell
 from app.widgets.diff import draw_diff
 from app.widgets.roles import may
 from core.desk import Desk
-from core.errors import NotFound
+from core.errors import ConfigError, NotFound
 
 
 def draw_agent(desk: Desk, name: str, revision: str) -> None:
     specs = desk.agents()
+    if name in specs.unreadable:
+        shell.link("agents", "All agents", ":material/arrow_back:")
+        draw_unreadable(desk, name, specs.unreadable[name])
+        return
     if name not in specs:
         raise NotFound(f"there is no agent {name!r}", f"there are {', '.join(specs)}")
     spec, kept = specs[name], desk.revisions(name)
@@ -38,6 +44,20 @@ def draw_agent(desk: Desk, name: str, revision: str) -> None:
         draw_trial(desk, name)
     with revisions:
         draw_revisions(desk, name, revision)
+
+
+def draw_unreadable(desk: Desk, name: str, error: ConfigError, used: Collection[str] = ()) -> None:
+    """A person's version that cannot be read: what is wrong with it, which teams cannot work now, and the way back."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{shell.plain(name)}**", width="content")
+        st.badge("cannot be read", color="red", icon=":material/error:")
+        st.badge("yours", color="violet")
+        if used:
+            st.caption(shell.plain(f"needed by {', '.join(used)}"), width="content")
+    st.error(shell.plain(str(error)), icon=":material/error:")
+    if st.button(f"Take your version of {shell.escaped(name)} away", key=f"drop-agent-{name}", icon=":material/undo:",
+                 **may("drop_agent", "the shipped one counts again" if desk.shipped(name) else "")) and shell.act(lambda: desk.drop_agent(name), "taken away"):
+        st.rerun() if desk.shipped(name) else shell.go("agents")
 
 
 def draw_editor(desk: Desk, name: str) -> None:

@@ -26,7 +26,7 @@ FIRST = {"nano": 4, "micro": 1}      # verifications of a first run: minutes on 
 def draw_start(desk: Desk) -> None:
     st.subheader("New run", anchor=False)
     first: dict[str, Any] = {"team": desk.default_team(), "sessions": 3, "n": 2, "ni": 1, "seed": 0, "gain": 0.02, "patience": 0} | {f"verify-{name}": FIRST.get(name, 1) for name in desk.scales}
-    recall("run", (), {f"run-{name}": value for name, value in first.items()}, {"run-team": desk.teams(), "run-further": desk.scales, "run-selector": SELECTORS})
+    recall("run", (), {f"run-{name}": value for name, value in first.items()}, {"run-team": desk.teams().names, "run-further": desk.scales, "run-selector": SELECTORS})
     team, asks = _team(desk)
     st.markdown("**It may spend**")
     sessions, verify = _budgets(desk, asks)
@@ -65,10 +65,8 @@ def draw_start(desk: Desk) -> None:
 
 def _team(desk: Desk) -> tuple[str, bool]:
     """(team, whether it asks language models)"""
-    teams = desk.teams()
-    names = list(teams)
-    name = st.selectbox("Team", names, key="run-team", format_func=lambda n: TEAMS.get(n, n))
-    reached = desk.team_reach(teams[name])
+    name = st.selectbox("Team", desk.teams().names, key="run-team", format_func=lambda n: TEAMS.get(n, n))
+    reached = desk.team_reach(name)
     lacking = next((reach.lacking for reach in reached.values() if not reach.ok), "")
     if lacking:
         st.warning(f"This team cannot work here: {shell.plain(lacking)}", icon=":material/key_off:")

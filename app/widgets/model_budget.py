@@ -16,6 +16,10 @@ def draw_models(desk: Desk) -> None:
     left, right = st.columns([1.5, 1], gap="large")
     with left:
         st.subheader("Providers", anchor=False)
+        if error := desk.prices.error:
+            with shell.worded():
+                raise error
+            st.caption("Until then no price is known, and where there is a budget in money only models that are free are asked.")
         rows = [{"provider": p.label, "key": p.key, "strong": p.tiers.get("strong", ""), "$ per million tokens": p.prices.get("strong", ""), "fast": p.tiers.get("fast", ""),
                  "its price": p.prices.get("fast", ""), "at": p.at} for p in desk.providers()]
         st.dataframe(rows, hide_index=True, placeholder="")

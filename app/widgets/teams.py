@@ -13,24 +13,36 @@ NOBODY = "nobody"
 
 
 def draw_teams(desk: Desk) -> None:
-    chosen = desk.default_team()
-    for team in desk.teams().values():
+    chosen, teams = desk.default_team(), desk.teams()
+    for team in teams.values():
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**Team {shell.plain(team.name)}**", width="content")
-                if desk.is_own_team(team.name):
-                    st.badge("yours", color="violet")
-                    if st.button("", icon=":material/delete:", key=f"drop-team-{team.name}", type="tertiary", **may("drop_team", "take this team away")) and shell.act(
-                            lambda name=team.name: desk.drop_team(name), "taken away"):
-                        st.rerun()
+                _draw_head(desk, team.name)
                 if team.name == chosen:
                     st.caption("the first choice in the Studio", width="content")
+            if lacking := next((reach.lacking for reach in desk.team_reach(team.name).values() if not reach.ok), ""):
+                st.warning(f"Cannot work here: {shell.plain(lacking)}", icon=":material/key_off:")
             if team.about:
                 st.markdown(shell.plain(team.about))
             rounds = f"Up to {team.rounds} rounds of review; a proposal rated {team.accept:g} is taken as it is." if team.rounds > 1 else "One review, no revision."
             st.caption("  \n".join([*(f"{role}: {member}" for role, member in team.members.items()), rounds]))
+    for name, error in teams.unreadable.items():
+        with st.container(border=True):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                _draw_head(desk, name)
+            st.error(f"This team cannot be read: {shell.plain(str(error))}", icon=":material/error:")
     with st.expander("A team of your own", icon=":material/group_add:"):
         draw_team_form(desk)
+
+
+def _draw_head(desk: Desk, name: str) -> None:
+    """Its name, and for one of a person's own the way to take it away."""
+    st.markdown(f"**Team {shell.plain(name)}**", width="content")
+    if desk.is_own_team(name):
+        st.badge("yours", color="violet")
+        if st.button("", icon=":material/delete:", key=f"drop-team-{name}", type="tertiary", **may("drop_team", "take this team away")) and shell.act(
+                lambda: desk.drop_team(name), "taken away"):
+            st.rerun()
 
 
 def draw_team_form(desk: Desk) -> None:

@@ -63,16 +63,17 @@ def write_team(folder: Path, name: str, data: Json) -> TeamSpec:
 
 
 def remove_spec(folder: Path, name: str) -> bool:
-    """Take the person's version away, so that the shipped one counts again. Whether there was one."""
-    _refuse_paths(name, {f"{name}.yaml": ""})
+    """Take the person's version away, so that the shipped one counts again. Whether there was one. A file that a person named as no agent may be called has no prompts."""
+    _refuse_folders(name)
     there = _unlink(folder / f"{name}.yaml")
-    shutil.rmtree(folder / "prompts" / name, ignore_errors=True)
+    if NAME.fullmatch(name):
+        shutil.rmtree(folder / "prompts" / name, ignore_errors=True)
     return there
 
 
 def remove_team(folder: Path, name: str) -> bool:
     """Take the person's team away. Whether there was one."""
-    _refuse_paths(name, {f"{name}.yaml": ""})
+    _refuse_folders(name)
     return _unlink(folder / "teams" / f"{name}.yaml")
 
 
@@ -105,6 +106,11 @@ def _refuse_paths(name: str, files: Mapping[str, str]) -> None:
     for path, text in files.items():
         if len(text) > LARGEST or "\0" in text:
             raise UsageError(f"{path} has {len(text):,} characters", f"at most {LARGEST:,}, and text only")
+
+
+def _refuse_folders(name: str) -> None:
+    if Path(f"{name}.yaml").name != f"{name}.yaml":
+        raise UsageError(f"{name!r} is no name of a file", "leave folders out")
 
 
 def _with_line(what: str, name: str, text: str) -> str:

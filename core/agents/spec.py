@@ -20,6 +20,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from core.agents import settings
 from core.agents.settings import Check
+from core.agents.versions import Versions, lay_over
 from core.errors import ConfigError, UsageError
 from core.llm.scrub import no_keys
 from core.quick_yaml import parsed
@@ -80,21 +81,32 @@ class TeamSpec:
     accept: float                    # the rating from which a proposal is taken as it is, 0–5
 
 
-def load_specs(*folders: Path) -> dict[str, AgentSpec]:
-    """By name; a later folder's agent takes the place of an earlier one's. A folder that is not there holds none."""
-    found: dict[str, AgentSpec] = {}
-    for folder in folders:
-        for path in sorted(folder.glob("*.yaml")):
-            spec = read_spec(path)
-            found[spec.name] = spec
-    return found
+def load_specs(shipped: Path) -> dict[str, AgentSpec]:
+    """By name. Raises ConfigError for the first that cannot be read; a folder that is not there holds none."""
+    return {spec.name: spec for spec in map(read_spec, sorted(shipped.glob("*.yaml")))}
 
 
-def load_teams(folder: Path) -> dict[str, TeamSpec]:
-    return {team.name: team for team in map(_read_team, sorted((folder / "teams").glob("*.yaml")))}
+def load_teams(shipped: Path) -> dict[str, TeamSpec]:
+    return {team.name: team for team in map(_read_team, sorted((shipped / "teams").glob("*.yaml")))}
 
 
-def get_spec(specs: Mapping[str, AgentSpec], name: str, role: str = "") -> AgentSpec:
+def all_specs(shipped: Path, own: Path) -> Versions[AgentSpec]:
+    """A person's versions laid over the shipped agents."""
+    return lay_over(load_specs(shipped), own, read_spec)
+
+
+def all_teams(shipped: Path, own: Path) -> Versions[TeamSpec]:
+    return lay_over(load_teams(shipped), own / "teams", _read_team)
+
+
+def may_ask(specs: Versions[AgentSpec], name: str) -> bool:
+    """Whether an agent asks a language model; one that cannot be read may."""
+    return name in specs.unreadable or (name in specs and specs[name].engine == "model")
+
+
+def get_spec(specs: Versions[AgentSpec], name: str, role: str = "") -> AgentSpec:
+    """Raises UsageError for one that is not there or of another role, ConfigError for one that cannot be read."""
+    specs.refuse_unreadable(name)
     spec = specs.get(name)
     if spec is None or role not in ("", spec.role):
         fitting = sorted(s.name for s in specs.values() if role in ("", s.role))
@@ -102,7 +114,9 @@ def get_spec(specs: Mapping[str, AgentSpec], name: str, role: str = "") -> Agent
     return spec
 
 
-def get_team(teams: Mapping[str, TeamSpec], name: str) -> TeamSpec:
+def get_team(teams: Versions[TeamSpec], name: str) -> TeamSpec:
+    """Raises UsageError for one that is not there, ConfigError for one that cannot be read."""
+    teams.refuse_unreadable(name)
     if name not in teams:
         raise UsageError(f"there is no team {name!r}", f"choose one of {', '.join(teams) or 'none: agent_specs/teams is empty'}")
     return teams[name]

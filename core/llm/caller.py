@@ -25,7 +25,7 @@ from core.jobs.process import process_id
 from core.llm.base import Answer, Delta, Finish, Provider, Request, Usage
 from core.llm.breaker import Breaker
 from core.llm.catalogue import Catalogue, Entry, load_catalogue
-from core.llm.price import PriceTable, load_prices
+from core.llm.price import PriceTable, known_prices
 from core.llm.purse import Held, Purse, Short, is_lost
 from core.llm.reach import Reach
 from core.llm.seen import Seen, fitted
@@ -68,7 +68,7 @@ class Caller:
 
     @classmethod
     def open(cls, config: Config, store: Store, policy: Policy | None = None, extra: Mapping[str, Provider] | None = None) -> Caller:
-        return cls(store, load_catalogue(config.providers_file), load_prices(config.prices_file), Reach(config, extra), policy)
+        return cls(store, load_catalogue(config.providers_file), known_prices(config.prices_file), Reach(config, extra), policy)
 
     def close(self) -> None:
         self._reach.close()

@@ -54,14 +54,24 @@ class PriceTable:
     path: Path
     prices: Mapping[str, Price]
     allow_unknown: bool = False
+    error: ConfigError | None = None          # why the file cannot be read: no price is known then
 
     def of(self, model: str) -> Price | None:
         """Of `provider:model`; None where it is not known."""
         return next((price for pattern, price in self.prices.items() if fnmatchcase(model, pattern)), None)
 
 
+def known_prices(path: Path) -> PriceTable:
+    """The same where the file can be read; else a table that knows no price, and says why."""
+    try:
+        return load_prices(path)
+    except ConfigError as error:
+        return PriceTable(path, {}, error=error)
+
+
 @no_keys()
 def load_prices(path: Path) -> PriceTable:
+    """Raises ConfigError naming the file, its line or entry, and what to give."""
     data = load_yaml(path)
     rows, allow = data.get("prices", {}), data.get("allow_unknown", False)
     if set(data) - {"prices", "allow_unknown"} or not isinstance(rows, dict) or not isinstance(allow, bool):

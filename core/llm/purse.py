@@ -15,8 +15,8 @@ from core.config import Config
 from core.errors import ConfigError, PriceUnknown
 from core.jobs.process import is_dead
 from core.llm.base import Request, Usage
-from core.llm.catalogue import load_catalogue
-from core.llm.price import FREE, Price, PriceTable, load_prices
+from core.llm.catalogue import Catalogue, load_catalogue
+from core.llm.price import FREE, Price, PriceTable, known_prices
 from core.store import Store
 from core.types import MONEY, TOKENS, Call, CallState
 
@@ -64,6 +64,8 @@ class Purse:
         return [name for name in names if self._store.ledger.opened(name)]
 
     def price(self, name: str, free: bool) -> Price | None:
+        if self._prices.error:      # the file may have been mended meanwhile
+            self._prices = known_prices(self._prices.path)
         return FREE if free else self._prices.of(name)
 
     def held(self, name: str, free: bool, request: Request, run: str) -> Held | Short:
@@ -71,8 +73,10 @@ class Purse:
         price, bound = self.price(name, free), input_bound(request)
         accounts = self.accounts(run)
         if price is None and any(_is_money(a) for a in accounts) and not self._prices.allow_unknown:
-            raise PriceUnknown(f"there is a budget in money, and the price of {name} is not known",
-                               f"add it to {self._prices.path}, or set allow_unknown: true there (the budget in tokens still holds)")
+            what, why = f"there is a budget in money, and the price of {name} is not known", self._prices.error
+            if why:
+                raise PriceUnknown(f"{what}: {why.what}", why.mend)
+            raise PriceUnknown(what, f"add it to {self._prices.path}, or set allow_unknown: true there (the budget in tokens still holds)")
         answer, shortened = request.max_tokens, None
         least = max(min(self._least, answer), math.ceil(answer / 2))  # a plan that is cut off in the middle is money thrown away
         for account in accounts:
@@ -122,11 +126,12 @@ def bury_lost(store: Store, config: Config, calls: Iterable[Call]) -> None:
     if not lost:
         return
     try:
-        prices, is_free = load_prices(config.prices_file), load_catalogue(config.providers_file).is_free
-    except ConfigError:  # the file is being edited: what they cost is not known then, what they held is charged all the same
-        prices, is_free = PriceTable(config.prices_file, {}), lambda _: False
+        catalogue = load_catalogue(config.providers_file)
+    except ConfigError:  # the file is being edited: which are free is not known then, what they held is charged all the same
+        catalogue = Catalogue(config.providers_file, {})
+    purse = Purse(store, known_prices(config.prices_file))
     for call in lost:
-        Purse(store, prices).bury(call, is_free(call.model))
+        purse.bury(call, catalogue.is_free(call.model))
 
 
 def input_bound(request: Request) -> int:

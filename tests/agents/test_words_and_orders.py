@@ -21,6 +21,7 @@ from core.agents.patches import apply, code_in, edits_in
 from core.agents.similarity import Known, nearest
 from core.agents.spec import get_team, load_specs, load_teams, read_spec
 from core.agents.stuck import Said, repeats
+from core.agents.versions import Versions
 from core.checker.repair import repaired_unit
 from core.errors import ConfigError, UnitError, UsageError
 from core.gab.declared import class_name, normal_name, read_written, standing_in, with_declared
@@ -247,7 +248,7 @@ def test_the_shipped_agents_and_teams_are_whole():
         assert all(specs[name].role == role for role, name in team.members.items())
     assert len({spec.revision for spec in specs.values()}) == len(specs)
     with pytest.raises(UsageError, match="there is no team 'x'"):
-        get_team(teams, "x")
+        get_team(Versions(teams), "x")
 
 
 @pytest.mark.parametrize(("before", "after", "words"), [

@@ -167,6 +167,23 @@ def test_unknown_prices_can_be_allowed(serve):
     assert served.left(TOKENS)[0] > 0
 
 
+def test_while_the_prices_cannot_be_read_none_is_known(serve):
+    served = serve()
+    path = served.config.prices_file
+    right = path.read_text()
+    path.write_text("prices: {'oai:*': {input: -1, output: 2}}")
+    from core.llm.caller import Caller
+
+    caller = Caller.open(served.config, served.store, QUICK)
+    with pytest.raises(PriceUnknown, match=r"the price of oai:big is not known: .*oai:\*\.input -1 is no price"):
+        caller.ask("oai:big", request(), key="k")
+    assert caller.ask("home:qwen3:8b", request(), key="free").text
+    path.write_text(right)
+    assert caller.ask("oai:big", request(), key="k").text, "it is read anew"
+    assert caller.money("k") > 0
+    caller.close()
+
+
 def test_ones_own_machine_is_free(serve):
     served = serve()
     served.ask("home:qwen3:8b")

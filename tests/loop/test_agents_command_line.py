@@ -35,6 +35,21 @@ def core(server: StubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     return run
 
 
+def test_an_agent_that_cannot_be_read_is_listed_with_what_is_wrong(core, tmp_path: Path):
+    core("agents")
+    (tmp_path / "data" / "agent_specs").mkdir()
+    (tmp_path / "data" / "agent_specs" / "reviewer.yaml").write_text("name: reviewer\nrole: ]")
+    code, out, _ = core("agents")
+    assert code == 0
+    assert "agent reviewer cannot be read: " in out
+    assert "reviewer.yaml:2: " in out
+    data = json.loads(core("agents", "list", "--json")[1])
+    assert (data["default"], list(data["unreadable"])) == ("builtin", ["agent reviewer"])
+    code, _, err = core("agents", "show", "reviewer")
+    assert code == 1
+    assert "reviewer.yaml:2: " in err
+
+
 def test_agents_are_listed_shown_and_tried(core, server: StubServer):
     code, out, _ = core("agents")
     assert code == 0
