@@ -47,7 +47,7 @@ def new_session(desk: Desk) -> None:
     explore = st.toggle("Explore around an idea of mine", key="new-explore", help="the designer stays with what you write below, and starts from the parents where there are any")
     mode = Mode.EXPLORE if explore else implied
     st.caption(WORDS[mode])
-    team = choose_team(desk)
+    team, lacking = choose_team(desk)
     one, two = st.columns(2)
     proposals = one.number_input("Proposals (Np)", 1, 16, key="new-proposals", help="Proposing costs little: make more than you need.")
     st.session_state["new-implemented"] = min(int(st.session_state["new-implemented"]), int(proposals))
@@ -60,7 +60,7 @@ def new_session(desk: Desk) -> None:
         seed = st.number_input("Seed", 0, 2**31 - 1, None, placeholder="drawn anew", key="new-seed")
     keep("new", ASKED, KEPT)
     left = desk.store.ledger.account(DESIGN_BUDGET).left
-    start = st.button("Start", type="primary", icon=":material/play_arrow:", **may("start_session", disabled=left < 1))
+    start = st.button("Start", type="primary", icon=":material/play_arrow:", **may("start_session", "this team cannot work here" if lacking else None, disabled=left < 1 or lacking))
     st.caption(f"Costs one of {left:g} design sessions left." if left >= 1 else "The design budget is spent: raise it on the Verify page.")
     if start:
         made: list[Session] = []
@@ -70,15 +70,15 @@ def new_session(desk: Desk) -> None:
             shell.go("studio", session=made[0].id)
 
 
-def choose_team(desk: Desk) -> str:
-    """Which agents; below it what they would ask, whether that can be reached, and what their last sessions took."""
+def choose_team(desk: Desk) -> tuple[str, bool]:
+    """(which agents, whether they cannot work here); below it what they would ask, and what their last sessions took."""
     name = st.selectbox("Team", desk.teams().names, key="new-team", format_func=lambda n: TEAMS.get(n, n))
     reached = desk.team_reach(name)
     models = list(dict.fromkeys(m for reach in reached.values() for m in reach.models[:1]))
     lacking = next((reach.lacking for reach in reached.values() if not reach.ok), "")
     if lacking:
         st.warning(f"This team cannot work here: {shell.plain(lacking)}", icon=":material/key_off:")
-        return name
+        return name, True
     average = desk.average(name) if models else None
     words = [f"Asks {', '.join(f'`{m}`' for m in models)}; the key is there." if models else "Programs with fixed rules: no key, no cost."]
     if average:
@@ -90,7 +90,7 @@ def choose_team(desk: Desk) -> str:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(" ".join(words), width="content")
         shell.link("agents", "Agents", ":material/smart_toy:")
-    return name
+    return name, False
 
 
 def _left(desk: Desk) -> str:

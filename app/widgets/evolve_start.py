@@ -27,7 +27,7 @@ def draw_start(desk: Desk) -> None:
     st.subheader("New run", anchor=False)
     first: dict[str, Any] = {"team": desk.default_team(), "sessions": 3, "n": 2, "ni": 1, "seed": 0, "gain": 0.02, "patience": 0} | {f"verify-{name}": FIRST.get(name, 1) for name in desk.scales}
     recall("run", (), {f"run-{name}": value for name, value in first.items()}, {"run-team": desk.teams().names, "run-further": desk.scales, "run-selector": SELECTORS})
-    team, asks = _team(desk)
+    team, asks, lacking = _team(desk)
     st.markdown("**It may spend**")
     sessions, verify = _budgets(desk, asks)
     money = tokens = None
@@ -53,7 +53,8 @@ def draw_start(desk: Desk) -> None:
     made_of = "sessions until the money or the tokens are spent" if sessions is None else f"{sessions} session{'' if sessions == 1 else 's'}"
     told = f"{made_of}, {proposals} proposals each, {sum(verify.values())} verifications: about {shell.took(seconds)} of training"
     with st.container(horizontal=True, vertical_alignment="center"):
-        start = st.button("Start", type="primary", icon=":material/play_arrow:", key="run-start", **may("evolve", disabled=not (sessions or sum(verify.values()) or money or tokens)))
+        start = st.button("Start", type="primary", icon=":material/play_arrow:", key="run-start", **may("evolve", "this team cannot work here" if lacking else None,
+                                                                                                            disabled=lacking or not (sessions or sum(verify.values()) or money or tokens)))
         st.caption(told + (f", {_left(desk)} left for language models." if asks else ", no calls to language models."), width="stretch")
     if start:
         made: list[str] = []
@@ -63,14 +64,14 @@ def draw_start(desk: Desk) -> None:
             shell.go("evolve", run=made[0])
 
 
-def _team(desk: Desk) -> tuple[str, bool]:
-    """(team, whether it asks language models)"""
+def _team(desk: Desk) -> tuple[str, bool, bool]:
+    """(team, whether it asks language models, whether it cannot work here)"""
     name = st.selectbox("Team", desk.teams().names, key="run-team", format_func=lambda n: TEAMS.get(n, n))
     reached = desk.team_reach(name)
     lacking = next((reach.lacking for reach in reached.values() if not reach.ok), "")
     if lacking:
         st.warning(f"This team cannot work here: {shell.plain(lacking)}", icon=":material/key_off:")
-    return name, any(reach.models for reach in reached.values())
+    return name, any(reach.models for reach in reached.values()), bool(lacking)
 
 
 def _budgets(desk: Desk, asks: bool) -> tuple[int | None, dict[str, int]]:

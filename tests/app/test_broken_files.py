@@ -10,6 +10,7 @@ from screens import said
 
 from core.config import KEYS
 from core.desk import Desk
+from core.errors import ConfigError
 
 desk, proposed, template = inbox_setting.desk, inbox_setting.proposed, inbox_setting.template
 
@@ -49,9 +50,9 @@ def test_the_studio_works_and_says_which_team_cannot(open_page, desk: Desk, prop
     named(test, "new-team").set_value("default").run()
     assert "This team cannot work here" in words(test)
     assert "agent_specs/reviewer.yaml:2: " in words(test)
-    next(b for b in test.button if b.label == "Start").click().run()
-    assert "reviewer.yaml:2: " in test.error[0].value.replace("\\", "")
-    assert "take this version away on the page Agents" in words(test)
+    assert next(b for b in test.button if b.label == "Start").disabled
+    with pytest.raises(ConfigError, match=r"reviewer.yaml:2: .*take this version away on the page Agents"):
+        desk.start_session(["gpt2"], team="default")
     assert len(desk.store.sessions.all()) == 1
     named(test, "new-team").set_value("builtin").run()
     next(b for b in test.button if b.label == "Start").click().run()
@@ -66,8 +67,9 @@ def test_a_run_starts_and_runs_are_listed(open_page, desk: Desk, broken):
     assert run in str([p.proto.label for p in test.get("page_link")]) + words(test)
     named(test, "run-team").set_value("default").run()
     assert "agent_specs/reviewer.yaml:2: " in words(test)
-    named(test, "run-start").click().run()
-    assert "reviewer.yaml:2: " in test.error[0].value.replace("\\", "")
+    assert named(test, "run-start").disabled
+    with pytest.raises(ConfigError, match=r"reviewer.yaml:2: "):
+        desk.evolve(1, {"nano": 1}, agents="default")
     assert desk.run_ids() == [run]
 
 
