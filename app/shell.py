@@ -18,6 +18,7 @@ from core.config import ROOT, Config
 from core.desk import HIDDEN_NOTE, Desk
 from core.errors import ModelDiscoveryError, NotAllowed
 from core.guarded import guarded
+from core.report.prose import upright
 from core.types import Design, JobState, Status
 
 WORKED = "worked"        # of a session: whether a worker was there when the page was drawn
@@ -29,7 +30,6 @@ PAGES: dict[str, Path] = {path.stem: path for path in sorted((ROOT / "pages").gl
 LIVE = (JobState.QUEUED, JobState.RUNNING)
 
 ADDRESS = re.compile(r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)     # where GFM would begin a link by itself
-TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 QUOTED = re.compile(r"""(?<!\w)(['"])(.*?)\1(?!\w)""", re.DOTALL)
 
 # The nearest of Streamlit's names to STATUS_COLOURS (core/report/tree_svg.py).
@@ -226,11 +226,6 @@ def status_badge(design: Design) -> None:
 def plain(text: str) -> str:
     """Text that Markdown shows as it stands. Nothing in it becomes a link: addresses are found in the text after its escapes are read, so a joiner without width parts them."""
     return escaped(ADDRESS.sub("\u2060", text))
-
-
-def upright(text: str) -> str:
-    """Marks that turn round the words after them, the app's own among these, as their numbers."""
-    return TURNING.sub(lambda m: f"[U+{ord(m[0]):04X}]", text)
 
 
 def escaped(text: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
-from app.widgets.said import readable
 from core.conversation import Conversation, Message, ToolUse
+from core.report.said import readable
 from core.types import Json, Spent
 
 ICONS = {"designer": ":material/draw:", "reviewer": ":material/rate_review:", "coder": ":material/code:", "debugger": ":material/build:", "observer": ":material/visibility:",

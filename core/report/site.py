@@ -16,6 +16,8 @@ from core.errors import ConfigError, NotFound, UsageError
 from core.measures import AtScale
 from core.report import svg
 from core.report.design import outline
+from core.report.prose import prose
+from core.report.said import readable
 from core.report.tree_svg import tree_svg
 from core.types import Design, Kind, Session
 
@@ -40,7 +42,7 @@ def write_site(desk: Desk, out: Path, run_id: str = "", report: Callable[[float]
     everything = desk.store.designs.all()
     designs = _of_run(everything, {s.id for s in sessions}) if run_id else everything
     env = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {"page": page_name, "outline": outline}
+    env.filters |= {"page": page_name, "outline": outline, "prose": prose}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=".site-"))
@@ -125,5 +127,5 @@ def _search(at: AtScale) -> str:
 
 
 def said(found: Conversation) -> list[dict[str, str]]:
-    """{"author", "role", "design", "text"} of each message, in order; what was cut off and begun again is left out."""
-    return [{"author": m.author, "role": m.role, "design": m.design or "", "text": m.text} for m in found.messages.values() if m.text.strip()]
+    """{"author", "role", "design", "text"} of each message, in order, the text in Markdown; what was cut off and begun again is left out."""
+    return [{"author": m.author, "role": m.role, "design": m.design or "", "text": readable(m.text) if m.key else m.text} for m in found.messages.values() if m.text.strip()]

@@ -7,12 +7,12 @@ from contextlib import suppress
 import pytest
 from screens import HOSTILE, said
 
-from app.widgets.said import readable
 from core.agents.dialog import Dialog
 from core.config import KEYS
 from core.conversation import read
 from core.desk import Desk
 from core.errors import ConfigError, UnitError, UsageError
+from core.report.said import readable
 from core.types import CallState, JobState, NewUnit, UnitTree
 
 

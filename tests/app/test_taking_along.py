@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -52,11 +53,31 @@ def test_a_site_is_plain_pages_whose_links_lead_somewhere(desk: Desk, tmp_path: 
         tags.feed(page.read_text())
         assert "script" not in tags.tags
         assert "<script>alert" not in page.read_text()
+        assert "img" not in tags.tags
         for link in tags.links:
-            assert (page.parent / link).resolve().is_file(), f"{page.name} → {link}"
+            assert link.startswith("https://") or (page.parent / link).resolve().is_file(), f"{page.name} → {link}"
     assert "&lt;script&gt;" in (tmp_path / "site" / "sessions" / page_name(session.id)).read_text()
     with pytest.raises(UsageError, match="there already"):
         write_site(desk, tmp_path / "site")
+
+
+def test_a_site_shows_what_was_written_as_it_was_meant(desk: Desk, tmp_path: Path):
+    session = desk.start_session(["gpt2"], enqueue=False)
+    own, text = f"{session.id}-1", "#### Why\n\n**Bold** and `code`.\n\n| unit | kind |\n|---|---|\n| gla | mixer |\n\n```python\nx < 1\n```\n"
+    desk.store.designs.add(own, "A design", Kind.AGENT, Mode.MUTATION, ["gpt2"], "designer", session.id, 0)
+    proposal = desk.store.proposals.add(own, "designer", False, "A design", text, None)
+    desk.store.reviews.add(proposal.id, "reviewer", 3.0, {}, text)
+    desk.store.events.append_many(f"session:{session.id}", [
+        ("message", "designer", {"role": "designer", "message": 1, "design": None, "key": "k"}), ("delta", "designer", {"message": 1, "text": json.dumps({"title": "Gated", "body": text})}),
+        ("message", "you", {"role": "person", "message": 2, "design": None}), ("delta", "you", {"message": 2, "text": text})])
+    write_site(desk, tmp_path / "site")
+    for folder, ident in (("designs", own), ("sessions", session.id)):
+        page = (tmp_path / "site" / folder / page_name(ident)).read_text()
+        assert page.count("<strong>Bold</strong> and <code>code</code>") == 2
+        assert page.count("<td>gla</td>") == 2
+        assert page.count("x &lt; 1") == 2
+        assert not re.search(r"####|\*\*|```|\|---", page)
+    assert "<strong>Gated</strong>" in page                                             # a model's answer is JSON
 
 
 def test_a_runs_site_holds_what_it_made_and_what_that_descends_from(desk: Desk, tmp_path: Path):

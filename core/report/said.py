@@ -55,7 +55,8 @@ def _line(key: str, value: Any) -> str:
         return f"**{head}**\n\n" + "\n".join(f"- {_plain(item)}" for item in value) if value else ""
     if isinstance(value, dict):
         return f"**{head}** {_plain(value)}"
-    return f"**{head}** {value}" if value not in ("", None) else ""
+    apart = "\n\n" if isinstance(value, str) and "\n" in value.strip() else " "          # what begins with a heading, a list or a table begins a line
+    return f"**{head}**{apart}{value}" if value not in ("", None) else ""
 
 
 def _depth(node: dict[str, Any]) -> int:
