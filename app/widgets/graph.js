@@ -194,6 +194,8 @@ function tipOf(m, i) {
   if (m.ratings[i] !== null) made.push(element("div", "", `rated ${m.ratings[i].toFixed(1)} of 5`));
   const value = m.paint.values[i];
   if (!m.paint.colours && value !== null && !m.paint.title.startsWith("bits")) made.push(element("div", "", `${m.paint.title}: ${Number(value.toPrecision(3)).toLocaleString("en")}`));
+  const wish = m.signs.find(([k]) => k === i);
+  if (wish) made.push(element("div", "", `Wishes: ${inWords(wish)}`));
   if (m.tags[i]?.length) made.push(element("div", "", m.tags[i].map((t) => `#${t}`).join(" ")));
   if (m.summaries[i]) made.push(element("div", "md-small", m.summaries[i]));
   const units = m.units?.of[i];
@@ -224,6 +226,7 @@ function legendOf(m) {
   }
   made.push(element("span", "md-sep"), ...[["■", "reference"], ["●", "by an agent"], ["◆", "by hand"], ["◌", "ghost: refused, failed, passed over or pruned"]].map(([sign, text]) => element("span", "md-chip", `${sign} ${text}`)));
   made.push(element("span", "md-chip", "larger: measured at a larger scale"), element("span", "md-chip", "dotted: crossover"));
+  made.push(...signLegend(m));
   const lines = element("span", "md-chip");
   lines.append(element("i", "md-up"), element("span", "", "ancestors"), element("i", "md-down"), element("span", "", "descendants"));
   made.push(lines);

@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("plotly.js", "graph_model.js", "graph_paint.js", "graph_hands.js", "graph.js")
+SCRIPTS = ("plotly.js", "graph_model.js", "graph_paint.js", "graph_signs.js", "graph_hands.js", "graph.js")
 # (what it does, the path of its icon in a box of 24, its name)
 TOOLS = (
     ("pan", "M12 3v18M3 12h18M12 3l-3 3M12 3l3 3M12 21l-3-3M12 21l3-3M3 12l3-3M3 12l3 3M21 12l-3-3M21 12l-3 3", "Move (drag)"),

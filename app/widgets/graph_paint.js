@@ -52,8 +52,8 @@ function paintBase(m, c, box, ink) {
   Object.assign(m, { X, Y, inside });
   paintEdges(m, c, box, near);
   for (const [colour, members] of m.bins) for (const faint of [true, false]) paintNodes(m, c, s, members, colour, faint, ink);
-  paintSigns(m, c, s, ink);
-  paintLabels(m, c, s, ink, count);
+  paintSigns(m, c, s, box, ink);
+  paintLabels(m, c, s, box, ink, count);
   c.restore();
 }
 
@@ -114,20 +114,13 @@ function paintNodes(m, c, s, members, colour, faint, ink) {
   }
 }
 
-// What a person asked of a branch: a pin, a factor, a cut; and how much is folded away.
-function paintSigns(m, c, s, ink) {
-  c.font = `600 11px ${ink.font}`; c.textAlign = "left"; c.textBaseline = "middle";
-  for (const [i, sign] of m.signs) if (m.inside[i]) write(c, sign, m.X[i] + radius(m, s, i) + 3, m.Y[i] - radius(m, s, i), ink);
-  for (const [i, hidden] of m.folded) if (m.inside[i]) write(c, `+${hidden}`, m.X[i] + radius(m, s, i) + 3, m.Y[i] + 4, ink);
-}
-
 function write(c, text, x, y, ink) {
   c.lineWidth = 3; c.strokeStyle = ink.paper; c.strokeText(text, x, y);
   c.fillStyle = ink.text; c.fillText(text, x, y);
 }
 
-// Names where there is room for them: the selected one and its lineage first.
-function paintLabels(m, c, s, ink, count) {
+// Names where signs and rings leave room for them: the selected one and its lineage first.
+function paintLabels(m, c, s, box, ink, count) {
   if (count > 400 && !m.near) return;
   c.font = `11px ${ink.font}`; c.textAlign = "center"; c.textBaseline = "top";
   const rows = new Map(), order = [];
@@ -136,12 +129,13 @@ function paintLabels(m, c, s, ink, count) {
   order.sort((a, b) => rank(a) - rank(b));
   for (const i of order.slice(0, 400)) {
     const name = m.kind[i] === 0 ? m.ids[i] : m.titles[i], text = name.length > 22 ? `${name.slice(0, 21)}…` : name;
-    const half = c.measureText(text).width / 2 + 3, top = m.Y[i] + radius(m, s, i) + 3, row = Math.round(top / 13);
-    const taken = [row - 1, row, row + 1].some((r) => rows.get(r)?.some(([a, b]) => a < m.X[i] + half && b > m.X[i] - half));
-    if (taken) continue;
-    (rows.get(row) ?? rows.set(row, []).get(row)).push([m.X[i] - half, m.X[i] + half]);
+    const half = c.measureText(text).width / 2 + 3, top = m.Y[i] + reachOf(m, i, radius(m, s, i)) + CELL, row = Math.round(top / 13);
+    const x = m.X[i] < 0 || m.X[i] > box.width ? m.X[i] : Math.max(m.room.left + half, Math.min(m.room.right - half, m.X[i]));      // a name is not cut at the edge
+    const taken = [row - 1, row, row + 1].some((r) => rows.get(r)?.some(([a, b]) => a < x + half && b > x - half));
+    if (taken || !isFree(m.room, [x - half + 3, top, x + half - 3, top + 11], TAKEN)) continue;
+    (rows.get(row) ?? rows.set(row, []).get(row)).push([x - half, x + half]);
     c.globalAlpha = m.near && !m.near[i] ? 0.35 : 1;
-    write(c, text, m.X[i], top, ink);
+    write(c, text, x, top, ink);
   }
   c.globalAlpha = 1;
 }

@@ -143,7 +143,7 @@ def structure(graph: nx.DiGraph, scales: Sequence[str], passed_over: set[str], p
         "scores": {s: [None if (v := d.scores.get(s)) is None else round(v, 5) for d in designs] for s in measured},
         "reach": [max((i + 1 for i, s in enumerate(scales) if s in d.scores), default=0) for d in designs],
         "notes": {i: note for i, d in enumerate(designs) if (note := noted(d))}, "ghost": [ghost(d, passed_over, pruned) for d in designs], "tags": {i: d.tags for i, d in enumerate(designs) if d.tags},
-        "signs": [(i, sign) for i, d in enumerate(designs) if (sign := _sign(d))]})
+        "signs": [(i, d.pinned, round(d.boost, 4), d.pruned) for i, d in enumerate(designs) if d.pinned or d.pruned or d.boost != 1]})
 
 
 def noted(design: Design) -> str:
@@ -157,10 +157,6 @@ def ghost(design: Design, passed_over: set[str], pruned: set[str]) -> int:
     """Why it is shown as a ghost; 0 where it is not."""
     return (REFUSED * (design.status is Status.REFUSED) | FAILED * (design.status is Status.FAILED) | SUPERSEDED * (design.id in passed_over)
             | PRUNED * (design.id in pruned))
-
-
-def _sign(design: Design) -> str:
-    return " ".join((["pinned"] if design.pinned else []) + ([f"×{design.boost:g}"] if design.boost != 1 else []) + (["pruned"] if design.pruned else []))
 
 
 def units(designs: Sequence[Design], trees: Mapping[str, UnitTree]) -> str:

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.widgets.tree_graph import layout
 from core.build import BuildSystem
 from core.config import Config
 from core.types import CheckReport, Kind, Mode
@@ -154,6 +155,61 @@ def test_ghosts_can_be_hidden_and_the_hover_shows_units(tree: Page):
     tree.mouse.move(x, y)
     expect(tree.locator(".md-tip")).to_contain_text("Gated linear attention")
     expect(tree.locator(".md-tip .md-units")).to_contain_text("swiglu")
+
+
+# Where the signs of wishes stand, and how far each node's rings reach, in pixels of the stage.
+SIGNS = """() => { const {m, box} = document.querySelector('.md-tree').grown, s = box.w / (m.view.x1 - m.view.x0), t = box.h / (m.view.y1 - m.view.y0);
+  const r = (i) => Math.max(1.6, Math.min(9, 0.36 * m.gap.x * s, 0.36 * m.gap.y * t)) * (1 + 0.2 * Math.min(4, m.reach[i]));
+  const ring = (i) => r(i) * 1.15 + (i === m.selected ? (m.chosen.has(i) ? 7.5 : 4) : m.chosen.has(i) ? 4.5 : 0);
+  return {signs: m.placed.map((p) => ({id: m.ids[p.i], box: p.box, factor: p.parts.some(([, text]) => text)})), width: box.width, height: box.height,
+          rings: m.ids.map((id, i) => ({x: m.X[i], y: m.Y[i], r: ring(i)}))}; }"""
+
+
+@pytest.fixture
+def wished(grown):
+    """Eight neighbours at the right edge, each pinned, boosted and pruned; all of it is taken back afterwards."""
+    app, _ = grown
+    desk = BuildSystem(Config.from_env(app.env)).open()
+    at = layout(desk.store.designs.all())
+    designs = sorted((d.id for d in desk.store.designs.all() if d.kind is Kind.REFERENCE), key=lambda i: at[i][0])[-8:]
+    for n, design in enumerate(designs):
+        desk.pin(design), desk.boost(design, (3, 2.75, 10, 0.25)[n % 4]), desk.prune(design)
+    yield designs
+    for design in designs:
+        desk.pin(design, False), desk.boost(design, 1), desk.prune(design, False)
+    desk.store.close()
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)], ids=["screen", "phone"])
+def test_signs_of_wishes_lie_on_no_other_sign_on_no_ring_and_within_the_stage(grown, wished, page: Page, size: tuple[int, int]):
+    app, _ = grown
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(f"{app.url}/?design={wished[-1]}")
+    page.locator(".md-tree[data-drawn]").wait_for()
+    page.wait_for_timeout(600)
+    for selected, chosen in ((wished[-1], []), (wished[3], wished[3:5]), (wished[0], wished), ("", [])):
+        page.evaluate("""([selected, chosen]) => { const g = document.querySelector('.md-tree').grown, m = g.m;
+          m.selected = m.index.get(selected) ?? -1; m.chosen = new Set(chosen.map((id) => m.index.get(id))); g.look(); }""", [selected, chosen])
+        page.wait_for_timeout(150)
+        drawn = page.evaluate(SIGNS)
+        boxes = [sign["box"] for sign in drawn["signs"]]
+        assert {sign["id"] for sign in drawn["signs"]} == set(wished)
+        assert all(min(x0, y0) >= 0 and x1 <= drawn["width"] and y1 <= drawn["height"] for x0, y0, x1, y1 in boxes)
+        for n, a in enumerate(boxes):
+            assert all(a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1] for b in boxes[n + 1:])
+            for ring in drawn["rings"]:
+                across, down = (max(a[k] - ring[axis], 0, ring[axis] - a[k + 2]) for k, axis in enumerate("xy"))
+                assert across ** 2 + down ** 2 >= ring["r"] ** 2
+    assert all(sign["factor"] for sign in drawn["signs"]) == (size[0] > 1000)       # on a phone there is room for the signs alone
+    for word in ("pinned", "boosted", "boosted below ×1", "pruned"):
+        expect(page.locator(".md-legend .md-sign").get_by_text(word, exact=True)).to_be_visible()
+
+
+def test_the_hover_tells_the_wishes_in_words(wished, tree: Page):
+    x, y = tree.evaluate("""(id) => { const m = document.querySelector('.md-tree').grown.m, i = m.index.get(id), box = document.querySelector('.md-stage').getBoundingClientRect();
+      return [box.left + m.X[i], box.top + m.Y[i]]; }""", wished[0])
+    tree.mouse.move(x, y)
+    expect(tree.locator(".md-tip")).to_contain_text("Wishes: pinned, boosted ×3, pruned")
 
 
 def test_nothing_is_fetched_from_elsewhere(grown, page: Page):
