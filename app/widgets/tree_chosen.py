@@ -17,6 +17,7 @@ from core.desk import Desk
 from core.types import Decision, Design, Kind, Seen, Status
 
 NAMED = 6            # of those chosen, before "and n more"
+LISTED = 60          # of those chosen, one below the other; a search brings up the others
 MOST_PARENTS = 4
 
 
@@ -31,8 +32,11 @@ def draw_chosen(desk: Desk, graph: nx.DiGraph) -> None:
         return
     ids = [d.id for d in chosen]
     with st.container(border=True, key="tree-chosen"):
-        more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-        st.markdown(f"**Chosen:** {', '.join(shell.plain(i) for i in ids[:NAMED])}{more}")
+        more = f" and {len(ids) - NAMED:,} more" if len(ids) > NAMED else ""
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**Chosen:** {', '.join(shell.plain(i) for i in ids[:NAMED])}{more}", width="content")
+            if len(ids) > 1:
+                draw_list(chosen)
         with st.container(horizontal=True):
             many = len(ids) > 1
             if st.button("Crossover" if many else "Mutate", type="primary", icon=":material/merge:" if many else ":material/edit:", key="tray-cross",
@@ -48,6 +52,29 @@ def draw_chosen(desk: Desk, graph: nx.DiGraph) -> None:
             if st.button("Clear", icon=":material/close:", key="tray-clear"):
                 st.session_state["tray"] = []
                 st.rerun()
+
+
+def draw_list(chosen: Sequence[Design]) -> None:
+    """Each of them, to be looked at or taken out. It is sent only to who opens it."""
+    with st.popover("See all", icon=":material/checklist:", type="tertiary", key="tray-list", on_change="rerun") as folded:
+        if not folded.open:
+            return
+        found = list(chosen)
+        if len(chosen) > LISTED:
+            words = st.text_input("Search among them", key="tray-find", placeholder="a title or an id").casefold()
+            found = [d for d in chosen if words in d.id.casefold() or words in d.title.casefold()]
+        with st.container(gap=None):
+            for design in found[:LISTED]:
+                with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                    title = "" if design.title == design.id else f" · {shell.escaped(shell.short(design.title))}"
+                    shell.link("design", f"{shell.escaped(design.id)}{title}", design=design.id)
+                    if st.button("Take out", icon=":material/close:", key=f"tray-out-{design.id}", type="tertiary"):
+                        tray().remove(design.id)
+                        st.rerun()
+        if len(found) > LISTED:
+            st.caption(f"and {len(found) - LISTED:,} more: search for them")
+        elif not found:
+            st.caption("None of them is called so.")
 
 
 def draw_verify(desk: Desk, chosen: Sequence[Design]) -> None:

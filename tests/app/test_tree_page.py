@@ -6,6 +6,7 @@ import json
 
 import pytest
 from screens import said
+from streamlit.testing.v1 import AppTest
 
 from app.widgets import tree_graph
 from core.desk import Desk
@@ -159,6 +160,45 @@ def test_several_chosen_designs_are_refused_tagged_pinned_and_pruned_together(op
     test.text_input(key="tray-words").set_value("not now").run()
     test.button(key="tray-refuse-now").click().run()
     assert [desk.store.designs.get(i).status for i in ("c0", "c1", "c2", "gpt2")] == [Status.REFUSED, Status.REFUSED, Status.PROPOSED, Status.IMPLEMENTED]
+
+
+def listed(test: AppTest) -> list[str]:
+    return [b.key.removeprefix("tray-out-") for b in test.button if b.key and b.key.startswith("tray-out-")]
+
+
+def with_chosen(open_page, ids: list[str]) -> AppTest:
+    test = open_page("tree")
+    test.session_state["tray"] = ids
+    test.session_state["tray-list"] = True          # the list is open
+    return test.run()
+
+
+def test_each_of_the_chosen_designs_can_be_looked_at_and_taken_out(open_page, desk: Desk):
+    grown(desk, 9)
+    test = with_chosen(open_page, [f"c{i}" for i in range(9)])
+    assert "c5 and 3 more" in said(test)
+    assert listed(test) == [f"c{i}" for i in range(9)]
+    assert [(link.proto.page, link.proto.query_string) for link in test.get("page_link") if link.proto.label.startswith("c7")] == [("design", "design=c7")]
+    test.button(key="tray-out-c7").click().run()
+    assert test.session_state["tray"] == [f"c{i}" for i in range(9) if i != 7]
+    assert "c5 and 2 more" in said(test)
+    assert "c7" not in listed(test)
+
+
+def test_of_a_thousand_chosen_designs_sixty_are_listed_and_a_search_finds_the_others(open_page, desk: Desk):
+    with desk.store.together():
+        grown(desk, 1000)
+    test = with_chosen(open_page, [f"c{i}" for i in range(1000)])
+    assert "c5 and 994 more" in said(test)
+    assert listed(test) == [f"c{i}" for i in range(60)]
+    assert "and 940 more: search for them" in said(test)
+    test.text_input(key="tray-find").set_value("C99").run()
+    assert listed(test) == ["c99", *(f"c{i}" for i in range(990, 1000))]
+    test.button(key="tray-out-c995").click().run()
+    assert len(test.session_state["tray"]) == 999
+    assert "c995" not in listed(test)
+    test.text_input(key="tray-find").set_value("nobody").run()
+    assert "None of them is called so" in said(test)
 
 
 def test_of_several_that_are_refused_what_another_decided_meanwhile_is_told_first(open_page, desk: Desk):

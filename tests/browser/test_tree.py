@@ -99,6 +99,28 @@ def test_a_box_and_a_lasso_choose_what_lies_inside(tree: Page):
     expect(tree.get_by_text("Chosen: gpt2")).to_be_visible()
 
 
+def test_all_that_is_chosen_can_be_listed_and_taken_out_one_by_one(tree: Page):
+    box = stage(tree)
+    tree.keyboard.down("Shift")
+    tree.mouse.move(box["x"] + 2, box["y"] + 2)
+    tree.mouse.down()
+    tree.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] - 4, steps=4)
+    tree.mouse.up()
+    tree.keyboard.up("Shift")
+    everything = held(tree)["chosen"]
+    expect(tree.get_by_text(f"and {len(everything) - 6} more")).to_be_visible()
+    tree.get_by_role("button", name="See all").click()
+    for left in (len(everything) - 1, len(everything) - 2):                  # the list stays open
+        tree.get_by_role("button", name="Take out").last.click()
+        expect(tree.get_by_role("button", name="Take out")).to_have_count(left)
+        expect(tree.get_by_text(f"and {left - 6} more")).to_be_visible()
+        assert len(held(tree)["chosen"]) == left                             # on the graph, too
+    link = tree.get_by_test_id("stPopoverBody").get_by_role("link").first
+    name = link.inner_text().split(" · ")[0]
+    link.click()
+    expect(tree).to_have_url(re.compile(f"/design\\?design={re.escape(name)}"))
+
+
 def test_the_keys_walk_choose_zoom_fit_and_let_go(tree: Page, grown, click_node):
     _, made = grown
     click_node(tree, "gpt2")
