@@ -51,8 +51,8 @@ def test_the_studio_works_and_says_which_team_cannot(open_page, desk: Desk, prop
     assert "This team cannot work here" in words(test)
     assert "agent_specs/reviewer.yaml:2: " in words(test)
     assert next(b for b in test.button if b.label == "Start").disabled
-    with pytest.raises(ConfigError, match=r"reviewer.yaml:2: .*take this version away on the page Agents"):
-        desk.start_session(["gpt2"], team="default")
+    with pytest.raises(ConfigError, match=r"(?s)reviewer.yaml:2: .*take this version away on the page Agents"):
+        desk.start_session(["gpt2"], agents="default")
     assert len(desk.store.sessions.all()) == 1
     named(test, "new-team").set_value("builtin").run()
     next(b for b in test.button if b.label == "Start").click().run()
