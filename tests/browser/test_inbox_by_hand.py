@@ -70,8 +70,7 @@ def test_a_morning_by_keys_alone(app, desk: Desk, proposed, page: Page):
     shown(page, second)
     page.keyboard.press("u")
     expect(page.get_by_text("taken back").first).to_be_visible()
-    page.keyboard.press("p")
-    shown(page, first)
+    shown(page, first)                                       # what was taken back is open again
     page.keyboard.press("n")
     shown(page, second)
     page.keyboard.press("a")
@@ -192,6 +191,33 @@ def test_a_lost_connection_loses_no_word(app, desk: Desk, proposed, page: Page):
     while comments() == before and time.monotonic() < deadline:
         page.wait_for_timeout(200)
     assert comments() == [*before, "said before it broke"]
+
+
+def test_another_view_has_its_own_keys_at_once(app, desk: Desk, proposed, page: Page):
+    def said(verb: Verb) -> int:
+        return len(desk.store.decisions.by_verb(verb))
+
+    def heard(keys: str) -> None:
+        page.wait_for_function("keys => document.documentElement.dataset.keys === keys", arg=keys)
+        settled(page)
+
+    design = next(d for d, s in statuses(desk).items() if d in proposed and s == "proposed")
+    page.goto(f"{app.url}/inbox?item=proposal:{design}")
+    shown(page, design)
+    one = page.evaluate("document.documentElement.dataset.keys")
+    page.get_by_text("Side by side", exact=True).click()
+    expect(page.get_by_role("button", name="This one (1)")).to_be_visible()
+    heard("123nu")
+    preferred, forecasts = said(Verb.PREFER), said(Verb.FORECAST)
+    page.keyboard.press("1")
+    expect(page.get_by_text(" rather than ").first).to_be_visible()
+    assert (said(Verb.PREFER), said(Verb.FORECAST)) == (preferred + 1, forecasts)
+    page.get_by_text("One at a time", exact=True).click()
+    shown(page, design)
+    heard(one)
+    page.keyboard.press("4")
+    expect(page.get_by_text(f"40 % that {design} beats gpt2 at nano")).to_be_visible()
+    assert (said(Verb.PREFER), said(Verb.FORECAST)) == (preferred + 1, forecasts + 1)
 
 
 def test_two_people_decide_the_same_and_the_second_loses_no_word(app, desk: Desk, proposed, browser: Browser):
