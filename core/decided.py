@@ -56,7 +56,12 @@ def _special(verb: Verb, data: Json, what: str) -> str:
         return f"tagged {what} “{data['tag']}”" if on else f"took the tag “{data['tag']}” from {what}"
     if verb is Verb.BOOST:
         return f"took the boost of {what} back" if data["factor"] == 1 else f"boosted {what} ×{data['factor']:g}"
-    return {Verb.PIN: f"{'pinned' if on else 'unpinned'} {what}", Verb.PRUNE: f"pruned {what}" if on else f"let {what} grow again",
+    if verb is Verb.VIEW:
+        return f"{'kept' if on else 'took away'} the view “{data.get('name', '')}”"
+    if verb is Verb.CHOOSE:
+        return f"{'took back' if data.get('off') else 'made'} a choice instead of the selector's in {data.get('run', '')}"
+    return {Verb.STEER: f"spoke to the agents of {what}", Verb.GUIDE: "gave all agents a rule", Verb.MUTE: f"switched what was taught {'on again' if on else 'off'}",
+            Verb.PROMOTE: f"had {what} scored on the test split", Verb.PIN: f"{'pinned' if on else 'unpinned'} {what}", Verb.PRUNE: f"pruned {what}" if on else f"let {what} grow again",
             Verb.DEFER: f"put {what} off" if on else f"put {what} back into the inbox"}.get(verb, "")
 
 

@@ -430,7 +430,9 @@ def test_wishes_and_tags_are_told_with_what_was_said(desk: Desk, proposed):
     for verb, said in ((lambda: desk.tag(first, "mla"), f"tagged {first} “mla”"), (lambda: desk.tag(first, "mla", False), f"took the tag “mla” from {first}"),
                        (lambda: desk.pin(first), f"pinned {first}"), (lambda: desk.pin(first, False), f"unpinned {first}"), (lambda: desk.boost(first, 3), f"boosted {first} ×3"),
                        (lambda: desk.boost(first, 1), f"took the boost of {first} back"), (lambda: desk.prune(first), f"pruned {first}"),
-                       (lambda: desk.prune(first, False), f"let {first} grow again"), (lambda: desk.defer("judge:x"), "put judge:x off")):
+                       (lambda: desk.prune(first, False), f"let {first} grow again"), (lambda: desk.defer("judge:x"), "put judge:x off"),
+                       (lambda: desk.guide("no attention"), "gave all agents a rule"), (lambda: desk.keep_view("compare", "mine", {"scale": "nano"}), "kept the view “mine”"),
+                       (lambda: desk.forget_view("compare", "mine"), "took away the view “mine”"), (lambda: desk.steer(first.partition("-")[0], "smaller"), f"spoke to the agents of {first.partition('-')[0]}")):
         verb()
         assert desk.recent(1)[0].words == said
 
