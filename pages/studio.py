@@ -44,6 +44,8 @@ def new_session(desk: Desk) -> None:
     parents = st.multiselect("Parents", list(titles), format_func=lambda i: label(titles[i]), key="new-parents",
                              placeholder="none: from scratch")
     implied = Mode.SCRATCH if not parents else Mode.MUTATION if len(parents) == 1 else Mode.CROSSOVER
+    if lost := [p for p in dict.fromkeys(st.query_params.get("parents", "").split(",")) if p and p not in titles]:
+        st.caption(f":material/info: Not here, or refused: {shell.plain(', '.join(map(shell.short, lost[:4])))}{' …' * (len(lost) > 4)}.")
     explore = st.toggle("Explore around an idea of mine", key="new-explore", help="the designer stays with what you write below, and starts from the parents where there are any")
     mode = Mode.EXPLORE if explore else implied
     st.caption(WORDS[mode])

@@ -133,7 +133,7 @@ def draw_table(scale: str, rows: Sequence[dict], reference: str = REFERENCE) -> 
             st.download_button("CSV", lambda: _frame(rows).map(cell).to_csv(index=False), f"results-{scale}.csv", icon=":material/download:", on_click="ignore")
             st.download_button("JSON", lambda: _frame(rows).to_json(orient="records", indent=1), f"results-{scale}.json", icon=":material/download:", on_click="ignore")
         st.caption("± of bits/byte: over seeds where there are two or more, else over held-out documents, which overstates the doubt of a comparison "
-                   "on the same documents. Δ is paired, on the seeds that both have, so it need not be the difference of the means. A gain counts from two standard deviations of seed noise; one seed decides nothing. "
+                   "on the same documents. Δ is paired, on the seeds that both have, so it need not be the difference of the means. A gain counts from two standard deviations of seed noise; on one seed that noise is of other designs, so have three before you believe it. "
                    "Not corrected for having tried many designs: the best of many looks better than it is. Runs at a learning rate found for the design are compared among themselves only.")
     with right:
         chart(_figure(rows), "results-figure", "Bits per byte of each design, the best first")

@@ -35,6 +35,8 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
                             placeholder="those with checked code")
     if lacking_code := [d for d in named if d not in able]:
         st.caption(f":material/info: Not here: {shell.plain(', '.join(map(shell.short, lacking_code[:4])))}{' …' * (len(lacking_code) > 4)}. Only what has checked code can be verified.")
+    if at and at not in names:
+        st.caption(f":material/info: There is no scale {shell.plain(shell.short(at))} here.")
     one, two = st.columns(2)
     scale = one.selectbox("Scale", names, key="verify-scale")
     told = two.text_input("Seeds", key="verify-seeds", help="0 or 0,1,2 or 0-4: the same seeds for every design, so that comparisons are paired. "
