@@ -257,3 +257,8 @@ def test_what_trains_at_two_scales_is_drawn_on_axes_of_their_own_and_what_a_dead
     drawn = [json.loads(e.proto.json) for e in open_page("verify").get("bidi_component") if e.proto.component_name == "chart"]
     assert [c["words"] for c in drawn] == [f"Loss curves of what is training at {scale} now" for scale in ("nano", "micro")]
     assert [{t["name"] for t in c["figure"]["data"] if t.get("name")} for c in drawn] == [{"gpt2 nano #0"}, {"gpt2 micro #0"}]
+
+
+def test_what_a_link_asks_for_and_is_not_here_is_told(open_page):
+    assert "There is no scale zzz here" in said(open_page("verify", scale="zzz")).replace("\\", "")
+    assert "Not here, or refused: nosuch" in said(open_page("studio", parents="gpt2,nosuch")).replace("\\", "")
