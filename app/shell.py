@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -279,4 +279,12 @@ def ago(moment: datetime | None) -> str:
 def took(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
+
+
+def about(seconds: float, remarks: Iterable[str] = ()) -> str:
+    """What an estimate says in a line: about 23.0 h (14M extrapolated from nano here)."""
+    told = "; ".join(filter(None, remarks))
+    return f"about {took(seconds)}" + (f" ({plain(told)})" if told else "")

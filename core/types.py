@@ -659,7 +659,8 @@ class Scale:
     weight_decay: float = 0.1
     tolerance: float = 0.1           # of the reference's non-embedding parameters
     eval_tokens: int = 65536         # held-out tokens scored, at most
-    minutes: float = 0.0             # on the machine named in scales.yaml; a first guess for estimates
+    minutes: float = 0.0             # of the reference, a first guess for estimates where nothing was measured
+    minutes_on: str = ""             # the machine those are of, in words
     optimizer: str = "adamw"         # or "muon": matrices of the blocks by Muon, all else by AdamW
     schedule: str = "cosine"         # or "wsd": warm-up, stable, decay
     precision: str = "auto"          # "float32", "bfloat16" (autocast over float32 weights), or what the machine gains from

@@ -31,7 +31,7 @@ def draw_scales(desk: Desk) -> None:
         with st.expander("Add or change a scale", icon=":material/edit_note:"):
             st.markdown(f"The ladder is one file: `{desk.config.scales_file}`. Add an entry between the rungs it lies between (cheapest first), then start app and workers again. `SCALES_FILE` names another file.")
             st.code(EXAMPLE, language="yaml")
-            st.caption("`batch_tokens` holds whole contexts. Besides: warmup, weight_decay, optimizer (adamw, muon), schedule (cosine, wsd), precision, compile, tokenizer, probes (a suite that a run asks first). What is wrong is told with file, "
+            st.caption("`batch_tokens` holds whole contexts. Besides: warmup, weight_decay, optimizer (adamw, muon), schedule (cosine, wsd), precision, compile, tokenizer, probes (a suite that a run asks first), minutes_on (the machine of `minutes`). What is wrong is told with file, "
                        "scale and key: `python -m core doctor`. Scores under one name and other settings are never compared.")
 
 
@@ -43,7 +43,7 @@ def draw_table(rungs: Sequence[RungFacts]) -> None:
     st.dataframe(rows, hide_index=True, placeholder="", height="content", column_config={
         **dict.fromkeys(("parameters", "embeddings", "tokens"), compact),
         "batch": compact, "FLOPs": st.column_config.TextColumn(alignment="right", help="of one training of gpt2, forward and backward"),
-        "minutes here": st.column_config.TextColumn(alignment="right", help="of gpt2 on this kind of machine"), "guessed": st.column_config.NumberColumn(format="localized", help="minutes, from the file"),
+        "minutes here": st.column_config.TextColumn(alignment="right", help="of gpt2 on this kind of machine"), "guessed": st.column_config.NumberColumn(format="localized", help="minutes, from the file: on the machine that its minutes_on names"),
         "verified": st.column_config.NumberColumn(help="verifications with a score, of any design")})
 
 

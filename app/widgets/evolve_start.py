@@ -49,9 +49,11 @@ def draw_start(desk: Desk) -> None:
         corpus = st.selectbox("Corpus", ["python_docs", *(c.name for c in desk.corpora() if not c.problem and c.name != "python_docs")], key="run-corpus", accept_new_options=True)
     gates = [key for step in _steps(desk.scales) for key in rule_keys(f"start-{step}")]
     keep("run", (), (*KEPT, *(f"run-verify-{name}" for name in desk.scales), *gates))
-    seconds = sum(desk.estimate(["gpt2"], scale).seconds * n for scale, n in verify.items() if n)
+    times = {scale: desk.estimate(["gpt2"], scale) for scale, n in verify.items() if n}
+    seconds = sum(found.seconds * verify[scale] for scale, found in times.items())
+    about = shell.about(seconds, [f"{scale} {found.remark}" for scale, found in times.items() if found.remark])
     made_of = "sessions until the money or the tokens are spent" if sessions is None else f"{sessions} session{'' if sessions == 1 else 's'}"
-    told = f"{made_of}, {proposals} proposals each, {sum(verify.values())} verifications: about {shell.took(seconds)} of training"
+    told = f"{made_of}, {proposals} proposals each, {sum(verify.values())} verifications: {about} of training"
     with st.container(horizontal=True, vertical_alignment="center"):
         start = st.button("Start", type="primary", icon=":material/play_arrow:", key="run-start", **may("evolve", "this team cannot work here" if lacking else None,
                                                                                                             disabled=lacking or not (sessions or sum(verify.values()) or money or tokens)))

@@ -153,12 +153,13 @@ def _audit(desk: Desk, item: Item, after: After) -> None:
 
 def _confirm(desk: Desk, item: Item, after: After) -> None:
     scale, seeds, what = item.data["scale"], item.data["seeds"], item.data["what"]
-    seconds = sum(p.seconds * len(seeds[p.design_id]) for p in desk.estimate(list(seeds), scale).parts)
+    found = desk.estimate(list(seeds), scale)
+    seconds = sum(p.seconds * len(seeds[p.design_id]) for p in found.parts)
     n, left = sum(map(len, seeds.values())), desk.store.ledger.account(scale).left
     budget = f"{left - n:g} left at {shell.plain(scale)}" if left >= n else f"{n - left:g} more than {shell.plain(scale)} has left"
     with st.container(key="inbox-actions", horizontal=True, vertical_alignment="center", gap="small"):
         _main(item, f"Confirm · {n} training{'s' * (n > 1)}, about {shell.took(seconds)}, {budget}", "verified", "confirm", lambda: desk.confirm(item.run, what),
-              f"{item.design} is measured further", after, "; ".join(f"{design}: seeds {', '.join(map(str, some))}" for design, some in seeds.items()), what, not item.data["small"])
+              f"{item.design} is measured further", after, "; ".join([*(f"{design}: seeds {', '.join(map(str, some))}" for design, some in seeds.items()), *filter(None, [found.remark])]), what, not item.data["small"])
         if item.data["small"] and (above := dict(pairwise(desk.scales)).get(scale)):
             shell.link("verify", f"Verify at {above} instead", ":material/moving:", designs=f"{item.design},{item.data['reference']}", scale=above)
         shell.link("compare", "Compare", ":material/leaderboard:", scale=scale, designs=item.design, reference=item.data["reference"])

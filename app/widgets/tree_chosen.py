@@ -88,7 +88,11 @@ def draw_verify(desk: Desk, chosen: Sequence[Design]) -> None:
             lacking, left = desk.to_train(able, scale, [0]), next((a.left for a in desk.store.ledger.accounts() if a.name == scale), 0)
             needed, dear = sum(lacking.values()), sum(lacking.values()) > left
             there = f"{len(able) - needed} of {len(able)} are measured there or under way. " if needed < len(able) else ""
-            st.caption(there + (f"{needed} to train: about {shell.took(desk.estimate(list(lacking), scale, lacking).seconds)}, {needed} of the {left:g} left in the budget." if needed else "Nothing is left to train."))
+            if needed:
+                found = desk.estimate(list(lacking), scale, lacking)
+                st.caption(f"{there}{needed} to train: {shell.about(found.seconds, [found.remark])}, {needed} of the {left:g} left in the budget.")
+            else:
+                st.caption(f"{there}Nothing is left to train.")
             if dear:
                 st.caption(f":orange[The budget of {scale} is too small: raise it on the Verify page.]")
         with st.container(horizontal=True):

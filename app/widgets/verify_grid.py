@@ -80,15 +80,17 @@ def draw_chosen(desk: Desk, chosen: Sequence[Place], seeds: Sequence[int], desig
         above = _above(desk, [designs[i] for i in climbers], seeds)
         higher = sum(sum(of.values()) for of in above.values())
         dear = [s for s, of in above.items() if desk.store.ledger.account(s).left < sum(of.values())]
-        told = ", ".join(f"{sum(of.values())} at {s}, about {shell.took(desk.estimate(list(of), s, of).seconds)}" for s, of in above.items())
+        times = {s: desk.estimate(list(of), s, of) for s, of in above.items()}
+        told = ", ".join(f"{sum(of.values())} at {s}, {shell.about(times[s].seconds, [times[s].remark])}" for s, of in above.items())
         if st.button(f"To the next scale{f' · {told}' if told else ''}", icon=":material/stairs:", key="grid-climb",
                      **may("climb", "each design of the ticked cells, one rung above the largest at which it was measured" + (f"; the budget of {', '.join(dear)} is too small" if dear else ""),
                            disabled=not higher or bool(dear))) and shell.act(lambda: desk.climb(list(dict.fromkeys(i for of in above.values() for i in of)), seeds), f"{higher} queued"):
             st.rerun()
         if needed:
-            seconds = sum(desk.estimate(list(of), scale, of).seconds for scale, of in lacking.items() if of)
+            times = {scale: desk.estimate(list(of), scale, of) for scale, of in lacking.items() if of}
+            about = shell.about(sum(found.seconds for found in times.values()), [f"{scale} {found.remark}" for scale, found in times.items() if found.remark])
             budgets = ", ".join(f"{desk.store.ledger.account(s).left - sum(of.values()):g} left at {s}" for s, of in lacking.items())
-            st.caption(f"about {shell.took(seconds)}; afterwards {budgets}" if not short else f":orange[the budget of {', '.join(short)} is too small: raise it under Budgets]", width="content")
+            st.caption(f"{about}; afterwards {budgets}" if not short else f":orange[the budget of {', '.join(short)} is too small: raise it under Budgets]", width="content")
         elif not chosen:
             st.caption("Nothing is ticked.", width="content")
         elif able and seeds:

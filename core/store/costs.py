@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -32,6 +32,12 @@ class CostTable:
             CostRow.scale == scale.name, CostRow.shape == scale.shape).order_by(ImplementationRow.id)
         with self._db.read() as c:
             return {design: Costs(**costs) for design, costs in c.execute(query)}
+
+    def at(self, scale: Scale, code_hashes: Sequence[str]) -> dict[str, Costs]:
+        """By code hash, of those that were counted at the scale as it is now."""
+        query = select(CostRow.code_hash, CostRow.costs).where(CostRow.code_hash.in_(code_hashes), CostRow.scale == scale.name, CostRow.shape == scale.shape)
+        with self._db.read() as c:
+            return {code_hash: Costs(**costs) for code_hash, costs in c.execute(query)}
 
     def of(self, code_hash: str, scales: Mapping[str, Scale]) -> dict[str, Costs]:
         """By scale, in the ladder's order, as far as they were counted for the scales as they are now."""

@@ -170,6 +170,12 @@ class Implementations(_Table):
             row = c.execute(_of_design(design_id).order_by(ImplementationRow.revision.desc()).limit(1)).first()
             return _implementation(c, row) if row else None
 
+    def newest_hashes(self, design_ids: Sequence[str]) -> dict[str, str]:
+        """Design → the hash of its newest code, of those that have some."""
+        query = select(ImplementationRow.design_id, ImplementationRow.code_hash).where(ImplementationRow.design_id.in_(design_ids)).order_by(ImplementationRow.revision)
+        with self._db.read() as c:
+            return {owner: code_hash for owner, code_hash in c.execute(query)}
+
     def newest_code(self) -> list[tuple[str, str]]:
         """(design, its newest gab.py) of every design that has one."""
         newest = select(func.max(ImplementationRow.id)).group_by(ImplementationRow.design_id)

@@ -91,6 +91,20 @@ class Verifications:
         with self._db.read() as c:
             return _verifications(c, c.execute(select(V).where(*scored, or_(V.id.in_(newest), V.design_id.in_(design_ids))).order_by(V.id)).all())
 
+    def scored_at(self, design_ids: Sequence[str]) -> dict[str, set[str]]:
+        """Scale → which of these designs have a score there."""
+        query = select(V.scale, V.design_id).where(V.design_id.in_(design_ids), V.bits_per_byte.is_not(None)).distinct()
+        found: dict[str, set[str]] = {}
+        with self._db.read() as c:
+            for scale, design_id in c.execute(query):
+                found.setdefault(scale, set()).add(design_id)
+        return found
+
+    def scales(self) -> set[str]:
+        """At which anything has a score."""
+        with self._db.read() as c:
+            return set(c.execute(select(V.scale).where(V.bits_per_byte.is_not(None)).distinct()).scalars())
+
     def failed(self, scale: str, most: int) -> list[Verification]:
         """The newest that ended without a score, newest first."""
         with self._db.read() as c:

@@ -63,6 +63,7 @@ def test_the_next_rung_says_what_it_takes_and_asks_for_nothing_twice(open_page, 
     test = AppTest.from_function(drawn).run()
     climb = next(b for b in test.button if b.key == "grid-climb")
     assert climb.label.startswith("To the next scale · 1 at micro, about ")
+    assert "(extrapolated from nano here)" in climb.label
     assert "1 at nano, about" in climb.label
     climb.click().run()
     assert not test.exception
