@@ -21,7 +21,7 @@ from core.types import Proposal, Seen, Session, Status
 REFERENCE = "gpt2"
 CHANCES = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
 QUICK = ("too close to what is there", "too costly", "unlikely to work", "not what was asked for")
-AGAIN = ("make it simpler", "say what it costs", "closer to the parents", "further from the parents")
+AGAIN, OF_PARENTS = ("make it simpler", "say what it costs"), ("closer to the parents", "further from the parents")
 
 
 def draw_proposal(desk: Desk, item: Item, after: Callable[[], None]) -> None:
@@ -142,7 +142,7 @@ def _draw_panel(desk: Desk, item: Item, proposal: Proposal, session: Session | N
         elif panel == "refuse":
             if (said := _ask(item, "refuse", "Why?", "Refuse", QUICK)) is not None:
                 decide(lambda: desk.refuse(item.design, said, before), f"{item.design} refused", after)
-        elif (said := _ask(item, "back", "What shall be different?", "Send back", AGAIN)) is not None:
+        elif (said := _ask(item, "back", "What shall be different?", "Send back", AGAIN + OF_PARENTS * bool(session and session.parents))) is not None:
             decide(lambda: desk.send_back(item.design, said, before), f"{item.design} goes back to its designer", after)
         if st.button("Close", key="inbox-close", icon=":material/close:", type="tertiary", help="Esc"):
             _closed()
