@@ -75,7 +75,7 @@ def test_a_person_starts_a_run_decides_at_its_gates_steps_and_reads_the_report(t
     state(page, "waiting")
 
     # One step: exactly one act, and then it pauses
-    expect(page.get_by_role("button", name="Resume")).to_be_disabled(timeout=60_000)
+    expect(page.get_by_role("button", name="Pause")).to_be_enabled(timeout=60_000)      # what is let through would begin: who wants to judge more first, holds it
     page.get_by_role("button", name="Step").click()
     expect(page.get_by_text("one act, then it pauses").first).to_be_visible()
     settled(page)
