@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import streamlit as st
 
@@ -103,30 +104,45 @@ def leave(items: Sequence[Item], at: Item) -> None:
 
 def decide(verb: Callable[[], Decision | object], words: str, after: Callable[[], None]) -> None:
     """Do it, remember it for Undo, and go on; where it cannot be done that is said, and what was typed stays."""
-    made: list[object] = []
-    if shell.act(lambda: made.append(verb())):
-        st.session_state[LAST] = (decided(made[0]), words, st.session_state.get(AT, ""))
+    remembered, item = last(), st.session_state.get(AT, "")
+    if shell.act(lambda: remembered.keep(decided(verb()), words, item)):
         after()
         st.rerun()
 
 
+@dataclass
+class Last:
+    """What this visitor decided last. It is kept in the same breath as it is done: a second click ends the page's run wherever the state of the session is asked for next."""
+
+    ids: list[int] = field(default_factory=list)
+    words: str = ""
+    item: str = ""                   # the inbox's, where it was one
+
+    def keep(self, ids: list[int], words: str, item: str = "") -> None:
+        self.ids, self.words, self.item = ids, words, item
+
+
+def last() -> Last:
+    return st.session_state.setdefault(LAST, Last())
+
+
 def draw_undo(desk: Desk) -> None:
     """The last decision, with Undo, until the next one."""
-    ids, words, item = st.session_state.get(LAST, ([], "", ""))
-    if not ids:
+    remembered = last()
+    if not remembered.ids:
         return
     with st.container(key="inbox-undo", horizontal=True, vertical_alignment="center"):
-        st.markdown(shell.plain(words), width="content")
+        st.markdown(shell.plain(remembered.words), width="content")
         if st.button("Undo", key="inbox-undo-it", icon=":material/undo:", **may("undo_all", "key u")):
-            _undo(desk, ids, words, item)
+            _undo(desk, remembered)
 
 
-def _undo(desk: Desk, ids: Sequence[int], words: str, item: str) -> None:
+def _undo(desk: Desk, remembered: Last) -> None:
     """What stays is told, and why: it is not offered again. What was taken back is open again, if it was one."""
     found: list[TakenBack] = []
-    if not shell.act(lambda: found.append(desk.undo_all(ids))):
+    words, item = remembered.words, remembered.item
+    if not shell.act(lambda: (found.append(desk.undo_all(remembered.ids)), remembered.keep([], ""))):
         return
-    st.session_state[LAST] = ([], "", "")
     st.session_state["inbox-told"] = list(found[0].failed.values())
     if found[0].done:
         st.toast(shell.plain(f"taken back: {words}"))

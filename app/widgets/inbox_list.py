@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from app import shell
-from app.widgets.inbox import COLOURS, ICONS, LAST, decide, open_item
+from app.widgets.inbox import COLOURS, ICONS, decide, last, open_item
 from app.widgets.inbox_proposal import QUICK
 from app.widgets.judging import cost_of, cost_words, decided, draw_meanwhile, own, saw, seen_all
 from app.widgets.roles import may
@@ -97,10 +97,13 @@ def _put_off(desk: Desk, items: Sequence[Item]) -> list[Decision]:
 
 def _judge(desk: Desk, verb: Verb, seen: Mapping[str, Seen], items: Sequence[Item], reason: str) -> None:
     made: list[Judged] = []
-    if not shell.act(lambda: made.append(desk.judge_all(verb, {i.design: seen[i.design] for i in items}, reason, implement=verb is Verb.APPROVE))):
-        return
-    result = made[0]
-    st.session_state["inbox-told"] = [f"{design}: {why}" for design, why in result.failed.items()]
-    if result.done:
-        st.session_state[LAST] = (decided(result.done), f"{len(result.done)} {'approved' if verb is Verb.APPROVE else 'refused'}", "")
-    st.rerun()
+    remembered = last()
+
+    def judge() -> None:
+        made.append(desk.judge_all(verb, {i.design: seen[i.design] for i in items}, reason, implement=verb is Verb.APPROVE))
+        if done := made[0].done:
+            remembered.keep(decided(done), f"{len(done)} {'approved' if verb is Verb.APPROVE else 'refused'}")
+
+    if shell.act(judge):
+        st.session_state["inbox-told"] = [f"{design}: {why}" for design, why in made[0].failed.items()]
+        st.rerun()
