@@ -29,7 +29,7 @@ from tree_page import FLAGS, serving  # noqa: E402
 
 from core.config import Config  # noqa: E402
 from core.desk import Desk  # noqa: E402
-from core.types import JobKind  # noqa: E402
+from core.types import Job, JobKind  # noqa: E402
 
 PAGES = {"tree": "", "inbox": "inbox", "studio": "studio", "one design": "design?design=s3-1", "verify": "verify", "verify, grid": "verify?way=grid", "compare": "compare", "evolve": "evolve",
          "jobs": "jobs"}
@@ -113,12 +113,11 @@ def watched(browser: Browser, seconds: float) -> tuple[float, float]:
         idle = _share(server, min(10.0, seconds))
         desk = Desk.open(Config.from_env({"DATA_DIR": folder}))
         session = desk.start_session(["gpt2"], enqueue=False)
-        desk.queue.put(JobKind.SESSION, f"session:{session.id}", {"session": session.id}, priority=-1000)
-        for job in desk.queue.all():                # claimed by this script: the session runs, and no worker takes it
-            if job.subject == f"session:{session.id}":
-                desk.queue.claim("benchmark")
+        with desk.store.together():                 # in one transaction: the app's own worker never sees it waiting
+            job = desk.queue.put(JobKind.SESSION, f"session:{session.id}", {"session": session.id})
+            job = desk.queue.claim("benchmark", only=job.id)
         stop = threading.Event()
-        writer = threading.Thread(target=_speak, args=(desk, session.id, stop))
+        writer = threading.Thread(target=_speak, args=(desk, job, session.id, stop))
         writer.start()
         pages = [browser.new_page() for _ in range(WATCHERS)]
         for page in pages:
@@ -137,11 +136,13 @@ def watched(browser: Browser, seconds: float) -> tuple[float, float]:
     return idle, busy
 
 
-def _speak(desk: Desk, session_id: str, stop: threading.Event) -> None:
+def _speak(desk: Desk, job: Job, session_id: str, stop: threading.Event) -> None:
+    """Until `stop`; the job stays this script's, or the app's worker would take the session up and end it."""
     stream = f"session:{session_id}"
     desk.store.events.append(stream, "message", "designer", {"role": "designer", "message": 1, "design": None})
     while not stop.wait(0.5):
         desk.store.events.append(stream, "delta", "designer", {"message": 1, "text": "a few words more, "})
+        desk.queue.heartbeat(job)
 
 
 def _words(page: Page) -> int:

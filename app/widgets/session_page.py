@@ -62,8 +62,8 @@ def _draw_dialog(desk: Desk, session: Session, sides: bool) -> bool:
         words = "Going on"
     elif session.closed_at and not running:
         words = dialog.PHASES["closed"]
-    elif not running and said.phase not in ("waiting", "paused"):        # it stopped in the middle of a phase
-        words = "Stopped" if said.phase else words
+    elif not running and said.phase not in ("", "waiting", "paused"):        # it stopped in the middle of a phase
+        words = "Stopped"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(words, color="orange" if words in ("Waiting for you", "Paused", "Stopped") else "blue" if running else "green", icon=":material/forum:")
         if said.note and words not in ("Paused", "Going on", "Closed"):

@@ -77,7 +77,8 @@ def test_ctrl_and_shift_choose_several_and_all_are_acted_on_together(tree: Page,
     assert held(tree)["chosen"] == ["gla", "retnet"]             # the tree was redrawn, and nothing was let go
 
 
-def test_a_box_and_a_lasso_choose_what_lies_inside(tree: Page):
+def choose_all(tree: Page) -> None:
+    """A box round everything."""
     box = stage(tree)
     tree.keyboard.down("Shift")
     tree.mouse.move(box["x"] + 2, box["y"] + 2)
@@ -85,6 +86,10 @@ def test_a_box_and_a_lasso_choose_what_lies_inside(tree: Page):
     tree.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] - 4, steps=4)
     tree.mouse.up()
     tree.keyboard.up("Shift")
+
+
+def test_a_box_and_a_lasso_choose_what_lies_inside(tree: Page):
+    choose_all(tree)
     assert held(tree)["chosen"] == sorted(held(tree)["seen"])
     expect(tree.get_by_text("Chosen:")).to_be_visible()
     tree.get_by_role("button", name="Choose with a lasso").click()
@@ -100,13 +105,7 @@ def test_a_box_and_a_lasso_choose_what_lies_inside(tree: Page):
 
 
 def test_all_that_is_chosen_can_be_listed_and_taken_out_one_by_one(tree: Page):
-    box = stage(tree)
-    tree.keyboard.down("Shift")
-    tree.mouse.move(box["x"] + 2, box["y"] + 2)
-    tree.mouse.down()
-    tree.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] - 4, steps=4)
-    tree.mouse.up()
-    tree.keyboard.up("Shift")
+    choose_all(tree)
     everything = held(tree)["chosen"]
     expect(tree.get_by_text(f"and {len(everything) - 6} more")).to_be_visible()
     tree.get_by_role("button", name="See all").click()
