@@ -36,7 +36,7 @@ CSS = """<style>
 [class*="st-key-inbox-approve--"] p {white-space: normal; text-align: left;}
 .st-key-keys {height: 0; overflow: hidden;}
 .st-key-inbox-panel [data-testid="stForm"]:has(input[placeholder]) [data-testid="InputInstructions"] {display: none;}
-@media (min-width: 641px) {body:has(.st-key-inbox-panel) .st-key-inbox-undo {bottom: auto; top: 3.5rem;} .st-key-inbox-body, .st-key-inbox-reviews {max-height: max(16rem, calc(100vh - 26rem)); overflow-y: auto; padding-right: .6rem;}}
+@media (min-width: 641px) {body:has(.st-key-inbox-panel) .st-key-inbox-undo {bottom: auto; top: 4rem;} .st-key-inbox-body, .st-key-inbox-reviews {max-height: max(16rem, calc(100vh - 26rem)); overflow-y: auto; padding-right: .6rem;}}
 @media (max-width: 640px) {.st-key-inbox-undo {bottom: auto; top: 4rem; right: .6rem;} .st-key-inbox-keys {display: none;}
   .st-key-inbox-buttons {gap: .35rem !important;} .st-key-inbox-buttons > * {flex: 0 0 auto;} .st-key-inbox-buttons > [class*="st-key-inbox-approve--"] {flex: 1 0 100%;}
   .st-key-inbox-buttons button {padding: .2rem .5rem; min-height: 2.1rem; width: 100%;}}
