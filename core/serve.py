@@ -75,7 +75,7 @@ def _somebody_can_enter(config: Config, host: str) -> None:
 
 
 def _app_command(host: str, port: int) -> list[str]:
-    return [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "main.py"), "--server.address", host, "--server.port", str(port),
+    return [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "server.py"), "--server.address", host, "--server.port", str(port),
             "--server.headless", "true"]
 
 

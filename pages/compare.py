@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import shell
+from app.widgets import choose, views
 from app.widgets import compare_figures as figures
-from app.widgets import views
 from app.widgets.chart import chart
 from app.widgets.curves import curve_figure
 from app.widgets.diff import draw_diff
@@ -31,7 +31,7 @@ def main() -> None:
         st.info("Nothing was verified yet. Verify gpt2 and one other design at `nano`, about a minute each, and they are compared here.", icon=":material/leaderboard:")
         shell.link("verify", "Verify", ":material/science:", designs="gpt2,llama")
         return
-    scale, reference, chosen, part = choose(desk, designs, scales)
+    scale, reference, chosen, part = pick(desk, designs, scales)
     named = corpora(scale)
     corpus = st.segmented_control("Corpus", list(named), format_func=named.get, default=next(iter(named)), required=True, key="compare-corpus") if len(named) > 1 else next(iter(named), "")
     found, wanted = measured(scale, corpus, reference), {*chosen, reference}
@@ -54,14 +54,15 @@ def main() -> None:
         draw_codes(desk, table)
 
 
-def choose(desk: Desk, designs: dict[str, Design], scales: Sequence[str]) -> tuple[str, str, list[str], str]:
+def pick(desk: Desk, designs: dict[str, Design], scales: Sequence[str]) -> tuple[str, str, list[str], str]:
     """What is compared; it stands in the address, so that a link leads to the same."""
-    measured = [d.id for d in designs.values() if d.scores]
+    scored = {d.id: d for d in designs.values() if d.scores}
+    measured = list(scored)
     follow_link(scales, measured)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         scale = st.selectbox("Scale", scales, key="compare-scale", width=120)
-        reference = st.selectbox("Against", measured, key="compare-reference", width=210)
-        chosen = st.multiselect("Designs", measured, key="compare-designs", placeholder="all that were measured: the leaderboard", format_func=lambda i: f"{i} · {designs[i].title[:40]}")
+        reference = choose.one("Against", scored, "compare-reference", found_by="compare-designs", width=210)
+        chosen = choose.several("Designs", scored, "compare-designs", lambda d: f"{d.id} · {d.title[:40]}", "all that were measured: the leaderboard")
         said = {"scale": scale, "reference": reference, "designs": ",".join(chosen), "part": st.session_state["compare-part"]}
         views.draw_views(desk, "compare", said)
     draw_stand_in(reference, measured)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
+from app.widgets import choose
 from app.widgets.design_page import draw_design
 
 
@@ -15,7 +16,7 @@ def main() -> None:
     elif design := st.query_params.get("design"):
         draw_design(desk, design)
     else:
-        chosen = st.selectbox("Design", [d.id for d in shell.designs()], index=None, key="choose-design", placeholder="choose one, or type a part of its name")
+        chosen = choose.one("Design", {d.id: d for d in shell.designs()}, "choose-design", placeholder="choose one, or type a part of its name", index=None)
         if chosen:
             shell.go("design", design=chosen)
         st.info("Choose a design to read its proposal, units, code, checks, scores and decisions. The Tree shows them all.", icon=":material/account_tree:")

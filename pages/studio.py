@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import shell
-from app.widgets import tour
+from app.widgets import choose, tour
 from app.widgets.kept import keep, recall
 from app.widgets.roles import may
 from app.widgets.session_page import draw_session
@@ -41,8 +41,7 @@ def new_session(desk: Desk) -> None:
     first = {"parents": asked, "explore": bool(st.query_params.get("instructions")), "team": desk.default_team(), "proposals": 3, "implemented": 1,
              "instructions": st.query_params.get("instructions", "")[:4000]}
     recall("new", ASKED, {f"new-{name}": value for name, value in first.items()}, {"new-parents": titles, "new-team": desk.teams().names, "new-scale": desk.scales})
-    parents = st.multiselect("Parents", list(titles), format_func=lambda i: label(titles[i]), key="new-parents",
-                             placeholder="none: from scratch")
+    parents = choose.several("Parents", titles, "new-parents", label, "none: from scratch")
     implied = Mode.SCRATCH if not parents else Mode.MUTATION if len(parents) == 1 else Mode.CROSSOVER
     if lost := [p for p in dict.fromkeys(st.query_params.get("parents", "").split(",")) if p and p not in titles]:
         st.caption(f":material/info: Not here, or refused: {shell.plain(', '.join(map(shell.short, lost[:4])))}{' …' * (len(lost) > 4)}.")

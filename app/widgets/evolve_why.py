@@ -8,11 +8,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import shell
+from app.widgets import choose
 from app.widgets.chart import chart
 from app.widgets.curves import safe
 from app.widgets.roles import may
 from core.desk import Desk
-from core.types import Act, Candidate, Explanation
+from core.types import Act, Candidate, Design, Explanation, Status
 
 CHOSEN, OTHER = "#D55E00", "#56B4E9"     # Okabe & Ito
 FORMER = 8           # choices that are told
@@ -57,9 +58,9 @@ def _known(desk: Desk, name: str, read: Callable[[], list[str]]) -> list[str]:
     return st.session_state[key][1]
 
 
-def _able(desk: Desk) -> list[str]:
+def _able(desk: Desk) -> dict[str, Design]:
     """Designs whose code passed its check."""
-    return _known(desk, "able", lambda: [d.id for d in shell.designs() if str(d.status) in ("implemented", "verified")])
+    return _known(desk, "able", lambda: {d.id: d for d in shell.designs() if d.status in (Status.IMPLEMENTED, Status.VERIFIED)})
 
 
 def shares_figure(explanation: Explanation, chosen: set[str | None]) -> go.Figure:
@@ -118,9 +119,7 @@ def draw_instead(desk: Desk, run_id: str) -> None:
 
 
 def _choose_parents(desk: Desk, run_id: str, runners_up: list[str]) -> None:
-    able = _able(desk)
-    order = list(dict.fromkeys([*(i for i in runners_up if i in set(able)), *able]))
-    picked = st.multiselect("Parents, the runners-up first", order, key=f"instead-parents-{run_id}", placeholder="none: from scratch")
+    picked = choose.several("Parents, the runners-up first", _able(desk), f"instead-parents-{run_id}", placeholder="none: from scratch", first=runners_up)
     if st.button("Start from these", key=f"instead-design-{run_id}", type="primary",
                  **may("choose_parents")) and shell.act(lambda: desk.choose_parents(run_id, picked), "the next session takes them"):
         st.rerun()
@@ -128,11 +127,10 @@ def _choose_parents(desk: Desk, run_id: str, runners_up: list[str]) -> None:
 
 def _choose_verification(desk: Desk, run_id: str, runners_up: list[tuple[str, str]]) -> None:
     able = _able(desk)
-    order = list(dict.fromkeys([*(i for i, _ in runners_up if i in set(able)), *able]))
-    if not order:
+    if not able:
         st.caption("No design has checked code yet.")
         return
-    design = st.selectbox("Design, the runners-up first", order, key=f"instead-of-{run_id}")
+    design = choose.one("Design, the runners-up first", able, f"instead-of-{run_id}", first=[i for i, _ in runners_up])
     scales = desk.run_scales(desk.run_settings(run_id))
     scale = st.selectbox("Scale", scales or list(desk.scales), key=f"instead-at-{run_id}")
     if st.button("Verify this one", key=f"instead-verify-{run_id}", type="primary",

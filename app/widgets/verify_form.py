@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app import shell
+from app.widgets import choose
 from app.widgets.kept import keep, recall
 from app.widgets.roles import may
 from core.desk import Desk
@@ -31,8 +32,7 @@ def draw_form(desk: Desk, designs: list[Design]) -> str:
     at = st.query_params.get("scale", "")
     first = {"verify-designs": [d for d in named if d in able], "verify-scale": at if at in names else names[0], "verify-seeds": st.query_params.get("seeds") or "0"}
     recall("verify", ASKED, first, {"verify-designs": able, "verify-scale": names})
-    chosen = st.multiselect("Designs", list(able), format_func=lambda i: f"{i} · {able[i].title}", key="verify-designs",
-                            placeholder="those with checked code")
+    chosen = choose.several("Designs", able, "verify-designs", lambda d: f"{d.id} · {d.title}", "those with checked code")
     if lacking_code := [d for d in named if d not in able]:
         st.caption(f":material/info: Not here: {shell.plain(', '.join(map(shell.short, lacking_code[:4])))}{' …' * (len(lacking_code) > 4)}. Only what has checked code can be verified.")
     if at and at not in names:
