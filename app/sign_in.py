@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.widgets.cookie import keep_cookie
-from core.config import Config
+from core.config import Config, sign_in_said
 from core.door import LASTS_S, Door
 from core.errors import NotAllowed
 from core.users import Role, is_loopback, provider_file
@@ -38,7 +38,7 @@ def door() -> Door:
 
 
 def needed() -> bool:
-    said = Config.from_env().sign_in
+    said = sign_in_said()
     return said == "on" or (said != "off" and (not is_loopback(st.get_option("server.address")) or through_a_proxy()))
 
 

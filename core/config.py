@@ -101,7 +101,7 @@ class Config:
             noise_file=Path(env.get("NOISE_FILE") or library / "noise.yaml").expanduser().absolute(),
             providers_file=providers,
             prices_file=Path(env.get("PRICES_FILE") or library / "prices.yaml").expanduser().absolute(),
-            sign_in=_sign_in(env),
+            sign_in=sign_in_said(env),
             device=env.get("DEVICE", ""),
             embeddings=env.get("PAPERS_EMBEDDINGS", "").strip(),
             threads=_number(env, "THREADS", int, 0),
@@ -141,7 +141,9 @@ def _named(providers: Path) -> list[str]:
         return []
 
 
-def _sign_in(env: Mapping[str, str]) -> str:
+def sign_in_said(env: Mapping[str, str] | None = None) -> str:
+    """on, off, or "" where nothing is said. Raises ConfigError for another word."""
+    env = os.environ if env is None else env
     said = env.get("SIGN_IN", "").strip().lower()
     if said not in ("", "on", "off"):
         raise ConfigError(f"SIGN_IN={env['SIGN_IN']!r} is neither on nor off", "set it to on or off, or unset it")

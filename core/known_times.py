@@ -85,8 +85,13 @@ class Known:
 
     @classmethod
     def read(cls, store: Store, scale: Scale, machine: Machine, design_ids: Sequence[str]) -> Known:
-        able = [v for v in store.verifications.scored(scale.name, LOOKED_THROUGH, design_ids) if v.metrics and _same_settings(v, scale)]
         asked = set(design_ids)
+        able: list[Verification] = []
+        for most in (RECENT, LOOKED_THROUGH):             # a row costs 0.1 ms to read, and mostly the newest are all of the scale as it is now
+            read = store.verifications.scored(scale.name, most, design_ids)
+            able = [v for v in read if v.metrics and _same_settings(v, scale)]
+            if len(able) == len(read):
+                break
         rows = [v for v in able[:-RECENT] if v.design_id in asked] + able[-RECENT:]
         here = tuple((v.design_id, _spent(v), v.metrics) for v in rows if v.metrics and machine.made(v))
         elsewhere = tuple((v.design_id, _spent(v), v.metrics) for v in rows if v.metrics and not machine.made(v))

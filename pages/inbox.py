@@ -54,8 +54,8 @@ def main() -> None:
         draw_one(desk, chosen, found.items)
     frame.draw_undo(desk)
     running = at_work(desk)
-    mark = signature(found)
-    shell.live(lambda: at_work(desk) is running and signature(desk.inbox(passed)) == mark, running or bool(found.items), every=3.0 if running else SLOWLY)
+    mark, drawn = signature(found), [found]
+    shell.live(lambda: at_work(desk) is running and signature(drawn.pop() if drawn else desk.inbox(passed)) == mark, running or bool(found.items), every=3.0 if running else SLOWLY)
 
 
 def signature(found: Inbox) -> tuple:

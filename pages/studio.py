@@ -55,10 +55,7 @@ def new_session(desk: Desk) -> None:
     implemented = two.number_input("Implement the best (Ni)", 0, int(proposals), key="new-implemented", help="How many of them get code and a check.")
     instructions = st.text_area("Your idea" if explore else "Instructions to the designer", height=80, key="new-instructions",
                                 placeholder="for instance: a memory that forgets by how surprised it was" if explore else "for instance: use gla, without post_norm")
-    with st.expander("More"):
-        gate = st.radio("Before implementing", ["ask", "auto"], format_func={"ask": "wait for me", "auto": "go on alone"}.get, horizontal=True, key="new-gate")
-        scale = st.selectbox("Check at scale", list(desk.scales), key="new-scale")
-        seed = st.number_input("Seed", 0, 2**31 - 1, None, placeholder="drawn anew", key="new-seed")
+    gate, scale, seed = choose_more(desk)
     keep("new", ASKED, KEPT)
     left = desk.store.ledger.account(DESIGN_BUDGET).left
     start = st.button("Start", type="primary", icon=":material/play_arrow:", **may("start_session", "this team cannot work here" if lacking else None, disabled=left < 1 or lacking))
@@ -69,6 +66,18 @@ def new_session(desk: Desk) -> None:
             st.session_state.pop("kept-new", None)
             tour.follow(made[0].id)
             shell.go("studio", session=made[0].id)
+
+
+def choose_more(desk: Desk) -> tuple[str, str, int | None]:
+    """(before implementing, the scale of the check, the seed)"""
+    box = st.expander("More", key="new-more", on_change="rerun")
+    if not box.open and "new-gate" not in st.session_state:      # never opened: a new tab has that much less to draw
+        return "ask", next(iter(desk.scales)), None
+    with box:
+        gate = st.radio("Before implementing", ["ask", "auto"], format_func={"ask": "wait for me", "auto": "go on alone"}.get, horizontal=True, key="new-gate")
+        scale = st.selectbox("Check at scale", list(desk.scales), key="new-scale")
+        seed = st.number_input("Seed", 0, 2**31 - 1, None, placeholder="drawn anew", key="new-seed")
+    return gate, scale, seed
 
 
 def choose_team(desk: Desk) -> tuple[str, bool]:
@@ -110,11 +119,12 @@ def sessions(desk: Desk) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             paused = not session.closed_at and desk.standing(session.id)[0] == "paused"
             state = "closed" if session.closed_at else "paused" if paused else "open"
-            st.badge(state, color="gray" if session.closed_at else "orange" if paused else "green")
+            if state != "closed":
+                st.badge(state, color="orange" if paused else "green")
             shell.link("studio", f"{session.id}: {session.mode}{' of ' * bool(session.parents)}{', '.join(session.parents)}", session=session.id)
             spent = desk.spent(session.id)
             cost = f" · {shell.plain(spent.dollars)}" if spent.tries else ""
-            st.caption(f"{session.n_proposals} proposals · {session.team.get('name', 'builtin')}{cost} · {shell.ago(session.created_at)}", width="content")
+            st.caption(f"{'closed · ' * (state == 'closed')}{session.n_proposals} proposals · {session.team.get('name', 'builtin')}{cost} · {shell.ago(session.created_at)}", width="content")
     if len(found) > shown and st.button("Older sessions", icon=":material/expand_more:", key="sessions-more", type="tertiary"):
         st.session_state[OLDER] = shown + MORE_SESSIONS
         st.rerun()

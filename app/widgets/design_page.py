@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import streamlit as st
@@ -42,29 +43,17 @@ def draw_design(desk: Desk, design_id: str) -> None:
     draw_notes(design)
     _draw_actions(desk, found)
     drafts.keep()
-    names = ["Proposal", "Code", "Check", "Debug", "Verifications", "Costs", "Lineage", "Story", "Take along"]
+    parts: dict[str, Callable[[Desk, Dossier], None]] = {
+        "Proposal": _draw_proposal, "Code": design_parts.draw_code_of, "Check": _draw_check, "Debug": _draw_debug, "Verifications": _draw_verifications,
+        "Costs": design_parts.draw_costs_of, "Lineage": design_parts.draw_lineage_of, "Story": _draw_story, "Take along": design_parts.draw_along}
     first, key = "Debug" if st.query_params.get("job") else "Proposal", f"design-section-{design.id}"
-    shell.from_address("section", first, names, key)
-    proposal, code, checks, debug, scores, costs, lineage, story, along = st.tabs(names, key=key, on_change="rerun")
+    shell.from_address("section", first, parts, key)
+    tabs = st.tabs(list(parts), key=key, on_change="rerun")
     shell.to_address("section", first, key)
-    with proposal:
-        _draw_proposal(desk, found)
-    with code:
-        design_parts.draw_code_of(desk, found)
-    with checks:
-        draw_report(found.implementation.check) if found.implementation and found.implementation.check else st.caption("Not checked yet.")
-    with debug:
-        draw_debug_desk(desk, design.id, found.implementation) if found.implementation else st.caption("No code yet.")
-    with scores:
-        _draw_verifications(desk, found)
-    with costs:
-        design_parts.draw_costs_of(desk, found)
-    with lineage:
-        design_parts.draw_lineage_of(desk, found)
-    with story:
-        _draw_story(desk, found)
-    with along:
-        design_parts.draw_along(desk, found)
+    for tab, draw in zip(tabs, parts.values(), strict=True):
+        if tab.open:                # the others are drawn when they are opened: a page is there in half the time
+            with tab:
+                draw(desk, found)
 
 
 def _work(desk: Desk, design_id: str) -> list[Job]:
@@ -142,6 +131,14 @@ def _draw_proposal(desk: Desk, found: Dossier) -> None:
             for old, new in zip(found.proposals, found.proposals[1:], strict=False):
                 st.caption(f"revision {new.revision} by {shell.plain(new.author)}, {shell.ago(new.created_at)}")
                 draw_diff(as_text(old), as_text(new), f"revision-{new.id}")
+
+
+def _draw_check(desk: Desk, found: Dossier) -> None:
+    draw_report(found.implementation.check) if found.implementation and found.implementation.check else st.caption("Not checked yet.")
+
+
+def _draw_debug(desk: Desk, found: Dossier) -> None:
+    draw_debug_desk(desk, found.design.id, found.implementation) if found.implementation else st.caption("No code yet.")
 
 
 def _draw_verifications(desk: Desk, found: Dossier) -> None:

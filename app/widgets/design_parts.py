@@ -17,7 +17,7 @@ from core.dossier import Dossier
 from core.errors import CodeError
 from core.export import FORMATS, exported_code
 from core.report.design import as_bibtex, as_markdown, builds_on
-from core.report.siblings import edited_by_people, effect
+from core.report.siblings import Effect, edited_by_people, effect
 from core.report.site import site_zip
 from core.types import Design, Implementation
 
@@ -77,7 +77,7 @@ def draw_lineage_of(desk: Desk, found: Dossier) -> None:
     own = found.design
     groups = {"Parents": [everything[p] for p in own.parents], "Children": [d for d in everything.values() if own.id in d.parents],
               "Siblings, of the same session": [d for d in everything.values() if own.session_id and d.session_id == own.session_id and d.id != own.id]}
-    edited = edited_by_people(desk.store)
+    edited, told = _edited(shell.state())
     for words, designs in groups.items():
         if designs:
             st.markdown(f"**{words}**")
@@ -85,7 +85,6 @@ def draw_lineage_of(desk: Desk, found: Dossier) -> None:
     if not any(groups.values()):
         st.caption("It has no relatives yet.")
     st.markdown("**Edited by people, against untouched siblings**")
-    told = effect(desk.store, list(everything.values()))
     lines = [(scale, at) for scale in desk.scales if (at := told.at(scale))]
     for scale, (mean, se, sessions) in lines:
         error = f" ± {se:.4f}" if se is not None else ""
@@ -93,6 +92,13 @@ def draw_lineage_of(desk: Desk, found: Dossier) -> None:
                     f"{'better' if mean < 0 else 'worse' if mean > 0 else 'alike'} where a person changed the proposal or the code" + ("." if se is not None else "; one session decides nothing."))
     if not lines:
         st.caption("No session has both an edited and an untouched design that were measured at one scale yet.")
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _edited(state: tuple[str, ...]) -> tuple[set[str], Effect]:
+    """(designs that people edited, what came of it)"""
+    store = shell.desk().store
+    return edited_by_people(store), effect(store, shell.designs())
 
 
 def _draw_relatives(designs: Sequence[Design], own: Design, scales: Sequence[str], edited: set[str], key: str) -> None:

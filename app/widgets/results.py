@@ -10,6 +10,7 @@ from statistics import fmean
 from urllib.parse import quote
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from app import shell
@@ -121,9 +122,8 @@ def _rungs(state: tuple[str, ...]) -> list[RungCorrelation]:
 
 
 def draw_table(scale: str, rows: Sequence[dict], reference: str = REFERENCE) -> None:
-    shown = [row | {"page": f"design?design={quote(row['design'])}", "open": "open", "Δ": row[f"Δ {reference}"]} for row in rows]
-    ticked = set(table(_columns(reference, shown), shown, "results-table", f"Results at {scale}, the best first", [str(row["first"]) for row in shown]))
-    chosen = [row for row in shown if str(row["first"]) in ticked]
+    ticked = set(table(_columns(reference, rows), rows, "results-table", f"Results at {scale}, the best first", [str(row["first"]) for row in rows]))
+    chosen = [row for row in rows if str(row["first"]) in ticked]
     left, right = st.columns([1, 1.2], gap="large")
     with left:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -136,7 +136,7 @@ def draw_table(scale: str, rows: Sequence[dict], reference: str = REFERENCE) -> 
                    "on the same documents. Δ is paired, on the seeds that both have, so it need not be the difference of the means. A gain counts from two standard deviations of seed noise; on one seed that noise is of other designs, so have three before you believe it. "
                    "Not corrected for having tried many designs: the best of many looks better than it is. Runs at a learning rate found for the design are compared among themselves only.")
     with right:
-        chart(_figure(rows), "results-figure", "Bits per byte of each design, the best first")
+        chart(_figure(shell.state(), reference, tuple(row["first"] for row in rows[:SHOWN]), rows), "results-figure", "Bits per byte of each design, the best first")
 
 
 def _columns(reference: str, rows: Sequence[dict]) -> list[Column]:
@@ -153,7 +153,7 @@ def _columns(reference: str, rows: Sequence[dict]) -> list[Column]:
 
 
 def _frame(rows: Sequence[dict]) -> pd.DataFrame:
-    return pd.DataFrame(rows).drop(columns=["reference", "first", "scale"])
+    return pd.DataFrame(rows).drop(columns=["reference", "first", "scale", "page", "open", "Δ"])
 
 
 def draw_failures(failed: Sequence[Verification]) -> None:
@@ -183,7 +183,7 @@ def results(lines: Sequence[Line], designs: dict[str, Design], told: dict[tuple[
             "minimal pairs": fmean(p["acc"] for p in pairs) if pairs else None,
             "± pairs": math.hypot(fmean(p["acc_stderr"] for p in pairs), spread([p["acc"] for p in pairs]) or 0.0) if pairs else None,
             "parameters": metrics[0].params, "tokens/s": round(fmean(m.tokens_per_s for m in metrics)),
-            "reference": designs[design_id].kind is Kind.REFERENCE, "first": min(seeds.items())[1].id})
+            "reference": designs[design_id].kind is Kind.REFERENCE, "first": min(seeds.items())[1].id, "page": f"design?design={quote(design_id)}", "open": "open", "Δ": c.difference if c else None})
     return sorted(rows, key=lambda r: (r["rate"] == RATES[True], r["bits/byte"]))
 
 
@@ -195,8 +195,10 @@ def doubts(seeds: Seeds, c: Standing | None) -> list[str]:
     return told
 
 
-def _figure(table: Sequence[dict]):
-    rows = table[:SHOWN]
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _figure(state: tuple[str, ...], reference: str, firsts: tuple[int, ...], _table: Sequence[dict]) -> go.Figure:
+    """Of the best ones, whose verifications `firsts` names."""
+    rows = _table[:SHOWN]
     series = [figures.Series(name, colour, [r["bits/byte"] if r["reference"] is wanted else None for r in rows], [r["±"] for r in rows], notes=[r["doubts"] for r in rows])
               for name, colour, wanted in (("references", figures.style(0)[0], True), ("designs", figures.style(2)[0], False)) if any(r["reference"] is wanted for r in rows)]
     return figures.on_one_line(figures.intervals([r["design"] + ", own rate" * (r["rate"] == RATES[True]) for r in rows], series, "bits per byte, held out (lower is better)", digits=4))

@@ -1,5 +1,6 @@
 // A table that is sorted, searched and ticked where it is seen. It is a table of the page: its text is found, copied and read aloud as any other.
-// Told: {columns: [{key, title, kind, digits, signed, error, to, help}], fields: [key], rows: [[value of each field]], ids, ticked, words}. Without ids nothing is ticked. Kinds: text, number, share.
+// Told: {columns: [{key, title, kind, digits, signed, error, to, help}], fields: [key], rows: [[value of each field]], total, ids, ticked, words}. Without ids nothing is ticked. Kinds: text, number, share.
+// Of a long table only the first rows come at once, `total` says of how many: the others are asked for when somebody sorts, searches or goes on.
 const AT_ONCE = 50, SEARCHED = 12;
 
 function words(value, { digits, signed }) {
@@ -57,8 +58,17 @@ function inOrder(host) {
   });
 }
 
+function lacks(host) {
+  if (host.wanted.total <= host.wanted.rows.length || !(host.by || host.asked.trim() || host.most > host.wanted.rows.length)) return false;
+  host.tell("whole", true);
+  return true;
+}
+
 function paint(host) {
-  const { columns, rows, ids } = host.wanted, order = inOrder(host), shown = order.slice(0, host.most);
+  const waits = lacks(host), sheet = host.querySelector(".md-sheet");
+  sheet.setAttribute("aria-busy", waits);
+  if (waits) return;                   // what stands there stays until the rest has come
+  const { columns, rows, ids, total } = host.wanted, order = inOrder(host), shown = order.slice(0, host.most);
   for (const head of host.querySelectorAll("th[data-key]")) {
     head.setAttribute("aria-sort", host.by?.key !== head.dataset.key ? "none" : host.by.down ? "descending" : "ascending");
   }
@@ -83,9 +93,9 @@ function paint(host) {
     line.append(box, ...cells);
     return line;
   }));
-  const more = host.querySelector(".md-more"), left = order.length - shown.length;
+  const more = host.querySelector(".md-more"), found = host.asked.trim() ? order.length : total, left = found - shown.length;
   more.hidden = left <= 0;
-  more.textContent = `Show ${Math.min(left, 4 * AT_ONCE)} more of ${order.length.toLocaleString("en-US")}`;
+  more.textContent = `Show ${Math.min(left, 4 * AT_ONCE)} more of ${found.toLocaleString("en-US")}`;
   more.onclick = () => { host.most += 4 * AT_ONCE; paint(host); };
   const none = host.querySelector(".md-none");
   none.hidden = order.length > 0;
@@ -127,7 +137,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   host.most ??= AT_ONCE;
   host.asked ??= "";
   if (host.by && !(host.by.key in host.at)) host.by = undefined;
-  const drawn = JSON.stringify([data.words, data.columns, data.rows, data.ids]);
+  const drawn = JSON.stringify([data.words, data.columns, data.rows, data.total, data.ids]);
   if (host.drawn === drawn) return;      // who goes through it by keyboard keeps their place when the page runs again
   host.drawn = drawn;
   dress(host);

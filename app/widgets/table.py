@@ -14,6 +14,7 @@ import streamlit as st
 from app import shell
 
 FOLDER = Path(__file__).parent
+SENT = 200            # rows that a browser is given at first; it asks for the others when somebody sorts, searches or goes on
 HTML = """<div class="md-grid"><input type="search" placeholder="Find in the table" aria-label="Find in the table" hidden>
 <div class="md-sheet" role="region" tabindex="0"><table><thead></thead><tbody></tbody></table><div class="md-none" hidden></div></div><button type="button" class="md-more" hidden></button></div>"""
 
@@ -44,9 +45,10 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], key: str
     """
     fields = [f for c in columns for f in (c.key, c.error, c.to) if f]
     known = st.session_state.get(key) or {}
+    sent = rows if known.get("whole") else rows[:SENT]
     shown = [{"title": c.key, **{name: value for name, value in asdict(c).items() if value}} for c in columns]
-    result = _renderer()(data={"columns": shown, "fields": fields, "rows": [[_plain(row[f]) for f in fields] for row in rows], "ids": list(ids), "ticked": list(known.get("ticked") or ()), "words": words},
-                         key=key, default={"ticked": []}, on_ticked_change=lambda: None, on_followed_change=lambda: None)
+    result = _renderer()(data={"columns": shown, "fields": fields, "rows": [[_plain(row[f]) for f in fields] for row in sent], "total": len(rows), "ids": list(ids[:len(sent)]), "ticked": list(known.get("ticked") or ()), "words": words},
+                         key=key, default={"ticked": [], "whole": False}, on_ticked_change=lambda: None, on_whole_change=lambda: None, on_followed_change=lambda: None)
     if result.followed:
         to = urlsplit(result.followed)
         shell.go(to.path, **dict(parse_qsl(to.query)))

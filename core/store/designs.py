@@ -38,12 +38,14 @@ JUDGEMENTS = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK)
 Scores = dict[str, dict[str, float]]
 Seeds = dict[str, dict[str, int]]
 Marked = Mapping[str, Sequence[str]]      # design → scales
+Generations = dict[tuple[str, datetime], int]     # a transaction that was taken back leaves an id free for another design: (id, when it came) is of one
 
 
 class Designs:
     def __init__(self, database: Database, current: Current) -> None:
         self._db = database
         self._current = current
+        self._generations: Generations = {}      # of designs that were read: their parents never change
 
     def add(self, id: str, title: str, kind: Kind, mode: Mode, parents: Sequence[str] = (), author: str = "", session_id: str | None = None,
             index: int | None = None, summary: str = "") -> Design:
@@ -102,10 +104,10 @@ class Designs:
         return [found[i] for i in ids]
 
     def _derive(self, c: Connection, corpus_hash: str | None, ids: Sequence[str] | None) -> list[Design]:
-        return _derive(c, corpus_hash, ids, self._current)
+        return _derive(c, corpus_hash, ids, self._current, self._generations)
 
 
-def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, current: Current) -> list[Design]:
+def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, current: Current, known: Generations) -> list[Design]:
     """The designs of these ids (all when None), a fixed number of queries whatever their number."""
     if ids is not None and not ids:
         return []
@@ -125,11 +127,13 @@ def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, c
     ratings = _ratings(c, ids)
     wanted = wishes(c, ids)
     verified, scores, seeds, older, held = _scores(c, corpus_hash, ids, current, code)
-    generations = _generations([row.id for row in rows], parents if ids is None else _grouped(c.execute(edges if len(ids) > FEW else edges.where(ParentRow.child_id.in_(_ancestry(ids)))).all()))
+    if new := [row.id for row in rows if (row.id, row.created_at) not in known]:
+        found = _generations(new, parents if ids is None else _grouped(c.execute(edges if len(new) > FEW else edges.where(ParentRow.child_id.in_(_ancestry(new)))).all()))
+        known |= {(row.id, row.created_at): found[row.id] for row in rows if row.id in found}
     return [
         Design(
             id=id, title=titles.get(id, title), kind=Kind(kind), mode=Mode(mode), parents=tuple(parents.get(id, ())), author=author,
-            session_id=session_id, generation=generations[id], created_at=created_at, summary=summary, rating=ratings.get(id),
+            session_id=session_id, generation=known[id, created_at], created_at=created_at, summary=summary, rating=ratings.get(id),
             status=_status(Kind(kind), id in verified, verdicts.get(id), code.get(id), checks), scores=scores.get(id, {}), n_seeds=seeds.get(id, {}),
             older=tuple(older.get(id, ())), held_back=tuple(held.get(id, ())),
             tags=(wish := wanted.get(id, NOTHING)).kept_tags, pinned=wish.pinned, boost=wish.boost, pruned=wish.pruned, wished=wish.by)

@@ -73,7 +73,10 @@ def test_a_design_page_shows_all_of_it(open_page, desk: Desk, work):
     work()
     test = open_page("design", design="gpt2")
     assert {t.label for t in test.tabs} >= {"Proposal", "Code", "Check", "Verifications", "Story"}
-    assert any("class GAB" in c.value for c in test.code)
+    assert not test.code, "what is not open is not drawn"
+    assert any("class GAB" in c.value for c in open_page("design", design="gpt2", section="Code").code)
+    assert "Not checked yet." in said(open_page("design", design="gpt2", section="Check"))
+    assert [t for t in tables(open_page("design", design="gpt2", section="Verifications")) if "score" in t]
 
 
 def test_verify_queues_what_was_chosen_and_shows_results(open_page, desk: Desk, work):
@@ -211,7 +214,7 @@ def test_the_debug_desk_checks_traces_and_saves_a_person_s_revision(open_page, d
     work()
     (design,) = desk.store.designs.of_session(session.id)
     made = desk.store.implementations.newest(design.id)
-    test = open_page("design", design=design.id)
+    test = open_page("design", design=design.id, section="Debug")
     key = f"debug-{design.id}-{made.revision}"
     test.text_area(key=f"draft-code-{key}").set_value(made.code + "\n# by hand\n").run()
     test.button(key=f"check-{key}").click().run()

@@ -144,13 +144,15 @@ def test_the_page_shows_any_two_revisions_of_the_code_costs_relatives_and_what_c
         measured(desk, f"{session.id}-{n}", 2.3 + n / 10)
     own = f"{session.id}-1"
     desk.store.implementations.add(own, "tester", "x = 2\n")
-    test = open_page("design", design=own)
+    test = open_page("design", design=own, section="Code")
     against = next(s for s in test.selectbox if s.key == "code-against")
     assert against.options == ["the whole code", "what differs from revision 1", "what differs from its parent gpt2"]
     against.set_value("revision 1").run()
     assert ":blue[+1] :orange[−1]" in shown(test)
+    test = open_page("design", design=own, section="Lineage")
     assert {t["page"].iloc[0] for t in tables(test) if "edited" in t} == {"design?design=gpt2", f"design?design={session.id}-2"}
     assert "Edited by people, against untouched siblings" in "".join(m.value for m in test.markdown)
+    test = open_page("design", design=own, section="Take along")
     press = next(b for b in test.button if b.key == "along-hf")
     test = press.click().run()
     assert "no weights of verification" in " ".join(e.value for e in test.error), "said in words: this one was never trained"

@@ -17,7 +17,7 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,11 +99,17 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
 def corpus_key(recipe: Recipe, vocab_size: int, tokenizer: str = "") -> str:
     """The folder's name: readable, and another one whenever what is written would be."""
+    return corpus_keys(recipe, [(vocab_size, tokenizer)])[0]
+
+
+def corpus_keys(recipe: Recipe, kinds: Sequence[tuple[int, str]]) -> list[str]:
+    """The same for several vocabularies, (size, tokenizer) each; its files are looked at once."""
     from core.verification.training.streams import stamp
 
-    facts = hashlib.sha256(json.dumps([BUILDER, stamp(recipe), tokenizer], sort_keys=True).encode()).hexdigest()[:12]
+    told = stamp(recipe)
     slug = re.sub(r"[^a-zA-Z0-9._-]+", "-", recipe.name)[:40].strip("-.") or "corpus"
-    return f"{slug}-{facts}-v{vocab_size}"
+    facts = {tokenizer: hashlib.sha256(json.dumps([BUILDER, told, tokenizer], sort_keys=True).encode()).hexdigest()[:12] for _, tokenizer in kinds}
+    return [f"{slug}-{facts[tokenizer]}-v{vocab_size}" for vocab_size, tokenizer in kinds]
 
 
 @contextlib.contextmanager

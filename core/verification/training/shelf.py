@@ -10,7 +10,7 @@ from typing import Any
 from core.config import Config
 from core.errors import CorpusError
 from core.types import Scale
-from core.verification.training.corpus import META, corpus_key, read_meta
+from core.verification.training.corpus import META, corpus_keys, read_meta
 from core.verification.training.recipes import DEFAULT, Builtin, Files, Hub, Recipe, recipe_files, resolve
 
 
@@ -81,7 +81,7 @@ def _named(name: str, config: Config, scales: Mapping[str, Scale]) -> Shelved:
 
 def _shelved(recipe: Recipe, config: Config, scales: Mapping[str, Scale]) -> Shelved:
     root = config.data_dir / "corpora"
-    keys = {scale.name: corpus_key(recipe, scale.vocab_size, scale.tokenizer) for scale in scales.values()}
+    keys = dict(zip(scales, corpus_keys(recipe, [(scale.vocab_size, scale.tokenizer) for scale in scales.values()]), strict=True))
     ready = tuple(name for name, key in keys.items() if (root / key / META).is_file())
     return Shelved(
         recipe.name, recipe.title, recipe.kind, recipe.tokens, recipe.what, recipe.source, recipe.licence, recipe.url, str(recipe.file or ""),
