@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -14,6 +15,7 @@ from app.widgets.roles import may
 from core.desk import DesignBudget, Desk, Ends, Rule
 from core.types import MONEY, TOKENS, Act
 
+BUILTIN = "python_docs"
 TEAMS = {"default": "default: language models", "builtin": "builtin: programs with fixed rules"}
 SELECTORS = {
     "bayes": "bayes: learns from each verification where to look", "quadrant": "quadrant: good or poor, sure or unsure", "halving": "halving: the best third of each scale climbs",
@@ -38,32 +40,55 @@ def draw_start(desk: Desk) -> None:
     st.markdown("**It stops for you**")
     rules = _gates(desk, list(verify))
     words = st.text_area("Guidance for its agents", height=80, key="run-words", placeholder="for instance: smaller state, no attention over the whole sequence")
-    with st.expander("More"):
-        one, two = st.columns(2)
-        proposals = int(one.number_input("Proposals a session", 1, 16, key="run-n"))
-        st.session_state["run-ni"] = min(int(st.session_state["run-ni"]), proposals)
-        implement = int(two.number_input("of which implemented", 0, proposals, key="run-ni"))
-        selector = one.selectbox("Selector", list(SELECTORS), format_func=lambda n: SELECTORS[n], key="run-selector")
-        seed = int(two.number_input("Seed", 0, 2**31 - 1, key="run-seed"))
-        ends, shares, at_once = _further(desk, list(verify), asks)
-        corpus = st.selectbox("Corpus", ["python_docs", *(c.name for c in desk.corpora() if not c.problem and c.name != "python_docs")], key="run-corpus", accept_new_options=True)
+    more = _more(desk, list(verify), asks)
     gates = [key for step in _steps(desk.scales) for key in rule_keys(f"start-{step}")]
     keep("run", (), (*KEPT, *(f"run-verify-{name}" for name in desk.scales), *gates))
     times = {scale: desk.estimate(["gpt2"], scale) for scale, n in verify.items() if n}
     seconds = sum(found.seconds * verify[scale] for scale, found in times.items())
     about = shell.about(seconds, [f"{scale} {found.remark}" for scale, found in times.items() if found.remark])
     made_of = "sessions until the money or the tokens are spent" if sessions is None else f"{sessions} session{'' if sessions == 1 else 's'}"
-    told = f"{made_of}, {proposals} proposals each, {sum(verify.values())} verifications: {about} of training"
+    told = f"{made_of}, {more.proposals} proposals each, {sum(verify.values())} verifications: {about} of training"
     with st.container(horizontal=True, vertical_alignment="center"):
         start = st.button("Start", type="primary", icon=":material/play_arrow:", key="run-start", **may("evolve", "this team cannot work here" if lacking else None,
                                                                                                             disabled=lacking or not (sessions or sum(verify.values()) or money or tokens)))
         st.caption(told + (f", {_left(desk)} left for language models." if asks else ", no calls to language models."), width="stretch")
     if start:
         made: list[str] = []
-        if shell.act(lambda: made.append(desk.evolve(DesignBudget(sessions), verify, seed, "auto", proposals, implement, None if corpus == "python_docs" else corpus, selector, words, team,
-                                                     money, tokens, rules, ends, shares, at_once).subject)):
+        if shell.act(lambda: made.append(desk.evolve(DesignBudget(sessions), verify, more.seed, "auto", more.proposals, more.implement, None if more.corpus == BUILTIN else more.corpus, more.selector, words, team,
+                                                     money, tokens, rules, more.ends, more.shares, more.at_once).subject)):
             st.session_state.pop("kept-run", None)
             shell.go("evolve", run=made[0])
+
+
+@dataclass(frozen=True)
+class More:
+    """What most runs leave as it is."""
+
+    proposals: int
+    implement: int
+    seed: int
+    selector: str
+    corpus: str
+    ends: Ends
+    shares: Mapping[str, float]
+    at_once: Mapping[Act, int]
+
+
+def _more(desk: Desk, scales: list[str], asks: bool) -> More:
+    box = st.expander("More", key="run-more", on_change="rerun")
+    if not box.open and "run-selector" not in st.session_state:      # never opened: a new tab has that much less to draw
+        n, ni, seed = (int(st.session_state[f"run-{name}"]) for name in ("n", "ni", "seed"))
+        return More(n, ni, seed, next(iter(SELECTORS)), BUILTIN, Ends(), {}, desk.at_once({"asks": asks}))
+    with box:
+        one, two = st.columns(2)
+        proposals = int(one.number_input("Proposals a session", 1, 16, key="run-n"))
+        st.session_state["run-ni"] = min(int(st.session_state["run-ni"]), proposals)
+        implement = int(two.number_input("of which implemented", 0, proposals, key="run-ni"))
+        selector = one.selectbox("Selector", list(SELECTORS), format_func=lambda n: SELECTORS[n], key="run-selector")
+        seed = int(two.number_input("Seed", 0, 2**31 - 1, key="run-seed"))
+        ends, shares, at_once = _further(desk, scales, asks)
+        corpus = st.selectbox("Corpus", [BUILTIN, *(c.name for c in desk.corpora() if not c.problem and c.name != BUILTIN)], key="run-corpus", accept_new_options=True)
+    return More(proposals, implement, seed, selector, corpus or BUILTIN, ends, shares, at_once)
 
 
 def _team(desk: Desk) -> tuple[str, bool, bool]:
