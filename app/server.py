@@ -1,8 +1,8 @@
 """How the app is served: Streamlit's own application, whose first page tells the browser where the server is.
 
 `python -m streamlit run app/server.py` serves it. Without this a browser that opens `/verify` asks for the server's health at `/verify/_stcore/…`, then at `/_stcore/…`, and only
-then connects: three round trips while it is busiest, a quarter of the time to a page. Streamlit lets a host say both beforehand in `window.__streamlit` (its "bypass" of the first pings, which
-go on in the background); `app/main.py` served bare works as before.
+then connects: three round trips while it is busiest. Streamlit lets a host say beforehand, in `window.__streamlit`, where the server is and what it would answer (its "bypass" of the
+first pings, which then go on beside the page). `app/main.py` served bare works too.
 """
 
 from __future__ import annotations
@@ -20,23 +20,26 @@ HERE = Path(__file__).resolve().parent
 PAGES = sorted(path.stem for path in (HERE.parent / "pages").glob("*.py"))
 # As Streamlit's own /_stcore/host-config answers; that answer still comes, and holds, once the browser is connected.
 HOST = {"useExternalAuthToken": False, "enableCustomParentMessages": False, "enforceDownloadInNewTab": False, "metricsUrl": "", "blockErrorDialogs": False, "resourceCrossOriginMode": None}
-# Pages are one step below the app's address, whatever stands before it. A browser without the token against forged requests gets it from the pings, and so waits for them.
-TOLD = """<script>window.__streamlit = {BACKEND_BASE_URL: new URL("./", location.href).href, ...(/(^|; )_streamlit_xsrf=/.test(document.cookie) ? {HOST_CONFIG: %s} : {})};</script>
-"""
+SIGNED_IN, TOKEN = "_streamlit_user", "_streamlit_xsrf"      # Streamlit's cookies: who a provider says it is, and the token against forged requests
+TITLE, SCRIPT = "<title>Streamlit</title>", '<script type="module"'
 
 
-def first_page() -> str:
-    """Streamlit's page with what it is told before its scripts. Raises ValueError when a newer Streamlit has none to put it before."""
+def first_page(waits: bool) -> str:
+    """Streamlit's page, with what it is told before its scripts. `waits`: it connects after its pings were answered. Raises ValueError when a newer Streamlit has no script to put it before."""
     page = Path(file_util.get_static_dir(), "index.html").read_text(encoding="utf-8")
-    before, script, after = page.partition('<script type="module"')
+    before, script, after = page.partition(SCRIPT)
     if not script:
-        raise ValueError("Streamlit's index.html has no module script: app/server.py wants its place named anew")
-    told = TOLD % json.dumps({"allowedOrigins": list(config.get_option("client.allowedOrigins")), **HOST})
-    return before.replace("<title>Streamlit</title>", "<title>Model Discovery</title>") + told + script + after
+        raise ValueError(f"Streamlit's index.html has no {SCRIPT}…>: app/server.py needs another place for what it tells the browser")
+    told = {} if waits else {"HOST_CONFIG": {"allowedOrigins": list(config.get_option("client.allowedOrigins")), **HOST}}
+    # Pages are one step below the app's address, whatever stands before it.
+    words = f'<script>window.__streamlit = {{BACKEND_BASE_URL: new URL("./", location.href).href, ...{json.dumps(told)}}};</script>\n    '
+    return before.replace(TITLE, "<title>Model Discovery</title>") + words + script + after
 
 
 async def opened(request: Request) -> HTMLResponse:
-    return HTMLResponse(first_page(), headers={"Cache-Control": "no-cache"})
+    """A browser that is signed in and lost the token gets it from the pings, and is heard only with it: it waits for them."""
+    waits = any(name.startswith(SIGNED_IN) for name in request.cookies) and TOKEN not in request.cookies
+    return HTMLResponse(first_page(waits), headers={"Cache-Control": "no-cache"})
 
 
 app = App(HERE / "main.py", routes=[Route(path, opened) for path in ("/", *(f"/{name}" for name in PAGES))])

@@ -2,9 +2,10 @@
 
     python benchmarks/desk.py [--designs 100 1000 10000] [--runs 3] [--watch 30]
 
-Each page is opened in Chromium by a visitor who was there before (medians over `--runs`, in seconds, from asking to settled: no element is stale, nothing runs, and every chart in sight is drawn). The tree's own
+Each page is opened in Chromium by a visitor who was there before, with a browser's profile on disk as people have one (medians over `--runs`, in seconds, from asking to settled: no element is stale, nothing runs,
+and every chart in sight is drawn). "Streamlit's own start" is a page of one line in the same browser, beside: what of each figure is not ours. The tree's own
 figures (first drawing, selecting) are those of benchmarks/tree_page.py. "From the menu" is the same by a click in a tab that is open already, as most visits are. For the watchers a scripted run that writes an event every half a second stands in: five browsers
-stay on its session's page, and the CPU time of the server's processes is read from /proc before and after. Peer for the ratio: the same app with 100 designs.
+stay on its session's page, and the CPU time of the server's processes is read from /proc before and after. Peers for the ratios: the same app with 100 designs, and Streamlit's own start.
 """
 
 from __future__ import annotations
@@ -14,11 +15,16 @@ import importlib.metadata
 import os
 import platform
 import shutil
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +45,8 @@ SETTLED = """() => { const app = document.querySelector('[data-testid="stApp"]')
          document.querySelectorAll('[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]').length > 1 &&
          ![...document.querySelectorAll('.md-chart:not([data-drawn])')].some((c) => c.clientWidth && c.getBoundingClientRect().top < innerHeight); }"""
 WATCHERS = 5
+WARMING = 3              # visits that warm the server, and the browser: it keeps a script compiled from the third time on
+BARE = "Streamlit's own start"
 
 
 def main() -> None:
@@ -49,34 +57,58 @@ def main() -> None:
     args = parser.parse_args()
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("streamlit", "plotly", "sqlalchemy"))
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
         path = os.environ.get("CHROMIUM") or shutil.which("chromium") or None
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        found = {n: opened(browser, n, args.runs) for n in args.designs}
+        person = playwright.chromium.launch_persistent_context(profile, executable_path=path, args=FLAGS, viewport={"width": 1440, "height": 900})
+        found = {n: opened(person, n, args.runs) for n in args.designs}
+        person.close()
         print(f"\n{'a page opens, seconds':24}" + "".join(f"{n:>10,}" for n in args.designs) + f"{'ratio':>8}")
         for name in found[args.designs[0]]:
             row = [found[n][name] for n in args.designs]
             print(f"{name:24}" + "".join(f"{v:>10.2f}" for v in row) + f"{row[-1] / row[0]:>8.1f}")
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         idle, busy = watched(browser, args.watch)
         print(f"\n{WATCHERS} watchers: {busy:.1%} of one core while an event is written every half a second; {idle:.1%} with nobody there")
         browser.close()
 
 
-def opened(browser: Browser, n: int, runs: int) -> dict[str, float]:
+def opened(context: BrowserContext, n: int, runs: int) -> dict[str, float]:
     """Page → median seconds."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), n) as url:
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), n) as url, blank(Path(folder)) as bare:
         found = {}
-        for name, path in PAGES.items():
-            times = [visit(context, f"{url}/{path}") for _ in range(runs + 1)]
-            found[name] = statistics.median(times[1:])      # the first one warms the server and the browser's cache
+        for name, address in {BARE: bare, **{name: f"{url}/{path}" for name, path in PAGES.items()}}.items():
+            times = [visit(context, address) for _ in range(runs + WARMING)]
+            found[name] = statistics.median(times[WARMING:])
         page = context.new_page()
         page.goto(url)
         settle(page)
         rounds = [{f"{name}, from the menu": followed(page, name) for name in MENU} for _ in range(runs + 1)]
         found |= {name: statistics.median(took[name] for took in rounds[1:]) for name in rounds[0]}
-        context.close()
+        page.close()
     return found
+
+
+@contextmanager
+def blank(folder: Path) -> Iterator[str]:
+    """The address of a Streamlit page of one line."""
+    script = folder / "blank.py"
+    script.write_text("import streamlit as st\nst.caption('one line')\nst.caption('and another')\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true", "--browser.gatherUsageStats", "false"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(300):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1):
+                    break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 def followed(page: Page, name: str) -> float:

@@ -8,7 +8,7 @@ from app import shell
 from app.widgets import graph, tour, tree_graph
 from app.widgets.design_card import draw_card
 from app.widgets.tree_chosen import draw_chosen, tray
-from app.widgets.tree_filters import draw_choices
+from app.widgets.tree_filters import Seen, draw_choices
 from core.desk import Desk
 from core.types import Design, Kind
 
@@ -28,7 +28,7 @@ def main() -> None:
     selected = st.query_params.get("design", "")
     left, right = st.columns([2.1, 1], gap="medium")
     with left:
-        layers, colour, fits = draw_choices(desk, everything)
+        layers, colour, fits = draw_choices(desk, everything, seen(version))
         if fits == []:
             st.info("No design fits these filters; all are shown faintly.", icon=":material/filter_alt_off:")
         with st.container(key="tree-feeds"):
@@ -36,7 +36,7 @@ def main() -> None:
             graph.feed("places", places(version, layers))
             graph.feed("paint", paint(version, colour))
         graph.draw_graph(CHART, selected, [i for i in tray() if i in designs], fits, acted)
-        draw_bound(desk, designs)
+        draw_bound(bound(version, desk.author))
     with right:
         draw_chosen(desk, designs)
         if selected and selected in designs:
@@ -62,18 +62,22 @@ def tree(version: str):
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def structure(version: str) -> str:
+def structure(version: str) -> bytes:
     desk, designs = shell.desk(), tree(version)
-    return tree_graph.structure(designs, list(desk.scales), desk.passed_over(_all(version)), desk.left_alone(designs))
+    return graph.packed("structure", tree_graph.structure(designs, list(desk.scales), desk.passed_over(_all(version)), desk.left_alone(designs)))
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def places(version: str, layers: str) -> str:
-    return tree_graph.arranged(_all(version), layers).to_json()
+def places(version: str, layers: str) -> bytes:
+    return graph.packed("places", tree_graph.arranged(_all(version), layers).to_json())
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def paint(version: str, colour: str) -> str:
+def paint(version: str, colour: str) -> bytes:
+    return graph.packed("paint", _coloured(version, colour))
+
+
+def _coloured(version: str, colour: str) -> str:
     desk, designs = shell.desk(), _all(version)
     match colour:
         case "status":
@@ -94,8 +98,18 @@ def paint(version: str, colour: str) -> str:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def units(version: str) -> str:
-    return tree_graph.units(_all(version), shell.desk().outlines.trees())
+def units(version: str) -> bytes:
+    return graph.packed("units", tree_graph.units(_all(version), shell.desk().outlines.trees()))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def seen(version: str) -> Seen:
+    return Seen.of(shell.desk().scales, _all(version))
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def bound(version: str, reader: str) -> list[str]:
+    return shell.desk().bound(tree(version))
 
 
 def _all(version: str) -> list[Design]:
@@ -113,9 +127,8 @@ def acted(design: str, chosen: list[str], opened: bool) -> None:
         st.session_state[OPEN] = design
 
 
-def draw_bound(desk: Desk, designs) -> None:
+def draw_bound(said: list[str]) -> None:
     """What the selector is bound to by persons."""
-    said = desk.bound(designs)
     if said:
         with st.expander(f"The selector obeys: {len(said)} wish{'es' if len(said) > 1 else ''}", icon=":material/account_tree:"):
             st.markdown("\n".join(f"- {shell.plain(line)}" for line in said))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 import streamlit as st
@@ -14,10 +15,23 @@ LAYERS, COLOURS = ("generation", "time"), ("status", "author", "mode", "novelty"
 NAMES = {"tree-status": list, "tree-author": list, "tree-mode": list, "tree-kind": list, "tree-tag": list}
 
 
-def draw_choices(desk: Desk, designs: Sequence[Design]) -> tuple[str, str, list[int] | None]:
+@dataclass(frozen=True)
+class Seen:
+    """What can be chosen of a tree."""
+
+    measured: tuple[str, ...]        # scales at which anything was
+    authors: tuple[str, ...]
+    tags: tuple[str, ...]
+
+    @classmethod
+    def of(cls, scales: Iterable[str], designs: Sequence[Design]) -> Seen:
+        measured = {s for d in designs for s in d.scores}
+        return cls(tuple(s for s in scales if s in measured), tuple(sorted({d.author for d in designs})), tuple(sorted({t for d in designs for t in d.tags})))
+
+
+def draw_choices(desk: Desk, designs: Sequence[Design], seen: Seen) -> tuple[str, str, list[int] | None]:
     """(layers, colour, numbers of the designs that fit the filters or None when there are none)."""
-    measured = [s for s in desk.scales if any(s in d.scores for d in designs)]
-    authors, tags = sorted({d.author for d in designs}), sorted({t for d in designs for t in d.tags})
+    measured, authors, tags = seen.measured, seen.authors, seen.tags
     for name, there in (("tree-author", authors), ("tree-tag", tags)):      # a word that was taken from the last design filters no more
         st.session_state[name] = [v for v in st.session_state.get(name, ()) if v in there]
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -89,3 +89,16 @@ def test_the_tree_is_found_by_its_name_and_a_reload_there_stays_while_something_
     finally:
         desk.queue.cancel(job.id)
         desk.store.close()
+
+
+def test_a_page_connects_without_asking_for_the_server_under_its_own_name(app, page: Page):
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(app.url)))
+    page.on("websocket", lambda socket: asked.append("connected"))
+    page.goto(f"{app.url}/design?design=gpt2")
+    expect(page.get_by_role("heading", name="GPT-2")).to_be_visible(timeout=20_000)
+    settled(page)
+    assert not [url for url in asked if url.startswith("/design/")], "nothing of the server is below a page"
+    assert asked.count("connected") == 1
+    assert "/_stcore/health" not in asked[: asked.index("connected")], "it does not wait for its pings"
+    assert page.evaluate("document.cookie").count("_streamlit_xsrf=") == 1, "which bring the token against forged requests"
