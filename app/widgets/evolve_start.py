@@ -23,11 +23,12 @@ SELECTORS = {
     "random": "random: any parent, as a control", "person": "person: only what you pick"}
 KEPT = tuple(f"run-{name}" for name in ("team", "sessions", "money", "tokens", "words", "further", "n", "ni", "selector", "seed", "target", "gain", "patience", "corpus"))
 FIRST = {"nano": 4, "micro": 1}      # verifications of a first run: minutes on a laptop
+USUAL = {"n": 2, "ni": 1, "seed": 0, "gain": 0.02, "patience": 0}
 
 
 def draw_start(desk: Desk) -> None:
     st.subheader("New run", anchor=False)
-    first: dict[str, Any] = {"team": desk.default_team(), "sessions": 3, "n": 2, "ni": 1, "seed": 0, "gain": 0.02, "patience": 0} | {f"verify-{name}": FIRST.get(name, 1) for name in desk.scales}
+    first: dict[str, Any] = {"team": desk.default_team(), "sessions": 3} | {f"verify-{name}": FIRST.get(name, 1) for name in desk.scales}
     recall("run", (), {f"run-{name}": value for name, value in first.items()}, {"run-team": desk.teams().names, "run-further": desk.scales, "run-selector": SELECTORS})
     team, asks, lacking = _team(desk)
     st.markdown("**It may spend**")
@@ -77,8 +78,9 @@ class More:
 def _more(desk: Desk, scales: list[str], asks: bool) -> More:
     box = st.expander("More", key="run-more", on_change="rerun")
     if not box.open and "run-selector" not in st.session_state:      # never opened: a new tab has that much less to draw
-        n, ni, seed = (int(st.session_state[f"run-{name}"]) for name in ("n", "ni", "seed"))
-        return More(n, ni, seed, next(iter(SELECTORS)), BUILTIN, Ends(), {}, desk.at_once({"asks": asks}))
+        return More(USUAL["n"], USUAL["ni"], USUAL["seed"], next(iter(SELECTORS)), BUILTIN, Ends(), {}, desk.at_once({"asks": asks}))
+    for name, value in USUAL.items():          # not before: what a session holds of a field that is not drawn yet outlives what is typed there
+        st.session_state.setdefault(f"run-{name}", value)
     with box:
         one, two = st.columns(2)
         proposals = int(one.number_input("Proposals a session", 1, 16, key="run-n"))
@@ -110,7 +112,7 @@ def _budgets(desk: Desk, asks: bool) -> tuple[int | None, dict[str, int]]:
     given = columns[0].number_input("Design sessions", 0, 100_000, None if asks else "min", key="run-sessions", placeholder="as the money goes" if asks else None,
                                     help="empty: as many as the money or the tokens pay for" if asks else None)
     sessions = None if given is None and asks else int(given or 0)
-    suggested = desk.suggested(8 if sessions is None else sessions, st.session_state.get("run-ni", 1), scales)
+    suggested = desk.suggested(8 if sessions is None else sessions, st.session_state.get("run-ni", USUAL["ni"]), scales)
     verify: dict[str, int] = {}
     for i, name in enumerate(scales):
         if i >= 2 and (i - 2) % 3 == 0:

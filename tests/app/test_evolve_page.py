@@ -49,6 +49,29 @@ def test_a_run_starts_from_the_form_with_its_gates(open_page, desk: Desk):
     assert desk.gate_rules(run.id)["verify:nano"].words == "auto"
 
 
+def test_what_is_folded_asks_for_the_same_whether_it_was_opened_or_not_and_outlives_a_walk(open_page, desk: Desk):
+    test = open_page("evolve")
+    assert not [s for s in test.selectbox if s.key == "run-selector"], "what nobody opened is not drawn"
+    press(test, "run-start")
+    test = open_page("evolve")
+    test.session_state["run-more"] = True
+    test.run()
+    press(test, "run-start")
+    as_it_is, opened = ({key: value for key, value in desk.run_settings(run.id).items() if key not in ("run", "line")} for run in desk.runs())
+    assert as_it_is == opened
+    test = open_page("evolve")
+    test.session_state["run-more"] = True
+    test.run()
+    next(s for s in test.selectbox if s.key == "run-selector").set_value("greedy").run()
+    next(n for n in test.number_input if n.key == "run-n").set_value(5).run()
+    for page in ("compare", "evolve"):
+        test.switch_page(str(ROOT / "pages" / f"{page}.py")).run()
+    before = {run.id for run in desk.runs()}
+    press(test, "run-start")
+    (third,) = (desk.run_settings(run.id) for run in desk.runs() if run.id not in before)
+    assert (third["selector"], third["n_proposals"]) == ("greedy", 5)
+
+
 def test_gates_chosen_for_a_new_run_outlive_a_walk_to_another_page(open_page, desk: Desk):
     test = open_page("evolve")
     for label, mode in (("Before implementing", "ask if"), ("Before verifying at nano", "ask")):

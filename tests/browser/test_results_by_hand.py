@@ -72,6 +72,34 @@ def test_it_is_sorted_searched_and_ticked_and_its_text_is_text(app, names: list[
     expect(page).to_have_url(re.compile(r"report\?verifications=\d+(%2C|,)\d+"), timeout=20_000)
 
 
+def test_of_a_long_table_the_rest_comes_when_it_is_asked_for(app, page: Page):
+    desk = Desk.open(Config.from_env({"DATA_DIR": str(app.data_dir)}))
+    units, scale = desk.store.proposals.newest("gpt2").units, "70M"
+    for i in range(230):
+        desk.store.designs.add(f"long-{i}", f"long {i}", Kind.AGENT, Mode.MUTATION, ["gpt2"], "tester", None, i, "")
+        made = desk.store.implementations.add(f"long-{i}", "tester", f"# long {i}", units)
+        row = desk.store.verifications.start(f"long-{i}", made.id, scale, 0, "corpus", "hash", "", desk.scales[scale].settings)
+        desk.store.verifications.finish(row.id, Metrics(2.0 + i / 1000, 0.01, 3.0, 20.0, 3.1, 1000, 500.0, 2.0, 0.5, 1000 * (300 - i), 50, 4, 128, 64.0, {}), {})
+    desk.store.close()
+    page.goto(f"{app.url}/compare?scale={scale}")
+    table = page.get_by_role("table", name=f"Results at {scale}")
+    expect(table.get_by_role("row")).to_have_count(51, timeout=20_000)
+    settled(page)
+    more = page.get_by_role("button", name="Show 180 more of 230")
+    table.get_by_role("button", name="parameters").click()              # the fewest are of the last row, which had not come
+    expect(table.get_by_role("link", name="long-229")).to_be_visible(timeout=20_000)
+    assert first_cells(table)[:2] == ["long-229", "long-228"]
+    page.reload()
+    expect(table.get_by_role("row")).to_have_count(51, timeout=20_000)
+    settled(page)
+    page.get_by_label("Find in the table").fill("LONG 22")
+    expect(table.get_by_role("row")).to_have_count(12, timeout=20_000)    # its head, 22 and 220 to 229
+    page.get_by_label("Find in the table").fill("")
+    more.click()
+    expect(table.get_by_role("row")).to_have_count(231, timeout=20_000)
+    assert first_cells(table) == [f"long-{i}" for i in range(230)]
+
+
 def test_on_a_phone_it_moves_aside_and_leads_to_the_design(app, names: list[str], page: Page):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{app.url}/compare?scale={SCALE}&designs=gpt2,own-2")
