@@ -1,4 +1,4 @@
-"""The app: navigation and theme. Start it with `bash run_demo.sh`, or `python -m streamlit run app/main.py` from the project's root."""
+"""The app: navigation and theme. Start it with `bash run_demo.sh`, or `python -m streamlit run app/server.py` from the project's root."""
 
 from __future__ import annotations
 

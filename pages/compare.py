@@ -26,7 +26,8 @@ DRAWN = 8            # curves at once
 def main() -> None:
     desk = shell.desk()
     designs = {d.id: d for d in shell.designs()}
-    scales = [s for s in desk.scales if any(s in d.scores for d in designs.values())]
+    there = {s for d in designs.values() for s in d.scores}
+    scales = [s for s in desk.scales if s in there]
     if not scales:
         st.info("Nothing was verified yet. Verify gpt2 and one other design at `nano`, about a minute each, and they are compared here.", icon=":material/leaderboard:")
         shell.link("verify", "Verify", ":material/science:", designs="gpt2,llama")
