@@ -16,7 +16,7 @@ def main() -> None:
     elif design := st.query_params.get("design"):
         draw_design(desk, design)
     else:
-        chosen = choose.one("Design", {d.id: d for d in shell.designs()}, "choose-design", placeholder="choose one, or type a part of its name", index=None)
+        chosen = choose.one("Design", {d.id: d for d in shell.designs()}, "choose-design", placeholder="choose one", index=None)
         if chosen:
             shell.go("design", design=chosen)
         st.info("Choose a design to read its proposal, units, code, checks, scores and decisions. The Tree shows them all.", icon=":material/account_tree:")

@@ -49,14 +49,15 @@ def pick(desk: Desk, rows: dict[int, Verification], known: list[int]) -> tuple[l
     """Which verifications are shown, and whom they are compared with; the link follows."""
     if st.session_state.get("report-linked") != known:  # a new link, or the first visit
         st.session_state["report-linked"] = st.session_state["report-ids"] = known
-    designs = {d.id: d for d in shell.designs()}
     options = [*dict.fromkeys([*known, *sorted(rows, reverse=True)[:CHOICES]])]
-    left, right = st.columns([5, 1] if len(designs) <= choose.MOST else [3, 1.4])
-    chosen = left.multiselect("Verifications", options, key="report-ids", format_func=lambda i: label(rows[i]), placeholder="choose one, or several to compare")
+    designs = {d.id: d for d in shell.designs()}
     default = st.query_params.get("reference", REFERENCE)  # offered before it was verified too: the page then says what is missing, and how to get it
     default = default if default in designs else REFERENCE
+    able = {i: d for i, d in designs.items() if d.scores or i == default}
+    left, right = st.columns([5, 1] if len(able) <= choose.MOST else [3, 1.4])
+    chosen = left.multiselect("Verifications", options, key="report-ids", format_func=lambda i: label(rows[i]), placeholder="choose one, or several to compare")
     with right:
-        reference = choose.one("Compared with", {i: d for i, d in designs.items() if d.scores or i == default}, "report-reference", first=[default]) or default
+        reference = choose.one("Compared with", able, "report-reference", first=[default]) or default
     if chosen != known:
         st.session_state["report-linked"] = chosen
         shell.address({**st.query_params.to_dict(), "verifications": ",".join(map(str, chosen))})

@@ -21,15 +21,15 @@ def by_id(design: Design) -> str:
 
 def several(label: str, designs: Mapping[str, Design], key: str, told: Callable[[Design], str] = by_id, placeholder: str = "", first: Sequence[str] = ()) -> list[str]:
     """Ids. `designs`: id → design, the oldest first; `told`: what the list says of one; `first`: ids that head the list where not all fit."""
-    def draw(ids: list[str]) -> list[str]:       # nothing is chosen in one stroke: Enter after a word would take all that it finds
-        return st.multiselect(label, ids, key=key, format_func=lambda i: told(designs[i]), placeholder=_nothing(key, ids) or placeholder, select_all=False)
+    def draw(ids: list[str]) -> list[str]:       # of many, not all in one stroke: what is listed is only some of them
+        return st.multiselect(label, ids, key=key, format_func=lambda i: told(designs[i]), placeholder=_nothing(key, ids) or placeholder, select_all=len(designs) <= MOST)
     return _beside(designs, key, key, first, draw)
 
 
-def one(label: str, designs: Mapping[str, Design], key: str, told: Callable[[Design], str] = by_id, placeholder: str = "", first: Sequence[str] = (), found_by: str = "", **look: Any) -> str | None:
-    """The same for one of them. `found_by`: the key of another choice on the page, whose word narrows this one too. `look`: of Streamlit's selectbox."""
-    def draw(ids: list[str]) -> str | None:
-        return st.selectbox(label, ids, key=key, format_func=lambda i: told(designs[i]), placeholder=_nothing(found_by or key, ids) or placeholder or "Choose an option", **look)
+def one(label: str, designs: Mapping[str, Design], key: str, told: Callable[[Design], str] = by_id, placeholder: str = "", first: Sequence[str] = (), found_by: str = "", **look: Any) -> str:
+    """The same for one of them; "" for none. `found_by`: the key of another choice on the page, whose word narrows this one too. `look`: of Streamlit's selectbox."""
+    def draw(ids: list[str]) -> str:
+        return st.selectbox(label, ids, key=key, format_func=lambda i: told(designs[i]), placeholder=_nothing(found_by or key, ids) or placeholder or "Choose an option", **look) or ""
     return _beside(designs, key, found_by or key, first, draw)
 
 
@@ -53,7 +53,8 @@ def _beside(designs: Mapping[str, Design], key: str, found_by: str, first: Seque
         return draw(ids)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = draw(ids)
-        st.text_input("Find", key=_find(key), placeholder=f"among {len(designs):,}", width=FIND_WIDTH, help=f"The list holds {MOST} of them. A word of an id or a title, and Enter: it holds those that have it.")
+        st.text_input("Find", key=_find(key), placeholder=f"among {len(designs):,}", width=FIND_WIDTH,
+                      help=f"Lists hold {MOST} of them. A word of an id or a title, and Enter: then they hold those that have it.")
     return chosen
 
 

@@ -26,6 +26,8 @@ from core.dossier import Dossier, dossier
 from core.report.design import as_text
 from core.types import Job, JobKind, JobState, Kind, Status, Verb
 
+OPENED = "design-opened"
+
 
 def draw_design(desk: Desk, design_id: str) -> None:
     found = dossier(desk.store, design_id)
@@ -50,10 +52,20 @@ def draw_design(desk: Desk, design_id: str) -> None:
     shell.from_address("section", first, parts, key)
     tabs = st.tabs(list(parts), key=key, on_change="rerun")
     shell.to_address("section", first, key)
-    for tab, draw in zip(tabs, parts.values(), strict=True):
-        if tab.open:                # the others are drawn when they are opened: a page is there in half the time
+    opened = _opened(design.id)
+    opened |= {name for name, tab in zip(parts, tabs, strict=True) if tab.open}
+    for tab, (name, draw) in zip(tabs, parts.items(), strict=True):
+        if name in opened:
             with tab:
                 draw(desk, found)
+
+
+def _opened(design_id: str) -> set[str]:
+    """Parts that were opened since the visitor came to this design: the others are not drawn, so that the page is there sooner; these stay drawn, and so does what is typed in them."""
+    who, parts = st.session_state.get(OPENED, ("", set()))
+    if who != design_id or st.session_state[shell.ARRIVED]:
+        st.session_state[OPENED] = design_id, (parts := set())
+    return parts
 
 
 def _work(desk: Desk, design_id: str) -> list[Job]:

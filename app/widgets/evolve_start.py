@@ -23,7 +23,8 @@ SELECTORS = {
     "random": "random: any parent, as a control", "person": "person: only what you pick"}
 KEPT = tuple(f"run-{name}" for name in ("team", "sessions", "money", "tokens", "words", "further", "n", "ni", "selector", "seed", "target", "gain", "patience", "corpus"))
 FIRST = {"nano": 4, "micro": 1}      # verifications of a first run: minutes on a laptop
-USUAL = {"n": 2, "ni": 1, "seed": 0, "gain": 0.02, "patience": 0}
+USUAL = {"n": 2, "ni": 1, "seed": 0, "patience": 0}
+GAIN = 0.02                          # bits per byte
 
 
 def draw_start(desk: Desk) -> None:
@@ -79,7 +80,7 @@ def _more(desk: Desk, scales: list[str], asks: bool) -> More:
     box = st.expander("More", key="run-more", on_change="rerun")
     if not box.open and "run-selector" not in st.session_state:      # never opened: a new tab has that much less to draw
         return More(USUAL["n"], USUAL["ni"], USUAL["seed"], next(iter(SELECTORS)), BUILTIN, Ends(), {}, desk.at_once({"asks": asks}))
-    for name, value in USUAL.items():          # not before: what a session holds of a field that is not drawn yet outlives what is typed there
+    for name, value in {**USUAL, "gain": GAIN}.items():          # not before: what a session holds of a field that is not drawn yet outlives what is typed there
         st.session_state.setdefault(f"run-{name}", value)
     with box:
         one, two = st.columns(2)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import NamedTuple
 from urllib.parse import quote
 
 import pandas as pd
@@ -136,7 +137,7 @@ def draw_table(scale: str, rows: Sequence[dict], reference: str = REFERENCE) -> 
                    "on the same documents. Δ is paired, on the seeds that both have, so it need not be the difference of the means. A gain counts from two standard deviations of seed noise; on one seed that noise is of other designs, so have three before you believe it. "
                    "Not corrected for having tried many designs: the best of many looks better than it is. Runs at a learning rate found for the design are compared among themselves only.")
     with right:
-        chart(_figure(shell.state(), reference, tuple(row["first"] for row in rows[:SHOWN]), rows), "results-figure", "Bits per byte of each design, the best first")
+        chart(_figure(tuple(Bar(row["design"] + ", own rate" * (row["rate"] == RATES[True]), row["bits/byte"], row["±"], row["doubts"], row["reference"]) for row in rows[:SHOWN])), "results-figure", "Bits per byte of each design, the best first")
 
 
 def _columns(reference: str, rows: Sequence[dict]) -> list[Column]:
@@ -195,10 +196,18 @@ def doubts(seeds: Seeds, c: Standing | None) -> list[str]:
     return told
 
 
+class Bar(NamedTuple):
+    """One design of the plot."""
+
+    name: str
+    score: float
+    error: float
+    doubts: str
+    reference: bool
+
+
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _figure(state: tuple[str, ...], reference: str, firsts: tuple[int, ...], _table: Sequence[dict]) -> go.Figure:
-    """Of the best ones, whose verifications `firsts` names."""
-    rows = _table[:SHOWN]
-    series = [figures.Series(name, colour, [r["bits/byte"] if r["reference"] is wanted else None for r in rows], [r["±"] for r in rows], notes=[r["doubts"] for r in rows])
-              for name, colour, wanted in (("references", figures.style(0)[0], True), ("designs", figures.style(2)[0], False)) if any(r["reference"] is wanted for r in rows)]
-    return figures.on_one_line(figures.intervals([r["design"] + ", own rate" * (r["rate"] == RATES[True]) for r in rows], series, "bits per byte, held out (lower is better)", digits=4))
+def _figure(bars: tuple[Bar, ...]) -> go.Figure:
+    series = [figures.Series(name, colour, [b.score if b.reference is wanted else None for b in bars], [b.error for b in bars], notes=[b.doubts for b in bars])
+              for name, colour, wanted in (("references", figures.style(0)[0], True), ("designs", figures.style(2)[0], False)) if any(b.reference is wanted for b in bars)]
+    return figures.on_one_line(figures.intervals([b.name for b in bars], series, "bits per byte, held out (lower is better)", digits=4))

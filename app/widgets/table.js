@@ -65,7 +65,7 @@ function inOrder(host) {
 
 function lacks(host) {
   if (host.wanted.total <= host.wanted.rows.length || !(host.by || host.asked.trim() || host.most > host.wanted.rows.length)) return false;
-  host.tell("whole", true);
+  host.tell("whole", host.wanted.words);
   return true;
 }
 
@@ -126,7 +126,9 @@ function dress(host) {
     node.append(button);
     return node;
   }));
+  const held = document.activeElement?.closest?.("th[data-key]"), key = host.contains(held) ? held.dataset.key : null;
   host.querySelector("thead").replaceChildren(head);
+  if (key !== null) head.querySelector(`th[data-key="${CSS.escape(key)}"] button`)?.focus();      // who sorts by keyboard stays where they are
   const search = host.querySelector("input[type=search]");
   search.hidden = rows.length <= SEARCHED && !host.asked;
   search.oninput = () => { host.asked = search.value; host.most = AT_ONCE; paint(host); };

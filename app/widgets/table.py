@@ -45,10 +45,10 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], key: str
     """
     fields = [f for c in columns for f in (c.key, c.error, c.to) if f]
     known = st.session_state.get(key) or {}
-    sent = rows if known.get("whole") else rows[:SENT]
+    sent = rows if known.get("whole") == words else rows[:SENT]      # of another table in its place, the first rows are enough again
     shown = [{"title": c.key, **{name: value for name, value in asdict(c).items() if value}} for c in columns]
     result = _renderer()(data={"columns": shown, "fields": fields, "rows": [[_plain(row[f]) for f in fields] for row in sent], "total": len(rows), "ids": list(ids[:len(sent)]), "ticked": list(known.get("ticked") or ()), "words": words},
-                         key=key, default={"ticked": [], "whole": False}, on_ticked_change=lambda: None, on_whole_change=lambda: None, on_followed_change=lambda: None)
+                         key=key, default={"ticked": [], "whole": ""}, on_ticked_change=lambda: None, on_whole_change=lambda: None, on_followed_change=lambda: None)
     if result.followed:
         to = urlsplit(result.followed)
         shell.go(to.path, **dict(parse_qsl(to.query)))

@@ -116,3 +116,21 @@ def test_a_design_that_is_no_python_is_not_offered_as_a_file(open_page, desk: De
     assert found["Standalone"].disabled
     assert "is no Python" in found["Standalone"].help.replace("\\", "")
     assert not found["gab.py"].disabled
+
+
+def test_what_is_typed_in_a_part_outlives_a_look_at_another_while_somebody_else_saves(open_page, desk: Desk, written: str, engine):
+    made = desk.store.implementations.newest(written)
+    test = open_page("design", design=written, section="Debug")
+    field = f"draft-code-debug-{written}-{made.revision}"
+    test.text_area(key=field).set_value(made.code + "\n# mine\n").run()
+    test.session_state[f"design-section-{written}"] = "Story"
+    test.run()
+    desk.store.implementations.add(written, "bob", made.code + "\n# of bob\n", made.units)
+    test.session_state[f"design-section-{written}"] = "Debug"
+    test.run()
+    assert test.text_area(key=field).value.endswith("# mine\n")
+    assert f"bob saved revision {made.revision + 1} meanwhile" in words(test)
+    assert not [t for t in test.get("tab") if t.label == "Costs" and t.children], "what was never opened is not drawn"
+    test.query_params.update({"design": "gpt2", "section": "Costs"})
+    test.run()
+    assert not test.text_area, "of another design, what is open alone"

@@ -19,18 +19,23 @@ SAID = re.compile(r"window\.__streamlit = \{BACKEND_BASE_URL: new URL\(\"\./\", 
 
 @pytest.fixture
 def client() -> TestClient:
-    return TestClient(Starlette(routes=[*server.app._user_routes, *create_host_config_routes("")]))
+    return TestClient(Starlette(routes=[*server.routes(""), *create_host_config_routes("")]))
 
 
 @pytest.mark.parametrize("path", ["/", "/verify", "/design?design=gpt2"])
 def test_every_page_says_where_the_server_is_and_what_it_would_answer(client: TestClient, path: str):
     answer = client.get(path)
-    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["cache-control"] == "no-store"
     assert "<title>Model Discovery</title>" in answer.text
     told = json.loads(SAID.search(answer.text)[1])
     assert told["HOST_CONFIG"] == client.get("/_stcore/host-config").json(), "as this Streamlit itself answers"
     assert told["HOST_CONFIG"]["allowedOrigins"] == list(config.get_option("client.allowedOrigins"))
     assert answer.text.index("window.__streamlit") < answer.text.index('<script type="module"'), "scripts read it when they begin"
+
+
+def test_under_a_prefix_the_pages_are_there_and_only_there():
+    client = TestClient(Starlette(routes=server.routes("/lab/")))
+    assert [client.get(path).status_code for path in ("/lab/", "/lab/verify", "/verify", "/")] == [200, 200, 404, 404]
 
 
 @pytest.mark.parametrize(("cookies", "told"), [({}, True), ({"_streamlit_xsrf": "2|a"}, True), ({"_streamlit_user": "a", "_streamlit_xsrf": "2|a"}, True),
@@ -44,4 +49,4 @@ def test_a_streamlit_with_another_first_page_is_named(tmp_path: Path, monkeypatc
     (tmp_path / "index.html").write_text("<html><head><title>Streamlit</title></head></html>")
     monkeypatch.setattr(file_util, "get_static_dir", lambda: str(tmp_path))
     with pytest.raises(ValueError, match=r"app/server\.py"):
-        server.first_page(waits=False)
+        server.streamlit_page()
