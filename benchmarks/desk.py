@@ -3,7 +3,7 @@
     python benchmarks/desk.py [--designs 100 1000 10000] [--runs 3] [--watch 30]
 
 Each page is opened in Chromium by a visitor who was there before, with a browser's profile on disk as people have one (medians over `--runs`, in seconds, from asking to settled: no element is stale, nothing runs,
-and every chart in sight is drawn). "Streamlit's own start" is a page of one line in the same browser, beside: what of each figure is not ours. The tree's own
+and every chart in sight is drawn). "Streamlit's own start" is a page of two lines in the same browser, beside: what of each figure is not ours. The tree's own
 figures (first drawing, selecting) are those of benchmarks/tree_page.py. "From the menu" is the same by a click in a tab that is open already, as most visits are. For the watchers a scripted run that writes an event every half a second stands in: five browsers
 stay on its session's page, and the CPU time of the server's processes is read from /proc before and after. Peers for the ratios: the same app with 100 designs, and Streamlit's own start.
 """
@@ -15,7 +15,6 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -31,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, sync_playwright  # noqa: E402
-from tree_page import FLAGS, serving  # noqa: E402
+from tree_page import FLAGS, free_port, serving  # noqa: E402
 
 from core.config import Config  # noqa: E402
 from core.desk import Desk  # noqa: E402
@@ -90,12 +89,10 @@ def opened(context: BrowserContext, n: int, runs: int) -> dict[str, float]:
 
 @contextmanager
 def blank(folder: Path) -> Iterator[str]:
-    """The address of a Streamlit page of one line."""
+    """The address of a Streamlit page of two lines."""
     script = folder / "blank.py"
     script.write_text("import streamlit as st\nst.caption('one line')\nst.caption('and another')\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true", "--browser.gatherUsageStats", "false"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -105,6 +102,8 @@ def blank(folder: Path) -> Iterator[str]:
                     break
             except OSError:
                 time.sleep(0.1)
+        else:
+            raise SystemExit("the blank page did not start within 30 s")
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -129,9 +129,7 @@ def click(page: Page, design: str, heading: str) -> float:
 def serving(folder: Path, n: int) -> Iterator[str]:
     env = {**os.environ, "DATA_DIR": str(folder)}
     grow(folder, n)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "core", "serve", "--port", str(port)], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout
@@ -142,6 +140,12 @@ def serving(folder: Path, n: int) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def grow(folder: Path, n: int) -> None:

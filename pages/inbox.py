@@ -54,8 +54,12 @@ def main() -> None:
         draw_one(desk, chosen, found.items)
     frame.draw_undo(desk)
     running = at_work(desk)
-    mark, drawn = signature(found), [found]
-    shell.live(lambda: at_work(desk) is running and signature(drawn.pop() if drawn else desk.inbox(passed)) == mark, running or bool(found.items), every=3.0 if running else SLOWLY)
+    mark, fresh = signature(found), [found]          # what this run has read is not read again in it
+
+    def unchanged() -> bool:
+        return at_work(desk) is running and signature(fresh.pop() if fresh else desk.inbox(passed)) == mark
+
+    shell.live(unchanged, running or bool(found.items), every=3.0 if running else SLOWLY)
 
 
 def signature(found: Inbox) -> tuple:

@@ -51,8 +51,8 @@ def pick(desk: Desk, rows: dict[int, Verification], known: list[int]) -> tuple[l
         st.session_state["report-linked"] = st.session_state["report-ids"] = known
     options = [*dict.fromkeys([*known, *sorted(rows, reverse=True)[:CHOICES]])]
     designs = {d.id: d for d in shell.designs()}
-    default = st.query_params.get("reference", REFERENCE)  # offered before it was verified too: the page then says what is missing, and how to get it
-    default = default if default in designs else REFERENCE
+    asked_for = st.query_params.get("reference", REFERENCE)
+    default = asked_for if asked_for in designs else REFERENCE  # offered before it was verified too: the page then says what is missing, and how to get it
     able = {i: d for i, d in designs.items() if d.scores or i == default}
     left, right = st.columns([5, 1] if len(able) <= choose.MOST else [3, 1.4])
     chosen = left.multiselect("Verifications", options, key="report-ids", format_func=lambda i: label(rows[i]), placeholder="choose one, or several to compare")

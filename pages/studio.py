@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import shell
 from app.widgets import choose, tour
-from app.widgets.kept import keep, recall
+from app.widgets.kept import folded, keep, recall
 from app.widgets.roles import may
 from app.widgets.session_page import draw_session
 from core.desk import Desk
@@ -70,8 +70,8 @@ def new_session(desk: Desk) -> None:
 
 def choose_more(desk: Desk) -> tuple[str, str, int | None]:
     """(before implementing, the scale of the check, the seed)"""
-    box = st.expander("More", key="new-more", on_change="rerun")
-    if not box.open and "new-gate" not in st.session_state:      # never opened: a new tab has that much less to draw
+    box = folded("More", "new-more", "new-gate")
+    if box is None:
         return "ask", next(iter(desk.scales)), None
     with box:
         gate = st.radio("Before implementing", ["ask", "auto"], format_func={"ask": "wait for me", "auto": "go on alone"}.get, horizontal=True, key="new-gate")

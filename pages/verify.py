@@ -24,17 +24,16 @@ REFERENCE = "gpt2"
 
 def main() -> None:
     desk = shell.desk()
-    designs = shell.designs()
     shell.from_address("way", "form", WAYS, "verify-way")
     way = st.segmented_control("How to choose", list(WAYS), format_func=WAYS.get, required=True, key="verify-way", label_visibility="collapsed")
     shell.to_address("way", "form", "verify-way")
     if way == "grid":
-        draw_grid(desk, designs)
+        draw_grid(desk, shell.designs())
         draw_under_way(desk)
         return
     left, right = st.columns([1, 1.7], gap="large")
     with left:
-        scale = draw_form(desk, designs)
+        scale = draw_form(desk)
     with right:
         draw_under_way(desk)
     draw_results(desk, scale)

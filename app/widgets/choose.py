@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import streamlit as st
 
 from app import shell
-from core.types import Design, Kind
+from core.types import Design, Kind, Status
 
 MOST = 300            # listed at once
 FIND_WIDTH = 160
-T = TypeVar("T")
 
 
 def by_id(design: Design) -> str:
@@ -21,16 +21,26 @@ def by_id(design: Design) -> str:
 
 def several(label: str, designs: Mapping[str, Design], key: str, told: Callable[[Design], str] = by_id, placeholder: str = "", first: Sequence[str] = ()) -> list[str]:
     """Ids. `designs`: id → design, the oldest first; `told`: what the list says of one; `first`: ids that head the list where not all fit."""
-    def draw(ids: list[str]) -> list[str]:       # of many, not all in one stroke: what is listed is only some of them
+    ids = offered(designs, key, key, first)
+    with _finder(designs, key):              # of many, not all in one stroke: what is listed is only some of them
         return st.multiselect(label, ids, key=key, format_func=lambda i: told(designs[i]), placeholder=_nothing(key, ids) or placeholder, select_all=len(designs) <= MOST)
-    return _beside(designs, key, key, first, draw)
 
 
 def one(label: str, designs: Mapping[str, Design], key: str, told: Callable[[Design], str] = by_id, placeholder: str = "", first: Sequence[str] = (), found_by: str = "", **look: Any) -> str:
     """The same for one of them; "" for none. `found_by`: the key of another choice on the page, whose word narrows this one too. `look`: of Streamlit's selectbox."""
-    def draw(ids: list[str]) -> str:
+    ids = offered(designs, key, found_by or key, first)
+    with nullcontext() if found_by else _finder(designs, key):
         return st.selectbox(label, ids, key=key, format_func=lambda i: told(designs[i]), placeholder=_nothing(found_by or key, ids) or placeholder or "Choose an option", **look) or ""
-    return _beside(designs, key, found_by or key, first, draw)
+
+
+def able() -> Mapping[str, Design]:
+    """Those that can be trained: their code passed its check."""
+    return _able(shell.state())
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _able(state: tuple[str, ...]) -> dict[str, Design]:
+    return {d.id: d for d in shell.designs() if d.status in (Status.IMPLEMENTED, Status.VERIFIED)}
 
 
 def offered(designs: Mapping[str, Design], key: str, found_by: str, first: Sequence[str] = ()) -> list[str]:
@@ -47,15 +57,16 @@ def offered(designs: Mapping[str, Design], key: str, found_by: str, first: Seque
     return list(dict.fromkeys([*chosen, *rest[:MOST]]))
 
 
-def _beside(designs: Mapping[str, Design], key: str, found_by: str, first: Sequence[str], draw: Callable[[list[str]], T]) -> T:
-    ids = offered(designs, key, found_by, first)
-    if len(designs) <= MOST or found_by != key:
-        return draw(ids)
+@contextmanager
+def _finder(designs: Mapping[str, Design], key: str) -> Iterator[None]:
+    """Around a choice: where they are many, a field beside it takes the word."""
+    if len(designs) <= MOST:
+        yield
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = draw(ids)
+        yield
         st.text_input("Find", key=_find(key), placeholder=f"among {len(designs):,}", width=FIND_WIDTH,
                       help=f"Lists hold {MOST} of them. A word of an id or a title, and Enter: then they hold those that have it.")
-    return chosen
 
 
 def _find(key: str) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from app import shell
 from app.widgets.roles import may, of_role
 from app.widgets.settings_machine import size
+from app.widgets.verify_form import BUILTIN
 from core.desk import Desk, KeptCorpus, Shelved
 from core.guarded import needed
 from core.types import Job, JobKind, JobState
@@ -115,7 +116,7 @@ def draw_failed(desk: Desk, corpus: str = "") -> None:
 
 def of(job: Job) -> str:
     """Which corpus a job makes ready."""
-    return job.payload.get("corpus") or "python_docs"
+    return job.payload.get("corpus") or BUILTIN
 
 
 def prepare(desk: Desk, corpus: str, key: str, role: Role = MAKES_READY) -> None:

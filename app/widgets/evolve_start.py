@@ -10,12 +10,12 @@ import streamlit as st
 
 from app import shell
 from app.widgets.evolve_gates import choose_rule, rule_keys
-from app.widgets.kept import keep, recall
+from app.widgets.kept import folded, keep, recall
 from app.widgets.roles import may
+from app.widgets.verify_form import BUILTIN
 from core.desk import DesignBudget, Desk, Ends, Rule
 from core.types import MONEY, TOKENS, Act
 
-BUILTIN = "python_docs"
 TEAMS = {"default": "default: language models", "builtin": "builtin: programs with fixed rules"}
 SELECTORS = {
     "bayes": "bayes: learns from each verification where to look", "quadrant": "quadrant: good or poor, sure or unsure", "halving": "halving: the best third of each scale climbs",
@@ -77,8 +77,8 @@ class More:
 
 
 def _more(desk: Desk, scales: list[str], asks: bool) -> More:
-    box = st.expander("More", key="run-more", on_change="rerun")
-    if not box.open and "run-selector" not in st.session_state:      # never opened: a new tab has that much less to draw
+    box = folded("More", "run-more", "run-selector")
+    if box is None:
         return More(USUAL["n"], USUAL["ni"], USUAL["seed"], next(iter(SELECTORS)), BUILTIN, Ends(), {}, desk.at_once({"asks": asks}))
     for name, value in {**USUAL, "gain": GAIN}.items():          # not before: what a session holds of a field that is not drawn yet outlives what is typed there
         st.session_state.setdefault(f"run-{name}", value)

@@ -13,7 +13,7 @@ from app.widgets.chart import chart
 from app.widgets.curves import safe
 from app.widgets.roles import may
 from core.desk import Desk
-from core.types import Act, Candidate, Design, Explanation, Status
+from core.types import Act, Candidate, Explanation
 
 CHOSEN, OTHER = "#D55E00", "#56B4E9"     # Okabe & Ito
 FORMER = 8           # choices that are told
@@ -56,12 +56,6 @@ def _known(desk: Desk, name: str, read: Callable[[], list[str]]) -> list[str]:
     if st.session_state.get(key, ("", []))[0] != version:
         st.session_state[key] = version, read()
     return st.session_state[key][1]
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _able(state: tuple[str, ...]) -> dict[str, Design]:
-    """Designs whose code passed its check."""
-    return {d.id: d for d in shell.designs() if d.status in (Status.IMPLEMENTED, Status.VERIFIED)}
 
 
 def shares_figure(explanation: Explanation, chosen: set[str | None]) -> go.Figure:
@@ -120,14 +114,14 @@ def draw_instead(desk: Desk, run_id: str) -> None:
 
 
 def _choose_parents(desk: Desk, run_id: str, runners_up: list[str]) -> None:
-    picked = choose.several("Parents, the runners-up first", _able(shell.state()), f"instead-parents-{run_id}", placeholder="none: from scratch", first=runners_up)
+    picked = choose.several("Parents, the runners-up first", choose.able(), f"instead-parents-{run_id}", placeholder="none: from scratch", first=runners_up)
     if st.button("Start from these", key=f"instead-design-{run_id}", type="primary",
                  **may("choose_parents")) and shell.act(lambda: desk.choose_parents(run_id, picked), "the next session takes them"):
         st.rerun()
 
 
 def _choose_verification(desk: Desk, run_id: str, runners_up: list[tuple[str, str]]) -> None:
-    able = _able(shell.state())
+    able = choose.able()
     if not able:
         st.caption("No design has checked code yet.")
         return

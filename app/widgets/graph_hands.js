@@ -59,8 +59,9 @@ function pick(g, i, add) {
   if (add && i >= 0) m.chosen.has(i) ? m.chosen.delete(i) : m.chosen.add(i);
   lineage(m);
   if (i >= 0) show(g, i);
-  g.draw();
+  g.drawTop();                       // its ring at once
   g.tell();
+  requestAnimationFrame(() => requestAnimationFrame(g.draw));      // Streamlit sends a frame later: a large tree is painted while the server is at work
 }
 
 function fold(g, i) {

@@ -96,10 +96,16 @@ function paintNodes(m, c, s, members, colour, faint, ink) {
   for (const hollow of [false, true]) {
     c.beginPath();
     let some = false;
+    c.fillStyle = c.strokeStyle = colour;
     for (const i of members) {
       if (!inside[i] || Boolean(ghost[i]) !== hollow || Boolean(seen[i] === 1 || (near && !near[i])) !== faint) continue;
       const r = radius(m, s, i) * (seen[i] === 1 ? 0.7 : 1);
-      if (r < 2.4) c.rect(X[i] - r, Y[i] - r, 2 * r, 2 * r); else shape(c, kind[i], X[i], Y[i], r);
+      if (r < 2.4) {               // too small for a shape, or for dashes: thousands one by one are painted sooner than as one path
+        c.globalAlpha = (faint ? 0.2 : 1) * (hollow ? 0.5 : 1);
+        c.fillRect(X[i] - r, Y[i] - r, 2 * r, 2 * r);
+        continue;
+      }
+      shape(c, kind[i], X[i], Y[i], r);
       some = true;
     }
     if (!some) continue;

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 
 def recall(form: str, asks: Sequence[str], first: Mapping[str, Any], among: Mapping[str, Collection[Any]]) -> None:
@@ -24,6 +25,12 @@ def recall(form: str, asks: Sequence[str], first: Mapping[str, Any], among: Mapp
 def keep(form: str, asks: Sequence[str], keys: Sequence[str]) -> None:
     """After they were drawn."""
     st.session_state[f"kept-{form}"] = _link(asks), {key: st.session_state[key] for key in keys if key in st.session_state}
+
+
+def folded(label: str, key: str, field: str) -> DeltaGenerator | None:
+    """A part of a form that is drawn when it is first opened, and from then on; None before, and a new tab has that much less to draw. `field`: the key of one of its fields."""
+    box = st.expander(label, key=key, on_change="rerun")
+    return box if box.open or field in st.session_state else None
 
 
 def _link(asks: Sequence[str]) -> str:

@@ -131,13 +131,14 @@ def draw_table(scale: str, rows: Sequence[dict], reference: str = REFERENCE) -> 
             words = f"Compare {len(chosen)}" if len(chosen) > 1 else f"Report of {chosen[0]['design']}" if chosen else "Compare"
             if st.button(words, icon=":material/compare_arrows:", disabled=not chosen, key="compare", help="tick rows, then see them side by side"):
                 shell.go("report", verifications=",".join(row["report"].partition("=")[2] for row in chosen))
-            st.download_button("CSV", lambda: _frame(rows).map(cell).to_csv(index=False), f"results-{scale}.csv", icon=":material/download:", on_click="ignore")
-            st.download_button("JSON", lambda: _frame(rows).to_json(orient="records", indent=1), f"results-{scale}.json", icon=":material/download:", on_click="ignore")
+            st.download_button("CSV", lambda: _frame(rows, reference).map(cell).to_csv(index=False), f"results-{scale}.csv", icon=":material/download:", on_click="ignore")
+            st.download_button("JSON", lambda: _frame(rows, reference).to_json(orient="records", indent=1), f"results-{scale}.json", icon=":material/download:", on_click="ignore")
         st.caption("± of bits/byte: over seeds where there are two or more, else over held-out documents, which overstates the doubt of a comparison "
                    "on the same documents. Δ is paired, on the seeds that both have, so it need not be the difference of the means. A gain counts from two standard deviations of seed noise; on one seed that noise is of other designs, so have three before you believe it. "
                    "Not corrected for having tried many designs: the best of many looks better than it is. Runs at a learning rate found for the design are compared among themselves only.")
     with right:
-        chart(_figure(tuple(Bar(row["design"] + ", own rate" * (row["rate"] == RATES[True]), row["bits/byte"], row["±"], row["doubts"], row["reference"]) for row in rows[:SHOWN])), "results-figure", "Bits per byte of each design, the best first")
+        bars = tuple(Bar(row["design"] + ", own rate" * (row["rate"] == RATES[True]), row["bits/byte"], row["±"], row["doubts"], row["reference"]) for row in rows[:SHOWN])
+        chart(_figure(bars), "results-figure", "Bits per byte of each design, the best first")
 
 
 def _columns(reference: str, rows: Sequence[dict]) -> list[Column]:
@@ -153,8 +154,8 @@ def _columns(reference: str, rows: Sequence[dict]) -> list[Column]:
     return [c for c in columns if any(row[c.key] not in (None, "") for row in rows)]
 
 
-def _frame(rows: Sequence[dict]) -> pd.DataFrame:
-    return pd.DataFrame(rows).drop(columns=["reference", "first", "scale", "page", "open", "Δ"])
+def _frame(rows: Sequence[dict], reference: str) -> pd.DataFrame:
+    return pd.DataFrame(rows).drop(columns=["reference", "first", "scale", "page", "open"]).rename(columns={"Δ": f"Δ {reference}"})
 
 
 def draw_failures(failed: Sequence[Verification]) -> None:
@@ -178,13 +179,13 @@ def results(lines: Sequence[Line], designs: dict[str, Design], told: dict[tuple[
         rows.append({
             "design": design_id, "scale": next(iter(seeds.values())).scale, "rate": RATES[line.own_rate],
             "report": f"report?verifications={','.join(str(v.id) for _, v in sorted(seeds.items()))}", "title": designs[design_id].title,
-            "seeds": len(seeds), "bits/byte": mean, "±": se, f"Δ {reference}": c.difference if c else None, "± Δ": c.se if c else None,
+            "seeds": len(seeds), "bits/byte": mean, "±": se, "Δ": c.difference if c else None, "± Δ": c.se if c else None,
             "P(better)": c.p_better if c else None, "verdict": str(c.verdict) if c else "the reference" if design_id == reference else "",
             "doubts": ", ".join([*doubts(seeds, c), *([answer] if isinstance(answer, str) else [])]),
             "minimal pairs": fmean(p["acc"] for p in pairs) if pairs else None,
             "± pairs": math.hypot(fmean(p["acc_stderr"] for p in pairs), spread([p["acc"] for p in pairs]) or 0.0) if pairs else None,
             "parameters": metrics[0].params, "tokens/s": round(fmean(m.tokens_per_s for m in metrics)),
-            "reference": designs[design_id].kind is Kind.REFERENCE, "first": min(seeds.items())[1].id, "page": f"design?design={quote(design_id)}", "open": "open", "Δ": c.difference if c else None})
+            "reference": designs[design_id].kind is Kind.REFERENCE, "first": min(seeds.items())[1].id, "page": f"design?design={quote(design_id)}", "open": "open"})
     return sorted(rows, key=lambda r: (r["rate"] == RATES[True], r["bits/byte"]))
 
 

@@ -65,7 +65,7 @@ function inOrder(host) {
 
 function lacks(host) {
   if (host.wanted.total <= host.wanted.rows.length || !(host.by || host.asked.trim() || host.most > host.wanted.rows.length)) return false;
-  host.tell("whole", host.wanted.words);
+  if (host.awaited !== host.wanted.words) host.tell("whole", (host.awaited = host.wanted.words));
   return true;
 }
 

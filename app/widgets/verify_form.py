@@ -8,12 +8,12 @@ import streamlit as st
 
 from app import shell
 from app.widgets import choose
-from app.widgets.kept import keep, recall
+from app.widgets.kept import folded, keep, recall
 from app.widgets.roles import may
 from core.desk import Desk
 from core.errors import UsageError
 from core.report import words
-from core.types import Design, Status, VerifyOptions
+from core.types import VerifyOptions
 
 MOST_SEEDS = 50
 LARGEST_SEED = 2**31 - 1
@@ -23,10 +23,10 @@ KEPT = ("verify-designs", "verify-scale", "verify-seeds", "verify-corpus", "veri
 SURE = ("measured here", "from a timed run here")   # what an estimate rests on when no timed run would better it
 
 
-def draw_form(desk: Desk, designs: list[Design]) -> str:
+def draw_form(desk: Desk) -> str:
     """The scale that is chosen."""
     st.subheader("New verification", anchor=False)
-    able = {d.id: d for d in designs if d.status in (Status.IMPLEMENTED, Status.VERIFIED)}
+    able = choose.able()
     names = list(desk.scales)
     named = [d for d in dict.fromkeys(st.query_params.get("designs", "").split(",")) if d]
     at = st.query_params.get("scale", "")
@@ -106,8 +106,8 @@ def choose_options(desk: Desk) -> VerifyOptions:
     """What besides the score is wanted."""
     own = sorted(path.parent.name for path in (desk.config.library_dir / "tasks").glob("*/*.yaml"))
     names = list(dict.fromkeys([*VerifyOptions().tasks, *own]))
-    box = st.expander("Tasks and options", key="verify-more", on_change="rerun")
-    if not box.open and "verify-tasks" not in st.session_state:      # never opened: a new tab has that much less to draw
+    box = folded("Tasks and options", "verify-more", "verify-tasks")
+    if box is None:
         return VerifyOptions()
     st.session_state.setdefault("verify-tasks", list(VerifyOptions().tasks))
     with box:
