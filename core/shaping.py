@@ -69,7 +69,7 @@ class Shaping:
 
     def passed_over(self, designs: Iterable[Design]) -> set[str]:
         """Proposals whose session closed without implementing them: others of it were better."""
-        closed = {s.id for s in self.store.sessions.all() if s.closed_at is not None}
+        closed = self.store.sessions.closed()
         return {d.id for d in designs if d.session_id in closed and d.status in (Status.PROPOSED, Status.APPROVED)}
 
     @cached_property

@@ -12,6 +12,7 @@ from app.widgets.tree_filters import Seen, draw_choices
 from core.desk import Desk
 from core.types import Design, Kind
 
+LASTING = ("generation", "time")     # layers in which designs stay where they are, whatever is decided
 CHART, OPEN = "tree-chart", "tree-open"
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     if opened := st.session_state.pop(OPEN, ""):
         shell.go("design", design=opened)
     desk = shell.desk()
-    version = desk.store.version()
+    version, grown = desk.store.version(), desk.store.grown()
     designs = tree(version)
     everything = [data["design"] for _, data in designs.nodes(data=True)]
     if not everything:
@@ -32,8 +33,9 @@ def main() -> None:
         if fits == []:
             st.info("No design fits these filters; all are shown faintly.", icon=":material/filter_alt_off:")
         with st.container(key="tree-feeds"):
-            graph.feed("structure", structure(version))
-            graph.feed("places", places(version, layers))
+            graph.feed("structure", structure(grown, version))
+            graph.feed("standing", standing(version))
+            graph.feed("places", places(grown if layers in LASTING else version, layers, version))
             graph.feed("paint", paint(version, colour))
         graph.draw_graph(CHART, selected, [i for i in tray() if i in designs], fits, acted)
         draw_bound(bound(version, desk.author))
@@ -46,7 +48,7 @@ def main() -> None:
         else:
             draw_start(everything)
     with left, st.container(key="tree-feeds-later"):  # what only the hover needs comes last
-        graph.feed("units", units(version))
+        graph.feed("hover", hover(grown, version))
     shell.live(lambda: unchanged(desk, version), bool(desk.queue.all(limit=1, states=shell.LIVE)), every=2.0)
 
 
@@ -62,14 +64,19 @@ def tree(version: str):
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def structure(version: str) -> bytes:
-    desk, designs = shell.desk(), tree(version)
-    return graph.packed("structure", tree_graph.structure(designs, list(desk.scales), desk.passed_over(_all(version)), desk.left_alone(designs)))
+def structure(grown: str, _version: str) -> bytes:
+    return graph.packed("structure", tree_graph.structure(_all(_version)))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def standing(version: str) -> bytes:
+    desk, designs = shell.desk(), _all(version)
+    return graph.packed("standing", tree_graph.standing(designs, list(desk.scales), desk.passed_over(designs), desk.left_alone(tree(version))))
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def places(version: str, layers: str) -> bytes:
-    return graph.packed("places", tree_graph.arranged(_all(version), layers).to_json())
+def places(key: str, layers: str, _version: str) -> bytes:
+    return graph.packed("places", tree_graph.arranged(_all(_version), layers).to_json())
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
@@ -98,8 +105,8 @@ def _coloured(version: str, colour: str) -> str:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def units(version: str) -> bytes:
-    return graph.packed("units", tree_graph.units(_all(version), shell.desk().outlines.trees()))
+def hover(grown: str, _version: str) -> bytes:
+    return graph.packed("hover", tree_graph.hover(_all(_version), shell.desk().outlines.trees()))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

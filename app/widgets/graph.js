@@ -26,11 +26,12 @@ function grow(host) {
       canvas.getContext("2d").setTransform(dpr, 0, 0, dpr, 0, 0);
     }
   };
+  const whole = () => m.n && m.standing && m.paint && m.view && m.x.length;
   g.drawTop = () => m.n && paintTop(m, top.getContext("2d"), g.box, ink, g.hand);
   g.draw = () => {
     frame ||= requestAnimationFrame(() => {
       frame = 0;
-      if (!m.n || !m.paint || !m.view || !m.x.length) return;
+      if (!whole()) return;
       paintBase(m, base.getContext("2d"), g.box, ink);
       g.drawTop();
       paintMap(m, g.map);
@@ -64,7 +65,7 @@ function grow(host) {
   };
   g.figure = async () => {
     const Plotly = await plotly();
-    if (!m.view || !m.paint || !m.x.length) return;
+    if (!whole()) return;
     const traces = figureOf(m), v = m.view, b = g.box;
     await Plotly.react(g.axes, traces, {
       width: b.width, height: b.height, margin: { l: b.l, t: b.t, r: b.width - b.l - b.w, b: b.height - b.t - b.h }, showlegend: false, hovermode: false,
@@ -117,8 +118,9 @@ function grow(host) {
   };
   g.range.addEventListener("input", () => { if (playing) stop(); moment(Number(g.range.value)); });
   for (const button of host.querySelectorAll("button[data-does]")) button.addEventListener("click", () => { g.press(button.dataset.does); g.stage.focus({ preventScroll: true }); });
+  const seek = () => { g.learn(); search(m, g.find.value); };
   let typing = 0;
-  g.find.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(() => { search(m, g.find.value); g.look(); }, 60); });
+  g.find.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(() => { seek(); g.look(); }, 60); });
   g.find.addEventListener("keydown", (e) => {
     e.stopPropagation();
     if (e.key === "Escape") { g.find.value = ""; search(m, ""); g.look(); g.stage.focus(); }
@@ -128,6 +130,7 @@ function grow(host) {
   g.tip = (i, at) => {
     tip.hidden = i < 0;
     if (i < 0) return;
+    g.learn();
     tip.replaceChildren(...tipOf(m, i));
     const r = g.stage.getBoundingClientRect(), w = tip.offsetWidth, h = tip.offsetHeight;
     tip.style.left = `${Math.max(4, at[0] + 18 + w > r.width ? at[0] - w - 14 : at[0] + 18)}px`;
@@ -136,16 +139,23 @@ function grow(host) {
   for (const [key, does] of KEYS) { const row = element("div"); row.append(element("kbd", "", key), element("span", "", does)); g.helpBox.append(row); }
 
   // What Python sent, as far as it is new.
+  const fresh = (name) => {
+    const part = window.mdFeed?.[name];
+    return part && m.stamp[name] !== part.stamp && ((m.stamp[name] = part.stamp), JSON.parse(part.body));
+  };
+  g.learn = () => { m.hover = fresh("hover") || m.hover; };      // the largest part is read when somebody points at a design, or searches
   g.feed = () => {
-    const feed = window.mdFeed ?? {}, fresh = (name) => feed[name] && m.stamp[name] !== feed[name].stamp && ((m.stamp[name] = feed[name].stamp), JSON.parse(feed[name].body));
     const structure = fresh("structure");
-    if (structure) { m.stamp.places = m.stamp.paint = ""; takeStructure(m, structure); m.units = null; m.stamp.units = ""; g.range.max = String(m.n); if (m.upTo === Infinity) moment(m.n); }
+    if (structure) { m.stamp.standing = m.stamp.places = m.stamp.paint = ""; takeStructure(m, structure); m.hover = null; m.stamp.hover = ""; g.range.max = String(m.n); if (m.upTo === Infinity) moment(m.n); }
     if (!m.n) return;
-    const places = fresh("places"), paint = fresh("paint"), units = fresh("units");
+    const standing = fresh("standing"), places = fresh("places"), paint = fresh("paint");
+    if (standing && standing.status.length === m.n) Object.assign(m, standing, { standing });
     if (places && places.x.length === m.n) { const old = m.layers; takePlaces(m, places); m.layer = places.layer; m.view = m.view && old === m.layers && !structure ? m.view : { ...m.home }; measure(); }
-    if (paint && paint.values.length === m.n) { m.paint = paint; bins(m); legend.replaceChildren(...legendOf(m)); }
-    if (units) m.units = units;
-    if (structure || places || paint) { g.look(); g.figure(); }
+    if (paint && paint.values.length === m.n) { m.paint = paint; bins(m); }
+    if (m.paint && (standing || paint)) legend.replaceChildren(...legendOf(m));
+    if (g.find.value) seek();
+    if (structure || standing || places || paint || m.found) g.look();
+    if (structure || places || paint) g.figure();
   };
   let obeyed = "";
   g.obey = (state) => {
@@ -197,12 +207,12 @@ function tipOf(m, i) {
   const wish = m.signs.find(([k]) => k === i);
   if (wish) made.push(element("div", "", `Wishes: ${inWords(wish)}`));
   if (m.tags[i]?.length) made.push(element("div", "", m.tags[i].map((t) => `#${t}`).join(" ")));
-  if (m.summaries[i]) made.push(element("div", "md-small", m.summaries[i]));
-  const units = m.units?.of[i];
+  if (m.hover?.summaries[i]) made.push(element("div", "md-small", m.hover.summaries[i]));
+  const units = m.hover?.of[i];
   if (units) {
     const box = element("div", "md-units");
     for (let k = 0; k < Math.min(units.length, 54); k += 3) {
-      const row = element("div", "", m.units.units[units[k + 2]]), slot = m.units.slots[units[k + 1]];
+      const row = element("div", "", m.hover.units[units[k + 2]]), slot = m.hover.slots[units[k + 1]];
       row.style.marginLeft = `${units[k] * 12}px`;
       row.style.borderColor = Object.entries(SLOTS).find(([kind]) => slot.includes(kind))?.[1] ?? SLOTS.block;
       row.prepend(element("i", "", slot));

@@ -2,14 +2,15 @@
 const MARKS = { refused: 1, failed: 2, superseded: 4, pruned: 8 };
 
 function model() {
-  return { n: 0, ids: [], index: new Map(), parents: [], children: [], x: [], y: [], ticks: [], paint: null, units: null, stamp: {},
+  return { n: 0, ids: [], index: new Map(), parents: [], children: [], x: [], y: [], ticks: [], paint: null, hover: null, stamp: {},
+    standing: null, statuses: [], status: [], ghost: [], reach: [], ratings: [], scores: {}, notes: {}, tags: {}, signs: [],
     selected: -1, chosen: new Set(), collapsed: new Set(), fits: null, found: null, upTo: Infinity, ghosts: true, seq: 0,
     seen: new Uint8Array(0), near: null, view: null, home: null };
 }
 
 // A new version of the tree: what was folded or chosen stays by name.
 function takeStructure(m, s) {
-  const folded = [...m.collapsed].map((i) => m.ids[i]), chosen = [...m.chosen].map((i) => m.ids[i]), selected = m.ids[m.selected], grew = m.n && s.ids.length !== m.n;
+  const folded = [...m.collapsed].map((i) => m.ids[i]), chosen = [...m.chosen].map((i) => m.ids[i]), selected = m.ids[m.selected];
   const all = m.upTo >= m.n;
   Object.assign(m, s, { n: s.ids.length, index: new Map(s.ids.map((id, i) => [id, i])), seen: new Uint8Array(s.ids.length) });
   m.children = Array.from({ length: m.n }, () => []);
@@ -19,7 +20,6 @@ function takeStructure(m, s) {
   m.selected = m.index.get(selected) ?? -1;
   if (all) m.upTo = Infinity;
   m.found = null;
-  return grew;
 }
 
 function takePlaces(m, p) {
@@ -64,10 +64,9 @@ function search(m, words) {
   const parts = words.toLowerCase().split(/\s+/).filter(Boolean);
   m.found = null;
   if (!parts.length) return;
-  m.said ??= new Map();
   m.found = new Set();
   for (let i = 0; i < m.n; i++) {
-    const text = `${m.ids[i]} ${m.titles[i]} ${m.authors[m.author[i]]} ${m.summaries[i]} ${(m.tags[i] || []).join(" ")}`.toLowerCase();
+    const text = `${m.ids[i]} ${m.titles[i]} ${m.authors[m.author[i]]} ${m.hover?.summaries[i] ?? ""} ${(m.tags[i] || []).join(" ")}`.toLowerCase();
     if (parts.every((part) => text.includes(part))) m.found.add(i);
   }
 }

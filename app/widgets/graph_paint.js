@@ -87,8 +87,10 @@ function paintEdges(m, c, box, near) {
   c.lineWidth = many ? 1.2 : 2;
   for (const [mark, colour] of [[2, ABOVE], [3, BELOW]]) {
     c.strokeStyle = colour;
+    c.globalAlpha = Math.max(0.2, Math.min(1, 500 / near.reduce((sum, own) => sum + (own === mark), 1)));      // thousands of lines leave the nodes in sight
     trace((p, child) => (mark === 2 ? near[p] === 2 && own(child, 2) : near[child] === 3 && own(p, 3)));
   }
+  c.globalAlpha = 1;
 }
 
 function paintNodes(m, c, s, members, colour, faint, ink) {

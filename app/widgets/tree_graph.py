@@ -1,6 +1,6 @@
 """The design tree as columns for the graph: where each node stands, what it looks like, how it is coloured. Pure functions of the designs.
 
-Everything is one JSON text a part (`structure`, `places`, `paint`, `units`), in the order in which the designs came; a part is made when it changes.
+Everything is one JSON text a part (`structure`, `standing`, `places`, `paint`, `hover`), in the order in which the designs came; a part is made when it changes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-import networkx as nx
 
 from core.report.tree_svg import STATUS_COLOURS
 from core.types import Design, Kind, Mode, Status, UnitTree
@@ -129,20 +127,26 @@ def _by_score(designs: Sequence[Design], scale: str) -> list[tuple[str, list[Des
 # ----------------------------------------------------------------------------------------------------- what nodes are
 
 
-def structure(graph: nx.DiGraph, scales: Sequence[str], passed_over: set[str], pruned: set[str]) -> str:
-    """Everything of the designs but place and colour. `passed_over`: their session closed without them; `pruned`: left alone by a person's word."""
-    designs: list[Design] = [data["design"] for _, data in graph.nodes(data=True)]
+def structure(designs: Sequence[Design]) -> str:
+    """Who they are and from whom they descend: what stays as it is when they are judged or measured."""
     index = {d.id: i for i, d in enumerate(designs)}
-    authors, kinds, statuses = list(dict.fromkeys(d.author for d in designs)), {k: i for i, k in enumerate(KINDS)}, list(Status)
-    numbers, states, measured = {a: i for i, a in enumerate(authors)}, {s: i for i, s in enumerate(statuses)}, [s for s in scales if any(s in d.scores for d in designs)]
+    authors, kinds = list(dict.fromkeys(d.author for d in designs)), {k: i for i, k in enumerate(KINDS)}
+    numbers = {a: i for i, a in enumerate(authors)}
     return _json({
-        "ids": [d.id for d in designs], "titles": [d.title[:80] for d in designs], "summaries": [d.summary[:120] for d in designs],
-        "kinds": [str(k) for k in KINDS], "kind": [kinds[d.kind] for d in designs], "authors": authors, "author": [numbers[d.author] for d in designs],
-        "statuses": [str(s) for s in statuses], "status": [states[d.status] for d in designs], "parents": [[index[p] for p in d.parents] for d in designs],
-        "born": [int(d.created_at.timestamp()) for d in designs], "ratings": [None if d.rating is None else round(d.rating, 1) for d in designs],
+        "ids": [d.id for d in designs], "titles": [d.title[:80] for d in designs], "kinds": [str(k) for k in KINDS], "kind": [kinds[d.kind] for d in designs],
+        "authors": authors, "author": [numbers[d.author] for d in designs], "parents": [[index[p] for p in d.parents] for d in designs],
+        "born": [int(d.created_at.timestamp()) for d in designs]})
+
+
+def standing(designs: Sequence[Design], scales: Sequence[str], passed_over: set[str], pruned: set[str]) -> str:
+    """How they stand: scores, what was decided and said. `passed_over`: their session closed without them; `pruned`: left alone by a person's word."""
+    states, measured = {s: i for i, s in enumerate(Status)}, [s for s in scales if any(s in d.scores for d in designs)]
+    return _json({
+        "statuses": [str(s) for s in Status], "status": [states[d.status] for d in designs], "ratings": [None if d.rating is None else round(d.rating, 1) for d in designs],
         "scores": {s: [None if (v := d.scores.get(s)) is None else round(v, 5) for d in designs] for s in measured},
-        "reach": [max((i + 1 for i, s in enumerate(scales) if s in d.scores), default=0) for d in designs],
-        "notes": {i: note for i, d in enumerate(designs) if (note := noted(d))}, "ghost": [ghost(d, passed_over, pruned) for d in designs], "tags": {i: d.tags for i, d in enumerate(designs) if d.tags},
+        "reach": [max((i + 1 for i, s in enumerate(scales) if s in d.scores), default=0) if d.scores else 0 for d in designs],
+        "notes": {i: note for i, d in enumerate(designs) if (note := noted(d))}, "ghost": [ghost(d, passed_over, pruned) for d in designs],
+        "tags": {i: d.tags for i, d in enumerate(designs) if d.tags},
         "signs": [(i, d.pinned, round(d.boost, 4), d.pruned) for i, d in enumerate(designs) if d.pinned or d.pruned or d.boost != 1]})
 
 
@@ -159,8 +163,8 @@ def ghost(design: Design, passed_over: set[str], pruned: set[str]) -> int:
             | PRUNED * (design.id in pruned))
 
 
-def units(designs: Sequence[Design], trees: Mapping[str, UnitTree]) -> str:
-    """The unit trees for the hover: per design (depth, slot, unit) in a row, slots and units by number."""
+def hover(designs: Sequence[Design], trees: Mapping[str, UnitTree]) -> str:
+    """What is told of the one that is pointed at: its summary, and its unit tree as (depth, slot, unit) in a row, slots and units by number."""
     slots: dict[str, int] = {}
     names: dict[str, int] = {}
     outlines = []
@@ -169,7 +173,7 @@ def units(designs: Sequence[Design], trees: Mapping[str, UnitTree]) -> str:
         for path, node in tree.walk() if tree else ():
             outline += [len(path), slots.setdefault(path[-1] if path else "block", len(slots)), names.setdefault(node.unit, len(names))]
         outlines.append(outline or None)
-    return _json({"of": outlines, "slots": list(slots), "units": list(names)})
+    return _json({"of": outlines, "slots": list(slots), "units": list(names), "summaries": [d.summary[:120] for d in designs]})
 
 
 # ----------------------------------------------------------------------------------------------------- colours

@@ -34,6 +34,7 @@ from core.types import Design, Kind, Mode, Status, Verb
 COLUMNS = (DesignRow.id, DesignRow.title, DesignRow.kind, DesignRow.mode, DesignRow.author, DesignRow.session_id, DesignRow.summary,
            DesignRow.created_at)
 FEW = 500            # designs up to which their ancestors are found by following parents, and not by reading the whole tree
+KINDS, MODES = {str(k): k for k in Kind}, {str(m): m for m in Mode}      # of ten thousand designs a look is much sooner done than a call
 JUDGEMENTS = (Verb.APPROVE, Verb.REFUSE, Verb.RESET, Verb.SEND_BACK)
 Scores = dict[str, dict[str, float]]
 Seeds = dict[str, dict[str, int]]
@@ -132,9 +133,9 @@ def _derive(c: Connection, corpus_hash: str | None, ids: Sequence[str] | None, c
         known |= {(row.id, row.created_at): found[row.id] for row in rows if row.id in found}
     return [
         Design(
-            id=id, title=titles.get(id, title), kind=Kind(kind), mode=Mode(mode), parents=tuple(parents.get(id, ())), author=author,
+            id=id, title=titles.get(id, title), kind=KINDS[kind], mode=MODES[mode], parents=tuple(parents.get(id, ())), author=author,
             session_id=session_id, generation=known[id, created_at], created_at=created_at, summary=summary, rating=ratings.get(id),
-            status=_status(Kind(kind), id in verified, verdicts.get(id), code.get(id), checks), scores=scores.get(id, {}), n_seeds=seeds.get(id, {}),
+            status=_status(KINDS[kind], id in verified, verdicts.get(id), code.get(id), checks), scores=scores.get(id, {}), n_seeds=seeds.get(id, {}),
             older=tuple(older.get(id, ())), held_back=tuple(held.get(id, ())),
             tags=(wish := wanted.get(id, NOTHING)).kept_tags, pinned=wish.pinned, boost=wish.boost, pruned=wish.pruned, wished=wish.by)
         for id, title, kind, mode, author, session_id, summary, created_at in rows]

@@ -50,6 +50,11 @@ class Sessions:
         with self._db.read() as c:
             return [_session(r) for r in c.execute(query if run_id is None else query.where(SessionRow.run_id == run_id))]
 
+    def closed(self) -> set[str]:
+        """The ids of all that are."""
+        with self._db.read() as c:
+            return set(c.execute(select(SessionRow.id).where(SessionRow.closed_at.is_not(None))).scalars())
+
     def close(self, id: str) -> None:
         """Set `closed_at`; a session that is closed already keeps its time."""
         self.get(id)

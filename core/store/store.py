@@ -120,6 +120,12 @@ class Store:
         with self.database.read() as c:
             return "-".join(str(value or 0) for value in c.execute(select(*counters)).one())
 
+    def grown(self) -> str:
+        """Changes whenever a design is added or a proposal is written; a part of `version` that judgements and measurements leave alone."""
+        with self.database.read() as c:
+            return "-".join(str(value or 0) for value in c.execute(select(
+                *(select(func.max(column)).scalar_subquery() for column in (DesignRow.seq, ProposalRow.id)))).one())
+
     def measured(self) -> str:
         """Changes whenever a verification ends or is audited, or code is written; a part of `version` that a person's decisions leave alone."""
         with self.database.read() as c:

@@ -71,19 +71,42 @@ def test_refused_failed_pruned_and_passed_over_designs_are_ghosts(desk: Desk, wo
     desk.prune("c1")
     graph = desk.store.tree()
     designs = [data["design"] for _, data in graph.nodes(data=True)]
-    sent = json.loads(tree_graph.structure(graph, list(desk.scales), desk.passed_over(designs), desk.left_alone(graph)))
-    ghosts = dict(zip(sent["ids"], sent["ghost"], strict=True))
+    sent, ghosts = json.loads(tree_graph.structure(designs)), _ghosts(desk)
     assert (ghosts["c0"], ghosts["c1"], ghosts["c2"], ghosts["gpt2"]) == (tree_graph.REFUSED, tree_graph.PRUNED, 0, 0)
     proposed = desk.store.designs.of_session(session.id)
     assert sorted(ghosts[d.id] for d in proposed) == [0, tree_graph.SUPERSEDED]
     assert sent["parents"][sent["ids"].index("c1")] == [sent["ids"].index("retnet")]
 
 
-def test_the_hover_gets_each_designs_units(desk: Desk):
+def _ghosts(desk: Desk) -> dict[str, int]:
+    graph = desk.store.tree()
+    designs = [data["design"] for _, data in graph.nodes(data=True)]
+    sent = json.loads(tree_graph.standing(designs, list(desk.scales), desk.passed_over(designs), desk.left_alone(graph)))
+    return dict(zip((d.id for d in designs), sent["ghost"], strict=True))
+
+
+def test_a_judgement_leaves_structure_places_and_hover_as_they_were(desk: Desk):
+    def parts() -> list[str]:
+        designs = desk.store.designs.all()
+        return [tree_graph.structure(designs), tree_graph.arranged(designs).to_json(), tree_graph.arranged(designs, "time").to_json(), tree_graph.hover(designs, desk.outlines.trees())]
+
+    grown(desk, 3)
+    before, grew, version, ghosts = parts(), desk.store.grown(), desk.store.version(), _ghosts(desk)
+    desk.refuse("c0", "too costly")
+    desk.pin("c1")
+    assert (parts(), desk.store.grown()) == (before, grew)
+    assert desk.store.version() != version
+    assert _ghosts(desk) != ghosts
+    desk.store.proposals.add("c2", "a", False, "another title", "", UnitTree("nobody_wrote_this"))
+    assert desk.store.grown() != grew, "its title is another one now"
+
+
+def test_the_hover_gets_each_designs_units_and_summary(desk: Desk):
     designs = desk.store.designs.all()
-    sent = json.loads(tree_graph.units(designs, desk.outlines.trees()))
+    sent = json.loads(tree_graph.hover(designs, desk.outlines.trees()))
     depth, slot, unit = sent["of"][[d.id for d in designs].index("gpt2")][:3]
     assert (depth, sent["slots"][slot]) == (0, "block")
+    assert sent["summaries"] == [d.summary[:120] for d in designs]
     assert sent["units"][unit] == dict(desk.store.unit_trees())["gpt2"].unit
 
 
@@ -137,7 +160,7 @@ def test_every_layering_and_colour_can_be_chosen(open_page, desk: Desk, work):
     test = open_page("tree")
     for key, options in (("tree-layers", ["generation", "time", "nano"]), ("tree-colour", ["author", "mode", "nano", "novelty", "money", "size nano", "status"])):
         for option in options:
-            test.selectbox(key=key).set_value(option).run()
+            test.radio(key=key).set_value(option).run()
             assert not test.exception
             assert not test.error, option
 
