@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
 import streamlit as st
 
 from app import shell
+from app.widgets.cells import Row, cells
 from app.widgets.roles import may
 from app.widgets.verify_form import parse_seeds
 from core.desk import Desk
@@ -35,13 +35,10 @@ def draw_grid(desk: Desk, designs: Sequence[Design]) -> None:
         st.info("No design with checked code fits." if scales else "Choose a scale.", icon=":material/filter_alt_off:")
         return
     grid = desk.grid(found[:SHOWN], scales)
-    frame = pd.DataFrame([[mark(p) for p in row] for row in grid], index=[d.id for d in found[:SHOWN]], columns=pd.Index(scales))
-    frame.insert(0, "title", [d.title for d in found[:SHOWN]])
-    picked = st.dataframe(frame, key="verify-grid", on_select="rerun", selection_mode="multi-cell", height=min(560, 38 + 35 * len(frame)), row_height=35)
-    st.caption("✓ measured: mean bits per byte (seeds) · ▶ runs · … waits · ○ can be verified · older code: measured before its code changed · held back: too good before an audit · click a cell, drag, or shift-click for several" + (f" · the first {SHOWN} of {len(found)}" if len(found) > SHOWN else ""))
+    ticked = cells(scales, [Row(d.id, d.title, [(str(p.cell), mark(p)) for p in row]) for d, row in zip(found, grid, strict=False)], "verify-grid", "Designs and the scales at which they are measured")
+    st.caption("✓ measured: mean bits per byte (seeds) · ▶ runs · … waits · ○ can be verified · older code: measured before its code changed · held back: too good before an audit · tick a cell, a row, a column, or drag over several; with the keys: arrows and Space" + (f" · the first {SHOWN} of {len(found)}" if len(found) > SHOWN else ""))
     places = {(p.design, p.scale): p for row in grid for p in row}
-    chosen = [places[frame.index[r], c] for r, c in picked["selection"]["cells"] if r < len(frame) and (frame.index[r], c) in places]
-    draw_chosen(desk, chosen, seeds, {d.id: d for d in found[:SHOWN]})
+    draw_chosen(desk, [places[at] for at in ticked], seeds, {d.id: d for d in found[:SHOWN]})
 
 
 def _above(desk: Desk, designs: Sequence[Design], seeds: Sequence[int]) -> dict[str, dict[str, int]]:

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from serving import settled
 
 from core.config import Config
@@ -14,7 +14,6 @@ from core.desk import Desk
 from core.types import Metrics
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
-ROW, HEAD = 35, 35
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +30,12 @@ def measured(app) -> Desk:
     desk.store.close()
 
 
-def click_cell(page: Page, row: int, column: int, *modifiers: str) -> None:
-    """Of the grid: columns are counted behind the name."""
-    settled(page)
-    page.locator("[data-testid='stDataFrame'] [role='columnheader']").nth(column).wait_for(state="attached")      # the grid is drawn, and hears clicks
-    canvas = page.locator("[data-testid='stDataFrame'] canvas").first
-    box = canvas.bounding_box()
-    edges = page.evaluate("""() => [...document.querySelectorAll('[data-testid="stDataFrame"] [role="columnheader"]')].length""")
-    x = box["x"] + box["width"] * (column + 1.5) / max(edges, 2)
-    for modifier in modifiers:
-        page.keyboard.down(modifier)
-    page.mouse.click(x, box["y"] + HEAD + ROW * (row + 0.5))
-    for modifier in modifiers:
-        page.keyboard.up(modifier)
+def cell(page: Page, design: str, scale: str) -> Locator:
+    return page.get_by_role("gridcell", name=f"{design} at {scale}:")
+
+
+def ticked(page: Page) -> set[str]:
+    return {name.partition(":")[0] for name in page.locator("[role=gridcell][aria-selected=true]").evaluate_all("cells => cells.map((c) => c.getAttribute('aria-label'))")}
 
 
 def test_a_chart_follows_the_theme_the_width_and_what_is_shown(app, measured: Desk, page: Page):
@@ -79,7 +71,7 @@ def test_a_chart_below_the_fold_is_drawn_when_it_comes_into_sight_or_the_page_ha
 def test_a_cell_of_the_grid_is_verified_put_first_stopped_and_resumed(app, measured: Desk, page: Page):
     page.goto(f"{app.url}/verify?way=grid")
     expect(page.get_by_text("Nothing is ticked")).to_be_visible()
-    click_cell(page, 0, 1)
+    cell(page, "gla", "micro").click()
     expect(page.get_by_role("button", name="Verify 1")).to_be_visible()
     expect(page.get_by_text(re.compile("about .* afterwards .* left at"))).to_be_visible()
     page.get_by_role("button", name="Verify 1").click()
@@ -90,6 +82,45 @@ def test_a_cell_of_the_grid_is_verified_put_first_stopped_and_resumed(app, measu
     expect(page.get_by_role("button", name="Stop").first).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Stop").first.click()
     expect(page.get_by_role("button", name="Resume").first).to_be_visible(timeout=60_000)
+
+
+def test_cells_are_ticked_by_a_drag_a_head_and_the_keys(app, measured: Desk, page: Page):
+    page.goto(f"{app.url}/verify?way=grid")
+    expect(page.get_by_text("Nothing is ticked")).to_be_visible()
+    expect(cell(page, "llama", "nano")).to_have_text("✓ 2.3000 (1)")
+    settled(page)
+    rows = page.locator(".md-cells tbody th").all_inner_texts()
+    page.mouse.move(*middle(cell(page, rows[0], "nano")))
+    page.mouse.down()
+    page.mouse.move(*middle(cell(page, rows[1], "micro")), steps=6)
+    page.mouse.up()
+    assert ticked(page) == {f"{row} at {scale}" for row in rows[:2] for scale in ("nano", "micro")}
+    cell(page, rows[0], "nano").click()
+    assert f"{rows[0]} at nano" not in ticked(page)
+    page.get_by_role("button", name=rows[3], exact=True).click()
+    assert {f"{rows[3]} at {scale}" for scale in ("nano", "micro", "14M")} < ticked(page)
+    cell(page, rows[0], "nano").focus()
+    page.keyboard.press("Escape")
+    assert not ticked(page)
+    settled(page)
+    expect(page.get_by_text("Nothing is ticked")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+ArrowRight")
+    assert ticked(page) == {f"{rows[1]} at nano", f"{rows[1]} at micro"}
+    expect(page.get_by_text("Nothing is ticked")).to_have_count(0)
+    settled(page)
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith(f"{rows[1]} at micro"), "the page ran again, and the hand is where it was"
+    page.get_by_label("Search").fill(rows[3])
+    page.get_by_label("Search").press("Enter")
+    expect(page.get_by_text("Nothing is ticked")).to_be_visible()      # of what is in sight
+    page.get_by_role("link", name=re.compile(".")).and_(page.locator(".md-of a")).first.click()
+    expect(page).to_have_url(f"{app.url}/design?design={rows[3]}", timeout=20_000)
+
+
+def middle(place: Locator) -> tuple[float, float]:
+    box = place.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 @pytest.mark.parametrize("width", [1440, 390])
