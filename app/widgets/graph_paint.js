@@ -20,15 +20,14 @@ function bins(m) {
 }
 
 function scaleOf(m, box) {
-  const v = m.view;
-  return { kx: box.w / (v.x1 - v.x0), ky: box.h / (v.y1 - v.y0), ox: box.l, oy: box.t, v };
+  const v = m.view, kx = box.w / (v.x1 - v.x0), ky = box.h / (v.y1 - v.y0);
+  return { kx, ky, ox: box.l, oy: box.t, v, r: Math.max(1.6, Math.min(9, 0.36 * m.gap.x * kx, 0.36 * m.gap.y * ky)) };
 }
 const px = (s, x) => s.ox + (x - s.v.x0) * s.kx;
 const py = (s, y) => s.oy + (s.v.y1 - y) * s.ky;
 
 function radius(m, s, i) {
-  const base = Math.max(1.6, Math.min(9, 0.36 * m.gap.x * s.kx, 0.36 * m.gap.y * s.ky));
-  return base * (1 + 0.2 * Math.min(4, m.reach[i]));
+  return s.r * (1 + 0.2 * Math.min(4, m.reach[i]));
 }
 
 function shape(c, kind, x, y, r) {
@@ -99,25 +98,24 @@ function paintNodes(m, c, s, members, colour, faint, ink) {
     c.beginPath();
     let some = false;
     c.fillStyle = c.strokeStyle = colour;
+    c.globalAlpha = (faint ? 0.2 : 1) * (hollow ? 0.5 : 1);
     for (const i of members) {
       if (!inside[i] || Boolean(ghost[i]) !== hollow || Boolean(seen[i] === 1 || (near && !near[i])) !== faint) continue;
       const r = radius(m, s, i) * (seen[i] === 1 ? 0.7 : 1);
       if (r < 2.4) {               // too small for a shape, or for dashes: thousands one by one are painted sooner than as one path
-        c.globalAlpha = (faint ? 0.2 : 1) * (hollow ? 0.5 : 1);
         c.fillRect(X[i] - r, Y[i] - r, 2 * r, 2 * r);
         continue;
       }
       shape(c, kind[i], X[i], Y[i], r);
       some = true;
     }
-    if (!some) continue;
     c.globalAlpha = faint ? 0.2 : 1;
-    if (hollow) {
-      c.strokeStyle = colour; c.lineWidth = 1.6; c.setLineDash([2.5, 2]); c.stroke(); c.setLineDash([]);
+    if (some && hollow) {
+      c.lineWidth = 1.6; c.setLineDash([2.5, 2]); c.stroke(); c.setLineDash([]);
       c.globalAlpha *= 0.25;
     }
-    c.fillStyle = colour; c.fill();
-    if (!hollow && !faint && m.n < 2500) { c.strokeStyle = "rgba(255,255,255,0.7)"; c.lineWidth = 1; c.stroke(); }
+    if (some) c.fill();
+    if (some && !hollow && !faint && m.n < 2500) { c.strokeStyle = "rgba(255,255,255,0.7)"; c.lineWidth = 1; c.stroke(); }
     c.globalAlpha = 1;
   }
 }
@@ -135,9 +133,11 @@ function paintLabels(m, c, s, box, ink, count) {
   for (let i = 0; i < m.n; i++) if (m.inside[i] && m.seen[i] === 2 && (m.near && count > 80 ? m.near[i] : count <= 400 || m.chosen.has(i))) order.push(i);
   const rank = (i) => (i === m.selected ? 0 : m.chosen.has(i) ? 1 : m.near?.[i] ? 2 : 3);
   order.sort((a, b) => rank(a) - rank(b));
+  m.widths = m.widths?.font === c.font ? m.widths : Object.assign(new Map(), { font: c.font });
+  const wide = (text) => m.widths.get(text) ?? m.widths.set(text, c.measureText(text).width).get(text);
   for (const i of order.slice(0, 400)) {
     const name = m.kind[i] === 0 ? m.ids[i] : m.titles[i], text = name.length > 22 ? `${name.slice(0, 21)}…` : name;
-    const half = c.measureText(text).width / 2 + 3, top = m.Y[i] + reachOf(m, i, radius(m, s, i)) + CELL, row = Math.round(top / 13);
+    const half = wide(text) / 2 + 3, top = m.Y[i] + reachOf(m, i, radius(m, s, i)) + CELL, row = Math.round(top / 13);
     const x = m.X[i] < 0 || m.X[i] > box.width ? m.X[i] : Math.max(m.room.left + half, Math.min(m.room.right - half, m.X[i]));      // a name is not cut at the edge
     const taken = [row - 1, row, row + 1].some((r) => rows.get(r)?.some(([a, b]) => a < x + half && b > x - half));
     if (taken || !isFree(m.room, [x - half + 3, top, x + half - 3, top + 11], TAKEN)) continue;
