@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from screens import said
 from streamlit.testing.v1 import AppTest
@@ -96,8 +98,10 @@ def test_what_waits_can_be_put_first_or_last(desk: Desk):
 def test_the_page_queues_ticked_cells_and_says_what_they_cost(open_page, desk: Desk):
     test = open_page("verify", way="grid")
     assert "Nothing is ticked" in said(test)
-    frame = test.dataframe[0].value
-    assert frame.loc["gpt2", "nano"] == "○"
+    grid = next(json.loads(e.proto.json) for e in test.get("bidi_component") if e.proto.component_name == "cells")
+    gpt2 = next(row for row in grid["rows"] if row["id"] == "gpt2")
+    assert gpt2["cells"][grid["columns"].index("nano")] == ["open", "○"]
+    assert gpt2["title"] == desk.store.designs.get("gpt2").title
     assert next(b for b in test.button if b.key == "grid-verify").disabled
     next(t for t in test.text_input if t.key == "grid-seeds").set_value("x").run()
     assert "is no seed" in said(test)
