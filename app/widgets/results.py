@@ -175,13 +175,15 @@ def results(lines: Sequence[Line], designs: dict[str, Design], told: dict[tuple[
         mean, se = scored(seeds)
         answer = told.get((line.own_rate, design_id))
         c = None if isinstance(answer, str) else answer
+        scale = next(iter(seeds.values())).scale
+        older = ["older code"] if not line.own_rate and scale in designs[design_id].older else []
         pairs = [m.tasks["minimal_pairs"] for m in metrics if "minimal_pairs" in m.tasks]
         rows.append({
-            "design": design_id, "scale": next(iter(seeds.values())).scale, "rate": RATES[line.own_rate],
+            "design": design_id, "scale": scale, "rate": RATES[line.own_rate],
             "report": f"report?verifications={','.join(str(v.id) for _, v in sorted(seeds.items()))}", "title": designs[design_id].title,
             "seeds": len(seeds), "bits/byte": mean, "±": se, "Δ": c.difference if c else None, "± Δ": c.se if c else None,
             "P(better)": c.p_better if c else None, "verdict": str(c.verdict) if c else "the reference" if design_id == reference else "",
-            "doubts": ", ".join([*doubts(seeds, c), *([answer] if isinstance(answer, str) else [])]),
+            "doubts": ", ".join([*doubts(seeds, c), *older, *([answer] if isinstance(answer, str) else [])]),
             "minimal pairs": fmean(p["acc"] for p in pairs) if pairs else None,
             "± pairs": math.hypot(fmean(p["acc_stderr"] for p in pairs), spread([p["acc"] for p in pairs]) or 0.0) if pairs else None,
             "parameters": metrics[0].params, "tokens/s": round(fmean(m.tokens_per_s for m in metrics)),

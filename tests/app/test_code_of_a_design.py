@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inbox_setting
 import pytest
-from screens import said
+from screens import results, said
 
 from core.desk import Desk
 from core.types import Status
@@ -86,6 +86,8 @@ def test_a_score_of_older_code_and_one_that_is_held_back_are_told_where_one_look
     desk.save_code(written, job.id, 1)
     for page in ("design", "tree"):
         assert "Its code changed since it was measured at nano" in words(open_page(page, design=written))
+    doubts = dict(results(open_page("compare", scale="nano"))[["design", "doubts"]].values)
+    assert ("older code" in doubts[written], "older code" in doubts["gpt2"]) == (True, False)
     engine.scores[CODE, 0] = 0.01
     engine.audit_says = RuntimeError("no weights")
     desk.verify([written], "nano")
