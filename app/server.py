@@ -7,10 +7,7 @@ first pings, which then go on beside the page). `app/main.py` served bare works 
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.requests import Request
@@ -23,7 +20,6 @@ HERE = Path(__file__).resolve().parent
 PAGES = sorted(path.stem for path in (HERE.parent / "pages").glob("*.py"))
 # As Streamlit's own /_stcore/host-config answers. What is said here goes before that answer.
 HOST = {"useExternalAuthToken": False, "enableCustomParentMessages": False, "enforceDownloadInNewTab": False, "metricsUrl": "", "blockErrorDialogs": False, "resourceCrossOriginMode": None}
-THRESHOLDS = (50_000, 20, 50)
 SIGNED_IN, TOKEN = "_streamlit_user", "_streamlit_xsrf"      # Streamlit's cookies: who a provider says it is, and the token against forged requests
 TITLE, SCRIPT = "<title>Streamlit</title>", '<script type="module"'
 
@@ -41,10 +37,11 @@ def first_page(before: str, after: str, waits: bool) -> str:
     """With what it is told between the two. `waits`: it connects after its pings were answered."""
     told = {} if waits else {"HOST_CONFIG": {"allowedOrigins": list(config.get_option("client.allowedOrigins")), **HOST}}
     # Pages are one step below the app's address, whatever stands before it.
-    words = f'<script>window.__streamlit = {{BACKEND_BASE_URL: new URL("./", location.href).href, ...{json.dumps(told)}}};</script>\n    '
+    words = f'<script>window.__streamlit = {{BACKEND_BASE_URL: new URL("./", location.href).href, ...{json.dumps(told)}}};</script>\n    <script>{POPOVERS}</script>\n    '
     return before + words + after
 
 
+POPOVERS = (HERE / "popovers.js").read_text(encoding="utf-8")
 PAGE = streamlit_page()          # when the server starts: then it does not start with a Streamlit that it does not fit
 
 
@@ -54,19 +51,10 @@ async def opened(request: Request) -> HTMLResponse:
     return HTMLResponse(first_page(*PAGE, waits), headers={"Cache-Control": "no-store"})      # it is another one for who has the token
 
 
-@asynccontextmanager
-async def collecting_less(_app: App) -> AsyncIterator[None]:
-    """Python looks for garbage after every 700 new objects, and through all that it holds after some 70,000: a tree of ten thousand designs takes twice as long to read then."""
-    before = gc.get_threshold()
-    gc.set_threshold(*THRESHOLDS)
-    yield
-    gc.set_threshold(*before)
-
-
 def routes(prefix: str) -> list[Route]:
     """Of the first page, under Streamlit's server.baseUrlPath."""
     base = f"/{prefix.strip('/')}".rstrip("/")
     return [Route(f"{base}/{name}", opened) for name in ("", *PAGES)]
 
 
-app = App(HERE / "main.py", routes=routes(config.get_option("server.baseUrlPath") or ""), lifespan=collecting_less)
+app = App(HERE / "main.py", routes=routes(config.get_option("server.baseUrlPath") or ""))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import streamlit as st
 
 from app import shell
 from app.widgets import graph, tour, tree_graph
 from app.widgets.design_card import draw_card
 from app.widgets.tree_chosen import draw_chosen, tray
-from app.widgets.tree_filters import Seen, draw_choices
+from app.widgets.tree_filters import LAYERS, Seen, draw_choices
 from core.desk import Desk
 from core.types import Design, Kind
 
-LASTING = ("generation", "time")     # layers in which designs stay where they are, whatever is decided
 CHART, OPEN = "tree-chart", "tree-open"
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     if opened := st.session_state.pop(OPEN, ""):
         shell.go("design", design=opened)
     desk = shell.desk()
-    version, grown = desk.store.version(), desk.store.grown()
+    grown, version = desk.store.grown(), desk.store.version()
     designs = tree(version)
     everything = [data["design"] for _, data in designs.nodes(data=True)]
     if not everything:
@@ -28,14 +29,15 @@ def main() -> None:
         return
     selected = st.query_params.get("design", "")
     left, right = st.columns([2.1, 1], gap="medium")
+    names = named(version)
     with left:
         layers, colour, fits = draw_choices(desk, everything, seen(version))
         if fits == []:
             st.info("No design fits these filters; all are shown faintly.", icon=":material/filter_alt_off:")
         with st.container(key="tree-feeds"):
-            graph.feed("structure", structure(grown, version))
+            graph.feed("structure", structure(names, version))
             graph.feed("standing", standing(version))
-            graph.feed("places", places(grown if layers in LASTING else version, layers, version))
+            graph.feed("places", places(names if layers in LAYERS else version, layers, version))
             graph.feed("paint", paint(version, colour))
         graph.draw_graph(CHART, selected, [i for i in tray() if i in designs], fits, acted)
         draw_bound(bound(version, desk.author))
@@ -48,7 +50,7 @@ def main() -> None:
         else:
             draw_start(everything)
     with left, st.container(key="tree-feeds-later"):  # what only the hover needs comes last
-        graph.feed("hover", hover(grown, version))
+        graph.feed("hover", hover(names, grown, version))
     shell.live(lambda: unchanged(desk, version), bool(desk.queue.all(limit=1, states=shell.LIVE)), every=2.0)
 
 
@@ -64,7 +66,13 @@ def tree(version: str):
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def structure(grown: str, _version: str) -> bytes:
+def named(version: str) -> str:
+    """Another one whenever a design or a title is: of the very designs that are drawn, and not of those that are there a moment later."""
+    return sha256(repr([(d.id, d.title) for d in _all(version)]).encode()).hexdigest()
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def structure(names: str, _version: str) -> bytes:
     return graph.packed("structure", tree_graph.structure(_all(_version)))
 
 
@@ -105,7 +113,7 @@ def _coloured(version: str, colour: str) -> str:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def hover(grown: str, _version: str) -> bytes:
+def hover(names: str, grown: str, _version: str) -> bytes:
     return graph.packed("hover", tree_graph.hover(_all(_version), shell.desk().outlines.trees()))
 
 

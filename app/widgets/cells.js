@@ -1,5 +1,6 @@
 // Told: {columns: [name], rows: [{id, title, cells: [[kind, text]]}], ticked: [[row, column]], words}. Answers at once; Python is told when the hand rests.
-const QUIET = 150;     // ms
+// One stop for the Tab key: arrows walk through cells, heads and links. What is ticked, and where one stands, is known by name, as rows come and go.
+const QUIET = 150, LEAP = 10;     // ms; rows
 
 function made(kind, text = "", className = "") {
   const node = document.createElement(kind);
@@ -10,111 +11,169 @@ function made(kind, text = "", className = "") {
 
 const nameOf = (row, column) => JSON.stringify([row, column]);
 
-function dress(host) {
-  const { columns, rows, words } = host.wanted, table = host.querySelector("table"), head = document.createElement("tr"), held = host.querySelector("tbody").contains(document.activeElement);
-  table.setAttribute("aria-label", words);
-  const ticker = (scope, text, title, wanted) => {
-    const node = Object.assign(document.createElement("th"), { scope }), button = Object.assign(made("button", text), { type: "button", title });
-    button.onclick = () => all(host, wanted);
-    node.append(button);
-    return node;
+// ------------------------------------------------------------------------------------------------ what is drawn
+
+function ticker(host, text, title, named, wanted) {
+  const button = Object.assign(made("button", text), { type: "button", title, named });
+  button.onclick = () => all(host, wanted);
+  return button;
+}
+
+function linkTo(host, row) {
+  const link = Object.assign(made("a", row.title), { title: row.title, href: `design?design=${encodeURIComponent(row.id)}`, named: `link ${row.id}` });
+  link.onclick = (e) => {
+    if (e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return;
+    e.preventDefault();
+    host.follow(row.id);
   };
-  head.append(ticker("col", "design", "Tick all, or none", () => true), made("td", "", "md-of"), ...columns.map((column, c) => ticker("col", column, `Tick all at ${column}, or none`, (at) => at.c === c)));
+  return link;
+}
+
+function dress(host) {
+  const { columns, rows } = host.wanted, held = host.contains(document.activeElement) && document.activeElement.named;
+  const head = document.createElement("tr"), corner = ticker(host, "design", "Tick all, or none", "all", () => true);
+  const heads = columns.map((column) => ticker(host, column, `Tick all at ${column}, or none`, `column ${column}`, (cell) => cell.column === column));
+  head.append(...[corner, ...heads].map((button) => { const node = Object.assign(document.createElement("th"), { scope: "col" }); node.append(button); return node; }));
   host.querySelector("thead").replaceChildren(head);
-  host.at = [];
+  host.cells = rows.map((row) => columns.map((column) => {
+    const cell = Object.assign(made("td"), { row: row.id, column, named: nameOf(row.id, column) });
+    cell.setAttribute("role", "gridcell");
+    return cell;
+  }));
+  host.at = [[corner, corner, ...heads], ...rows.map((row, r) => [ticker(host, row.id, `Tick all of ${row.id}, or none`, `row ${row.id}`, (cell) => cell.row === row.id), linkTo(host, row), ...host.cells[r]])];
   host.querySelector("tbody").replaceChildren(...rows.map((row, r) => {
-    const line = document.createElement("tr"), of = made("td", "", "md-of"), link = made("a", row.title);
-    link.href = `design?design=${encodeURIComponent(row.id)}`;
-    link.title = row.title;
-    link.onclick = (e) => {
-      if (e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return;
-      e.preventDefault();
-      host.follow(row.id);
-    };
-    of.append(link);
-    line.append(ticker("row", row.id, `Tick all of ${row.id}, or none`, (at) => at.r === r), of);
-    host.at.push(row.cells.map(([kind, text], c) => {
-      const cell = made("td", text);
-      cell.setAttribute("role", "gridcell");
-      cell.dataset.kind = kind;
-      cell.setAttribute("aria-label", `${row.id} at ${columns[c]}: ${text}`);
-      cell.tabIndex = -1;
-      return Object.assign(cell, { r, c, named: nameOf(row.id, columns[c]) });
-    }));
-    line.append(...host.at[r]);
+    const line = document.createElement("tr"), own = Object.assign(document.createElement("th"), { scope: "row" }), who = made("div", "", "md-who");
+    who.append(host.at[r + 1][0], host.at[r + 1][1]);
+    own.append(who);
+    line.append(own, ...host.cells[r]);
     return line;
   }));
-  const first = host.at[host.here?.r]?.[host.here?.c] ?? host.at[0]?.[0];
-  if (first) first.tabIndex = 0;
-  if (held) first?.focus({ preventScroll: true });        // who is in it by keyboard stays there
+  for (const one of host.at.flat()) one.tabIndex = -1;
+  const here = find(host, host.here) ?? host.cells[0]?.[0] ?? corner;
+  here.tabIndex = 0;
+  const again = held && find(host, held);
+  if (again) stand(host, again);      // who is in it by keyboard stays where they are
 }
 
-function paint(host) {
-  for (const row of host.at) for (const cell of row) cell.setAttribute("aria-selected", host.ticked.has(cell.named));
+// What stands in the cells, without making them anew.
+function fill(host) {
+  host.querySelector("table").setAttribute("aria-label", host.wanted.words);
+  host.wanted.rows.forEach((row, r) => row.cells.forEach(([kind, text], c) => {
+    const cell = host.cells[r][c];
+    cell.textContent = text;
+    cell.dataset.kind = kind;
+    cell.setAttribute("aria-label", `${row.id} at ${cell.column}: ${text}${row.title === row.id ? "" : `, ${row.title}`}`);
+  }));
+  host.style.setProperty("--first", `${host.querySelector("thead th")?.offsetWidth ?? 0}px`);
+  mark(host);
 }
+
+function mark(host) {
+  for (const cell of host.cells.flat()) cell.setAttribute("aria-selected", host.ticked.has(cell.named));
+}
+
+// ------------------------------------------------------------------------------------------------ what is ticked
 
 function tell(host) {
-  paint(host);
+  mark(host);
   clearTimeout(host.waiting);
   host.waiting = setTimeout(() => host.send([...host.ticked].map((name) => JSON.parse(name))), QUIET);
 }
 
 // All that are wanted are ticked, or, when they are already, none of them is.
 function all(host, wanted) {
-  const some = host.at.flat().filter(wanted), on = !some.every((cell) => host.ticked.has(cell.named));
+  const some = host.cells.flat().filter(wanted), on = !some.every((cell) => host.ticked.has(cell.named));
   for (const cell of some) host.ticked[on ? "add" : "delete"](cell.named);
+  host.span = null;
   tell(host);
 }
 
-// The rectangle from `from` to `to`, over what was ticked before.
-function stretch(host, from, to, before, on) {
+function place(host, named) {
+  for (const [r, row] of host.cells.entries()) {
+    const c = row.findIndex((cell) => cell.named === named);
+    if (c >= 0) return [r, c];
+  }
+  return null;
+}
+
+// The rectangle from where it began to here, over what was ticked before. `span`: {from, before, on}.
+function stretch(host, to) {
+  const { from, before, on } = host.span, [r0, c0] = place(host, from), [r1, c1] = place(host, to.named);
   host.ticked = new Set(before);
-  const [top, bottom] = [Math.min(from.r, to.r), Math.max(from.r, to.r)], [left, right] = [Math.min(from.c, to.c), Math.max(from.c, to.c)];
-  for (let r = top; r <= bottom; r++) for (let c = left; c <= right; c++) host.ticked[on ? "add" : "delete"](host.at[r][c].named);
+  for (const row of host.cells.slice(Math.min(r0, r1), Math.max(r0, r1) + 1)) for (const cell of row.slice(Math.min(c0, c1), Math.max(c0, c1) + 1)) host.ticked[on ? "add" : "delete"](cell.named);
   tell(host);
 }
 
-function stand(host, cell) {
-  for (const other of host.querySelectorAll('td[tabindex="0"]')) other.tabIndex = -1;
-  cell.tabIndex = 0;
-  cell.focus();
-  host.here = { r: cell.r, c: cell.c };
+function press(host, cell, further) {
+  if (!further || !host.span || !place(host, host.span.from)) host.span = { from: cell.named, before: new Set(host.ticked), on: !host.ticked.has(cell.named) };
+  stretch(host, cell);
+  stand(host, cell);
+}
+
+// ------------------------------------------------------------------------------------------------ where one stands
+
+const find = (host, named) => host.at.flat().find((one) => one.named === named);
+
+function stand(host, one) {
+  for (const other of host.querySelectorAll('[tabindex="0"]')) other.tabIndex = -1;
+  one.tabIndex = 0;
+  one.focus();
+  host.here = one.named;
+}
+
+function walk(host, from, e) {
+  const r = host.at.findIndex((row) => row.includes(from)), row = host.at[r], c = row.lastIndexOf(from), last = host.at.length - 1, end = row.length - 1;
+  const line = (to) => host.at[Math.max(0, Math.min(last, to))], beside = (to) => row[Math.max(0, Math.min(end, to))];
+  const far = e.ctrlKey || e.metaKey;
+  switch (e.key) {
+    case "ArrowUp": return line(far ? 1 : r - 1)[c];
+    case "ArrowDown": return line(far ? last : r + 1)[c];
+    case "ArrowLeft": return r === 0 && c <= 2 ? row[0] : beside(far ? 0 : c - 1);
+    case "ArrowRight": return beside(far ? end : c + 1);
+    case "Home": return far ? host.at[Math.min(1, last)][2] ?? row[0] : row[0];
+    case "End": return far ? host.at[last].at(-1) : row[end];
+    case "PageUp": return line(Math.max(1, r - LEAP))[c];
+    case "PageDown": return line(r + LEAP)[c];
+  }
+  return null;
 }
 
 function listen(host) {
-  const cellOf = (e) => e.target.closest?.('td[role="gridcell"]');
-  let drag = null, anchor = null;
-  const begin = (cell, further) => {
-    const from = further && anchor && host.at[anchor.r]?.[anchor.c] ? anchor : { r: cell.r, c: cell.c }, before = new Set(host.ticked), on = further || !host.ticked.has(cell.named);
-    anchor = from;
-    stretch(host, from, cell, before, on);
-    stand(host, cell);
-    return { from, before, on };
-  };
+  const cellOf = (e) => { const cell = e.target.closest?.('td[role="gridcell"]'); return cell && host.contains(cell) ? cell : null; };
+  let drags = false, heard = false;
   host.addEventListener("pointerdown", (e) => {
     const cell = cellOf(e);
     if (!cell || e.button || e.pointerType === "touch") return;     // a finger scrolls; its tap is heard as a click
     e.preventDefault();
-    drag = begin(cell, e.shiftKey);
+    drags = heard = true;
+    press(host, cell, e.shiftKey);
   });
-  host.addEventListener("pointerover", (e) => { const cell = drag && cellOf(e); if (cell) stretch(host, drag.from, cell, drag.before, drag.on); });
-  host.addEventListener("click", (e) => { const cell = cellOf(e); if (cell && e.pointerType === "touch") begin(cell, false); });
-  const end = () => { drag = null; };
-  window.addEventListener("pointerup", end);
+  host.addEventListener("pointerover", (e) => {
+    drags &&= Boolean(e.buttons & 1);
+    const cell = drags && cellOf(e);
+    if (cell) stretch(host, cell);
+  });
+  host.addEventListener("click", (e) => { const cell = cellOf(e); if (cell && !heard) press(host, cell, e.shiftKey); });      // a tap, a screen reader's press
+  const end = () => { drags = false; setTimeout(() => { heard = false; }); };
+  for (const kind of ["pointerup", "pointercancel"]) window.addEventListener(kind, end);
+  host.addEventListener("focusin", (e) => { if (e.target.named) host.here = e.target.named; });
   host.addEventListener("keydown", (e) => {
-    const cell = cellOf(e), step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[e.key];
-    if (!cell || e.ctrlKey || e.metaKey || e.altKey) return;
-    if (step) {
-      const next = host.at[cell.r + step[0]]?.[cell.c + step[1]];
-      if (next && e.shiftKey) { anchor ??= { r: cell.r, c: cell.c }; stretch(host, anchor, next, host.ticked, true); }
-      if (next) { if (!e.shiftKey) anchor = { r: next.r, c: next.c }; stand(host, next); }
-    } else if (e.key === " " || e.key === "Enter") begin(cell, false);
-    else if (e.key === "Escape" && host.ticked.size) { host.ticked.clear(); tell(host); }
+    const one = e.target, cell = cellOf(e);
+    if (!one.named || e.altKey) return;
+    const next = walk(host, one, e);
+    if (next) {
+      if (e.shiftKey && cell && next.row) {
+        if (!host.span || !place(host, host.span.from)) host.span = { from: cell.named, before: new Set(host.ticked), on: true };
+        stretch(host, next);
+      } else host.span = null;
+      stand(host, next);
+    } else if (cell && (e.key === " " || e.key === "Enter")) press(host, cell, false);
+    else if (e.key === "Escape" && host.ticked.size) { host.ticked.clear(); host.span = null; tell(host); }
     else return;
     e.preventDefault();
     e.stopPropagation();
   });
-  return () => { window.removeEventListener("pointerup", end); clearTimeout(host.waiting); };
+  return () => { for (const kind of ["pointerup", "pointercancel"]) window.removeEventListener(kind, end); clearTimeout(host.waiting); };
 }
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
@@ -123,12 +182,9 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   host.send = (ticked) => setStateValue("ticked", ticked);
   host.follow = (id) => setTriggerValue("followed", id);
   host.ticked ??= new Set(data.ticked.map(([row, column]) => nameOf(row, column)));
-  const drawn = JSON.stringify([data.words, data.columns, data.rows]);
-  if (host.drawn !== drawn) {      // what stands there stays when the page runs again, and so does who is in it
-    host.drawn = drawn;
-    dress(host);
-    paint(host);
-  }
+  const frame = JSON.stringify([data.columns, data.rows.map((row) => [row.id, row.title])]), drawn = JSON.stringify(data.rows);
+  if (host.frame !== frame) { host.frame = frame; dress(host); host.drawn = ""; }
+  if (host.drawn !== drawn) { host.drawn = drawn; fill(host); }
   host.deaf ??= listen(host);
   return () => { host.deaf?.(); host.deaf = undefined; };
 }

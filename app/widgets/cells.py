@@ -29,7 +29,7 @@ def _renderer():
 
 
 def cells(columns: Sequence[str], rows: Sequence[Row], key: str, words: str) -> list[tuple[str, str]]:
-    """(row, column) of those that are ticked and in sight, row by row. `words`: what the grid holds, for who cannot see it."""
+    """(row, column) of all that are ticked, also of rows that are not shown now: those in sight first, row by row. `words`: what the grid holds, for who cannot see it."""
     ticked = {(row, column) for row, column in (st.session_state.get(key) or {}).get("ticked") or ()}
     shown = [{**asdict(row), "title": shell.upright(row.title)} for row in rows]
     result = _renderer()(data={"columns": list(columns), "rows": shown, "ticked": sorted(ticked), "words": words}, key=key, default={"ticked": []},
@@ -37,4 +37,5 @@ def cells(columns: Sequence[str], rows: Sequence[Row], key: str, words: str) -> 
     if result.followed:
         shell.go("design", design=result.followed)
     ticked = {(row, column) for row, column in result.ticked or ()}
-    return [(row.id, column) for row in rows for column in columns if (row.id, column) in ticked]
+    sight = [(row.id, column) for row in rows for column in columns if (row.id, column) in ticked]
+    return [*sight, *sorted(ticked - set(sight))]

@@ -143,15 +143,21 @@ function grow(host) {
     const part = window.mdFeed?.[name];
     return part && m.stamp[name] !== part.stamp && ((m.stamp[name] = part.stamp), JSON.parse(part.body));
   };
+  const fitting = (name, column) => {      // of as many designs as there are; else it is looked at again when more has come
+    const part = fresh(name);
+    if (!part || part[column].length === m.n) return part;
+    m.stamp[name] = "";
+    return null;
+  };
   g.learn = () => { m.hover = fresh("hover") || m.hover; };      // the largest part is read when somebody points at a design, or searches
   g.feed = () => {
     const structure = fresh("structure");
     if (structure) { m.stamp.standing = m.stamp.places = m.stamp.paint = ""; takeStructure(m, structure); m.hover = null; m.stamp.hover = ""; g.range.max = String(m.n); if (m.upTo === Infinity) moment(m.n); }
     if (!m.n) return;
-    const standing = fresh("standing"), places = fresh("places"), paint = fresh("paint");
-    if (standing && standing.status.length === m.n) Object.assign(m, standing, { standing });
-    if (places && places.x.length === m.n) { const old = m.layers; takePlaces(m, places); m.layer = places.layer; m.view = m.view && old === m.layers && !structure ? m.view : { ...m.home }; measure(); }
-    if (paint && paint.values.length === m.n) { m.paint = paint; bins(m); }
+    const standing = fitting("standing", "status"), places = fitting("places", "x"), paint = fitting("paint", "values");
+    if (standing) Object.assign(m, standing, { standing });
+    if (places) { const old = m.layers; takePlaces(m, places); m.layer = places.layer; m.view = m.view && old === m.layers && !structure ? m.view : { ...m.home }; measure(); }
+    if (paint) { m.paint = paint; bins(m); }
     if (m.paint && (standing || paint)) legend.replaceChildren(...legendOf(m));
     if (g.find.value) seek();
     if (structure || standing || places || paint || m.found) g.look();

@@ -133,11 +133,9 @@ function paintLabels(m, c, s, box, ink, count) {
   for (let i = 0; i < m.n; i++) if (m.inside[i] && m.seen[i] === 2 && (m.near && count > 80 ? m.near[i] : count <= 400 || m.chosen.has(i))) order.push(i);
   const rank = (i) => (i === m.selected ? 0 : m.chosen.has(i) ? 1 : m.near?.[i] ? 2 : 3);
   order.sort((a, b) => rank(a) - rank(b));
-  m.widths = m.widths?.font === c.font ? m.widths : Object.assign(new Map(), { font: c.font });
-  const wide = (text) => m.widths.get(text) ?? m.widths.set(text, c.measureText(text).width).get(text);
   for (const i of order.slice(0, 400)) {
     const name = m.kind[i] === 0 ? m.ids[i] : m.titles[i], text = name.length > 22 ? `${name.slice(0, 21)}…` : name;
-    const half = wide(text) / 2 + 3, top = m.Y[i] + reachOf(m, i, radius(m, s, i)) + CELL, row = Math.round(top / 13);
+    const half = c.measureText(text).width / 2 + 3, top = m.Y[i] + reachOf(m, i, radius(m, s, i)) + CELL, row = Math.round(top / 13);
     const x = m.X[i] < 0 || m.X[i] > box.width ? m.X[i] : Math.max(m.room.left + half, Math.min(m.room.right - half, m.X[i]));      // a name is not cut at the edge
     const taken = [row - 1, row, row + 1].some((r) => rows.get(r)?.some(([a, b]) => a < x + half && b > x - half));
     if (taken || !isFree(m.room, [x - half + 3, top, x + half - 3, top + 11], TAKEN)) continue;

@@ -35,19 +35,20 @@ def draw_choices(desk: Desk, designs: Sequence[Design], seen: Seen) -> tuple[str
     for name, there in (("tree-author", authors), ("tree-tag", tags)):      # a word that was taken from the last design filters no more
         st.session_state[name] = [v for v in st.session_state.get(name, ()) if v in there]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        layers = _one("Layers", ":material/layers:", [*LAYERS, *measured], "tree-layers", _layers_name)
+        layers = one_of("Layers", ":material/layers:", [*LAYERS, *measured], "tree-layers", _layers_name)
         colours = [*COLOURS[:3], *measured, *COLOURS[3:], *(f"size {s}" for s in list(desk.scales)[:3])]
-        colour = _one("Colour", ":material/palette:", colours, "tree-colour", _colour_name)
+        colour = one_of("Colour", ":material/palette:", colours, "tree-colour", _colour_name)
         active = sum(bool(st.session_state.get(name)) for name in NAMES) + (st.session_state.get("tree-scale", "any") != "any") + bool(st.session_state.get("tree-since"))
         with st.popover("Filters" + (f" · {active}" if active else ""), icon=":material/filter_alt:"):
             fits = _filters(designs, authors, tags, measured)
     return layers, colour, fits
 
 
-def _one(label: str, icon: str, options: Sequence[str], key: str, named: Callable[[str], str]) -> str:
+def one_of(label: str, icon: str, options: Sequence[str], key: str, named: Callable[[str], str]) -> str:
     """Stays open, so that one can look at several; and a browser fetches thirty scripts fewer than for a select box before it can draw the tree."""
-    now = st.session_state.get(key, options[0])
-    with st.popover(f"{label}: {named(now)}", icon=icon, key=f"{key}-choice"):
+    if st.session_state.get(key) not in options:      # a scale at which nothing is measured any more
+        st.session_state[key] = options[0]
+    with st.popover(f"{label}: {named(st.session_state[key])}", icon=icon, key=f"{key}-choice"):
         return st.radio(label, options, key=key, format_func=named)
 
 

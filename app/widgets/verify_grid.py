@@ -31,14 +31,15 @@ def draw_grid(desk: Desk, designs: Sequence[Design]) -> None:
         seeds = parse_seeds(told)
     found = [d for d in rows if words in f"{d.id} {d.title} {d.author}".lower()]
     found.sort(key=lambda d: next(((-i, d.scores[s]) for i, s in reversed(list(enumerate(desk.scales))) if s in d.scores), (1, 0.0)))
-    if not found or not scales:
-        st.info("No design with checked code fits." if scales else "Choose a scale.", icon=":material/filter_alt_off:")
-        return
     grid = desk.grid(found[:SHOWN], scales)
     ticked = cells(scales, [Row(d.id, d.title, [(str(p.cell), mark(p)) for p in row]) for d, row in zip(found, grid, strict=False)], "verify-grid", "Designs and the scales at which they are measured")
+    if not found or not scales:
+        st.info("No design with checked code fits." if scales else "Choose a scale.", icon=":material/filter_alt_off:")
     st.caption("✓ measured: mean bits per byte (seeds) · ▶ runs · … waits · ○ can be verified · older code: measured before its code changed · held back: too good before an audit · tick a cell, a row, a column, or drag over several; with the keys: arrows and Space" + (f" · the first {SHOWN} of {len(found)}" if len(found) > SHOWN else ""))
     places = {(p.design, p.scale): p for row in grid for p in row}
-    draw_chosen(desk, [places[at] for at in ticked], seeds, {d.id: d for d in found[:SHOWN]})
+    if hidden := len([at for at in ticked if at not in places]):
+        st.caption(f":orange[{hidden} ticked cell{'s are' if hidden > 1 else ' is'} not in sight, and not counted. Escape in the grid lets go of all.]")
+    draw_chosen(desk, [places[at] for at in ticked if at in places], seeds, {d.id: d for d in found[:SHOWN]})
 
 
 def _above(desk: Desk, designs: Sequence[Design], seeds: Sequence[int]) -> dict[str, dict[str, int]]:

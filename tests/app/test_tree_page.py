@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.widgets import tree_graph
 from core.desk import Desk
+from core.store.store import Store
 from core.types import Design, Kind, Mode, Status, UnitTree, Verb
 
 
@@ -99,6 +100,67 @@ def test_a_judgement_leaves_structure_places_and_hover_as_they_were(desk: Desk):
     assert _ghosts(desk) != ghosts
     desk.store.proposals.add("c2", "a", False, "another title", "", UnitTree("nobody_wrote_this"))
     assert desk.store.grown() != grew, "its title is another one now"
+
+
+def _fed(test: AppTest) -> dict[str, dict]:
+    """What the browser is sent, by part."""
+    parts = [e.proto.bytes for e in test.get("bidi_component") if e.proto.component_name == "tree_feed"]
+    return {part.partition(b" ")[0].decode(): json.loads(part.partition(b"\n")[2]) for part in parts}
+
+
+def test_whatever_is_done_elsewhere_is_in_what_the_next_drawing_sends(open_page, desk: Desk):
+    grown(desk, 2)
+    test = open_page("tree")
+    first = _fed(test)
+    at = first["structure"]["ids"].index("c0")
+    desk.refuse("c0", "too costly")
+    desk.tag("c0", "dear")
+    desk.pin("c0")
+    now = _fed(test.run())
+    assert (now["standing"]["ghost"][at], now["standing"]["tags"][str(at)]) == (tree_graph.REFUSED, ["dear"])
+    assert now["standing"]["signs"] == [[at, True, 1.0, False]]
+    assert now["paint"] != first["paint"]
+    assert now["structure"] == first["structure"]
+    desk.store.proposals.add("c0", "a", False, "another title", "", UnitTree("nobody_wrote_this"))
+    now = _fed(test.run())
+    assert now["structure"]["titles"][at] == "another title"
+    assert now["hover"]["units"][now["hover"]["of"][at][2]] == "nobody_wrote_this"
+    desk.store.designs.add("c9", "c9", Kind.AGENT, Mode.MUTATION, ["c0"], "somebody")
+    now = _fed(test.run())
+    assert now["structure"]["ids"][-1] == "c9"
+    assert {len(now["structure"]["ids"]), len(now["standing"]["status"]), len(now["places"]["x"]), len(now["paint"]["values"]), len(now["hover"]["of"])} == {len(first["structure"]["ids"]) + 1}
+
+
+@pytest.mark.parametrize("read", ["grown", "version", "tree"])
+def test_a_design_that_comes_while_the_page_reads_is_in_all_parts_or_in_none(open_page, desk: Desk, monkeypatch: pytest.MonkeyPatch, read: str):
+    test = open_page("tree")
+    before, made = getattr(Store, read), []
+
+    def meanwhile(store: Store, *args: str) -> object:
+        found = before(store, *args)
+        if not made:
+            made.append(desk.store.designs.add("late", "late", Kind.AGENT, Mode.MUTATION, ["gpt2"], "somebody"))
+        return found
+
+    desk.refuse(grown(desk, 1)[-1].id, "so that the tree is read anew")
+    monkeypatch.setattr(Store, read, meanwhile)
+    for sent in (_fed(test.run()), _fed(test.run())):
+        assert len({len(sent["structure"]["ids"]), len(sent["standing"]["status"]), len(sent["places"]["x"]), len(sent["paint"]["values"]), len(sent["hover"]["of"])}) == 1
+    assert sent["structure"]["ids"][-1] == "late"
+
+
+def test_a_layer_that_is_gone_is_not_named():
+    def drawn() -> None:
+        import streamlit as st
+
+        from app.widgets.tree_filters import one_of
+
+        st.session_state.setdefault("layers", "nano")
+        st.write(one_of("Layers", ":material/layers:", ["generation", "time"], "layers", str.upper))
+
+    test = AppTest.from_function(drawn).run()
+    assert test.markdown[0].value == test.radio(key="layers").value == "generation"
+    assert [p.proto.popover.label for p in test.get("popover")] == ["Layers: GENERATION"]
 
 
 def test_the_hover_gets_each_designs_units_and_summary(desk: Desk):

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from serving import settled
 
 from core.config import Config
@@ -89,7 +89,7 @@ def test_cells_are_ticked_by_a_drag_a_head_and_the_keys(app, measured: Desk, pag
     expect(page.get_by_text("Nothing is ticked")).to_be_visible()
     expect(cell(page, "llama", "nano")).to_have_text("✓ 2.3000 (1)")
     settled(page)
-    rows = page.locator(".md-cells tbody th").all_inner_texts()
+    rows = page.locator(".md-cells .md-who button").all_inner_texts()
     page.mouse.move(*middle(cell(page, rows[0], "nano")))
     page.mouse.down()
     page.mouse.move(*middle(cell(page, rows[1], "micro")), steps=6)
@@ -104,18 +104,79 @@ def test_cells_are_ticked_by_a_drag_a_head_and_the_keys(app, measured: Desk, pag
     assert not ticked(page)
     settled(page)
     expect(page.get_by_text("Nothing is ticked")).to_be_visible()
-    page.keyboard.press("ArrowDown")
+    cell(page, rows[2], "micro").evaluate("c => c.click()")              # as a screen reader presses it
+    assert ticked(page) == {f"{rows[2]} at micro"}
+
+
+def focused(page: Page) -> str:
+    return page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent").partition(":")[0].partition(",")[0]
+
+
+def test_the_grid_is_one_stop_for_tab_and_its_keys_tick(app, measured: Desk, page: Page):
+    page.goto(f"{app.url}/verify?way=grid")
+    expect(cell(page, "llama", "nano")).to_be_visible()
+    settled(page)
+    rows = page.locator(".md-cells .md-who button").all_inner_texts()
+    cell(page, rows[1], "nano").focus()
+    for key, there in (("ArrowLeft", desk_title(measured, rows[1])), ("ArrowLeft", rows[1]), ("End", rows[1]), ("Home", rows[1]), ("ArrowRight", desk_title(measured, rows[1])), ("ArrowRight", rows[1])):
+        page.keyboard.press(key)
+        assert focused(page).startswith(there), key
     page.keyboard.press("Space")
-    page.keyboard.press("Shift+ArrowRight")
-    assert ticked(page) == {f"{rows[1]} at nano", f"{rows[1]} at micro"}
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+        page.keyboard.press(f"Shift+{key}")
+    assert ticked(page) == {f"{rows[1]} at nano", f"{rows[1]} at micro"}, "what was walked back over is let go"
     expect(page.get_by_text("Nothing is ticked")).to_have_count(0)
     settled(page)
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith(f"{rows[1]} at micro"), "the page ran again, and the hand is where it was"
+    assert focused(page).startswith(f"{rows[1]}"), "the page ran again, and the hand is where it was"
+    page.keyboard.press("Tab")
+    assert not page.evaluate("document.querySelector('.md-cells').contains(document.activeElement)")
     page.get_by_label("Search").fill(rows[3])
     page.get_by_label("Search").press("Enter")
-    expect(page.get_by_text("Nothing is ticked")).to_be_visible()      # of what is in sight
-    page.get_by_role("link", name=re.compile(".")).and_(page.locator(".md-of a")).first.click()
+    expect(page.get_by_text("2 ticked cells are not in sight")).to_be_visible()
+    expect(page.get_by_text("Nothing is ticked")).to_be_visible()
+    cell(page, rows[3], "nano").focus()
+    page.keyboard.press("Shift+ArrowRight")           # where it began is not there any more
+    assert ticked(page) == {f"{rows[3]} at nano", f"{rows[3]} at micro"}
+    page.get_by_label("Search").fill("nobody at all")
+    page.get_by_label("Search").press("Enter")
+    expect(page.get_by_text("No design with checked code fits")).to_be_visible()
+    page.get_by_label("Search").fill("")
+    page.get_by_label("Search").press("Enter")
+    expect(cell(page, rows[1], "nano")).to_have_attribute("aria-selected", "true")
+    page.locator(".md-cells a").filter(has_text=desk_title(measured, rows[3])).first.click()
     expect(page).to_have_url(f"{app.url}/design?design={rows[3]}", timeout=20_000)
+
+
+def desk_title(desk: Desk, design: str) -> str:
+    return desk.store.designs.get(design).title
+
+
+def test_on_a_phone_a_row_has_its_title_and_a_tap_ticks(app, measured: Desk, browser: Browser):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(f"{app.url}/verify?way=grid")
+    expect(page.locator(".md-cells").get_by_text("GPT-2")).to_be_visible()
+    settled(page)
+    cell(page, "gpt2", "nano").tap()
+    assert ticked(page) == {"gpt2 at nano"}
+    cell(page, "gpt2", "micro").focus()
+    page.keyboard.press("ArrowLeft")
+    room = page.evaluate("() => { const c = document.activeElement.getBoundingClientRect(), h = document.querySelector('.md-cells tbody th').getBoundingClientRect(); return c.left - h.right; }")
+    assert room >= -1, "the cell is not under its row's name"
+    context.close()
+
+
+def test_a_popover_that_is_opened_by_keyboard_has_the_hand(app, page: Page):
+    page.goto(app.url)
+    expect(page.get_by_role("button", name="Colour")).to_be_visible(timeout=20_000)
+    settled(page)
+    page.get_by_role("button", name="Colour").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.activeElement.type === 'radio' && document.activeElement.checked")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="Colour: by author")).to_be_visible(timeout=20_000)
+    settled(page)
+    expect(page.get_by_role("radio", name="by author")).to_be_focused()
 
 
 def middle(place: Locator) -> tuple[float, float]:
