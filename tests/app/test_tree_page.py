@@ -131,8 +131,9 @@ def test_whatever_is_done_elsewhere_is_in_what_the_next_drawing_sends(open_page,
     assert {len(now["structure"]["ids"]), len(now["standing"]["status"]), len(now["places"]["x"]), len(now["paint"]["values"]), len(now["hover"]["of"])} == {len(first["structure"]["ids"]) + 1}
 
 
-@pytest.mark.parametrize("read", ["grown", "version", "tree"])
-def test_a_design_that_comes_while_the_page_reads_is_in_all_parts_or_in_none(open_page, desk: Desk, monkeypatch: pytest.MonkeyPatch, read: str):
+@pytest.mark.parametrize(("read", "kept"), [("grown", True), ("version", True), ("version", False), ("tree", False)])
+def test_a_design_that_comes_while_the_page_reads_is_in_all_parts_or_in_none(open_page, desk: Desk, monkeypatch: pytest.MonkeyPatch, read: str, kept: bool):
+    """`kept`: the tree as it was before is in the server's memory."""
     test = open_page("tree")
     before, made = getattr(Store, read), []
 
@@ -142,7 +143,8 @@ def test_a_design_that_comes_while_the_page_reads_is_in_all_parts_or_in_none(ope
             made.append(desk.store.designs.add("late", "late", Kind.AGENT, Mode.MUTATION, ["gpt2"], "somebody"))
         return found
 
-    desk.refuse(grown(desk, 1)[-1].id, "so that the tree is read anew")
+    if not kept:
+        grown(desk, 1)
     monkeypatch.setattr(Store, read, meanwhile)
     for sent in (_fed(test.run()), _fed(test.run())):
         assert len({len(sent["structure"]["ids"]), len(sent["standing"]["status"]), len(sent["places"]["x"]), len(sent["paint"]["values"]), len(sent["hover"]["of"])}) == 1
