@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -25,14 +25,15 @@ NANO = load_scales(ROOT / "library" / "scales.yaml")["nano"]
 GPT2 = (ROOT / "library" / "designs" / "gpt2" / "gab.py").read_text()
 SECONDS = 1.5
 LIMITS = Limits(seconds=SECONDS, memory_mb=1200, output_kb=64, file_mb=16)
+PATIENT = replace(LIMITS, seconds=30.0)     # for a block that does no harm, on a busy machine
 COMBINATIONS = {"all": (), "no bubblewrap": ("bubblewrap",), "no Landlock": ("bubblewrap", "landlock"), "limits and guard": ("bubblewrap", "landlock", "seccomp", "no network")}
 SECRET = "sk-verysecret"
 
 
-def attack(code: str, without: tuple[str, ...]) -> tuple[str, str]:
+def attack(code: str, without: tuple[str, ...], limits: Limits = LIMITS) -> tuple[str, str]:
     """(what came of it, what it printed): loaded, built, and run forward."""
     payload = {"code": code, "scale": asdict(NANO), "reference_code": GPT2, "threads": 1}
-    with Sandbox(LIMITS, without=without).open("core.checker.child", payload) as child:
+    with Sandbox(limits, without=without).open("core.checker.child", payload) as child:
         subject = Subject(child, NANO, None)
         try:
             subject.load_code()
@@ -73,7 +74,7 @@ def test_a_hostile_block_gets_nothing(name: str, layers: str, tmp_path: Path, mo
     assert SECRET not in verdict + printed, verdict
     assert len(printed) < 70_000
     assert running_children() == []
-    assert attack(source("", ""), without)[0] == "it ran"
+    assert attack(source("", ""), without, PATIENT)[0] == "it ran"
 
 
 def test_there_are_enough_attacks():
