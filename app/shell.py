@@ -42,7 +42,8 @@ CSS = """<style>
 [data-testid="stToastContainer"] {top: auto !important; bottom: 1.2rem !important;}
 [data-testid="stMetricValue"] {font-size: 1.35rem;}
 [data-testid="stBaseButton-primary"]:enabled {background: #0072B2; border-color: #0072B2; color: #fff;} [data-testid="stBaseButton-primary"]:hover:enabled {background: #005f96;}
-[data-testid="stCaptionContainer"] {color: inherit !important; opacity: .78;} [data-testid="stCaptionContainer"] a {color: inherit !important; text-decoration: underline;}
+[data-testid="stMultiSelectTagsContainer"] [data-tag] {background: #0072B2; color: #fff;}
+[data-testid="stCaptionContainer"] {color: inherit !important; opacity: .78;} [data-testid="stCaptionContainer"]:has(.stMarkdownColoredText) {opacity: 1;} [data-testid="stCaptionContainer"] a {color: inherit !important; text-decoration: underline;}
 [data-testid="stMarkdownContainer"] pre {white-space: pre-wrap;}
 [data-testid="stMarkdownContainer"] {overflow-wrap: anywhere;}
 .st-key-own-code textarea, [class*="st-key-draft-code-debug"] textarea {font-family: ui-monospace, monospace; font-size: 0.85rem; line-height: 1.45; white-space: pre; overflow-x: auto;}
