@@ -37,6 +37,7 @@ def main() -> None:
         with st.container(key="tree-feeds"):
             graph.feed("structure", structure(names, version))
             graph.feed("standing", standing(version))
+            # By generation and by time they stand where they did, whatever is decided.
             graph.feed("places", places(names if layers in LAYERS else version, layers, version))
             graph.feed("paint", paint(version, colour))
         graph.draw_graph(CHART, selected, [i for i in tray() if i in designs], fits, acted)

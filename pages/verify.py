@@ -28,7 +28,7 @@ def main() -> None:
     way = st.segmented_control("How to choose", list(WAYS), format_func=WAYS.get, required=True, key="verify-way", label_visibility="collapsed")
     shell.to_address("way", "form", "verify-way")
     if way == "grid":
-        draw_grid(desk, shell.designs())
+        draw_grid(desk)
         draw_under_way(desk)
         return
     left, right = st.columns([1, 1.7], gap="large")

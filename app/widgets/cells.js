@@ -2,13 +2,6 @@
 // One stop for the Tab key: arrows walk through cells, heads and links. What is ticked, and where one stands, is known by name, as rows come and go.
 const QUIET = 150, LEAP = 10;     // ms; rows
 
-function made(kind, text = "", className = "") {
-  const node = document.createElement(kind);
-  node.textContent = text;
-  if (className) node.className = className;
-  return node;
-}
-
 const nameOf = (row, column) => JSON.stringify([row, column]);
 
 // ------------------------------------------------------------------------------------------------ what is drawn
@@ -19,28 +12,21 @@ function ticker(host, text, title, named, wanted) {
   return button;
 }
 
-function linkTo(host, row) {
-  const link = Object.assign(made("a", row.title), { title: row.title, href: `design?design=${encodeURIComponent(row.id)}`, named: `link ${row.id}` });
-  link.onclick = (e) => {
-    if (e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return;
-    e.preventDefault();
-    host.follow(row.id);
-  };
-  return link;
-}
-
 function dress(host) {
   const { columns, rows } = host.wanted, held = host.contains(document.activeElement) && document.activeElement.named;
   const head = document.createElement("tr"), corner = ticker(host, "design", "Tick all, or none", "all", () => true);
   const heads = columns.map((column) => ticker(host, column, `Tick all at ${column}, or none`, `column ${column}`, (cell) => cell.column === column));
   head.append(...[corner, ...heads].map((button) => { const node = Object.assign(document.createElement("th"), { scope: "col" }); node.append(button); return node; }));
   host.querySelector("thead").replaceChildren(head);
-  host.cells = rows.map((row) => columns.map((column) => {
-    const cell = Object.assign(made("td"), { row: row.id, column, named: nameOf(row.id, column) });
+  host.cells = rows.map((row, r) => columns.map((column, c) => {
+    const cell = Object.assign(made("td"), { row: row.id, column, r, c, named: nameOf(row.id, column) });
     cell.setAttribute("role", "gridcell");
     return cell;
   }));
-  host.at = [[corner, corner, ...heads], ...rows.map((row, r) => [ticker(host, row.id, `Tick all of ${row.id}, or none`, `row ${row.id}`, (cell) => cell.row === row.id), linkTo(host, row), ...host.cells[r]])];
+  host.at = [[corner, corner, ...heads], ...rows.map((row, r) => [
+    ticker(host, row.id, `Tick all of ${row.id}, or none`, `row ${row.id}`, (cell) => cell.row === row.id),
+    Object.assign(linked(row.title, `design?design=${encodeURIComponent(row.id)}`, () => host.follow(row.id)), { title: row.title, named: `link ${row.id}` }),
+    ...host.cells[r]])];
   host.querySelector("tbody").replaceChildren(...rows.map((row, r) => {
     const line = document.createElement("tr"), own = Object.assign(document.createElement("th"), { scope: "row" }), who = made("div", "", "md-who");
     who.append(host.at[r + 1][0], host.at[r + 1][1]);
@@ -88,24 +74,21 @@ function all(host, wanted) {
   tell(host);
 }
 
-function place(host, named) {
-  for (const [r, row] of host.cells.entries()) {
-    const c = row.findIndex((cell) => cell.named === named);
-    if (c >= 0) return [r, c];
-  }
-  return null;
-}
-
 // The rectangle from where it began to here, over what was ticked before. `span`: {from, before, on}.
 function stretch(host, to) {
-  const { from, before, on } = host.span, [r0, c0] = place(host, from), [r1, c1] = place(host, to.named);
+  const { from, before, on } = host.span, start = find(host, from), between = (x, a, b) => x >= Math.min(a, b) && x <= Math.max(a, b);
   host.ticked = new Set(before);
-  for (const row of host.cells.slice(Math.min(r0, r1), Math.max(r0, r1) + 1)) for (const cell of row.slice(Math.min(c0, c1), Math.max(c0, c1) + 1)) host.ticked[on ? "add" : "delete"](cell.named);
+  for (const cell of host.cells.flat()) if (between(cell.r, start.r, to.r) && between(cell.c, start.c, to.c)) host.ticked[on ? "add" : "delete"](cell.named);
   tell(host);
 }
 
+// A rectangle goes on from where it began, as long as that is in sight; else one begins here.
+function begin(host, cell, further, on) {
+  if (!further || !host.span || !find(host, host.span.from)) host.span = { from: cell.named, before: new Set(host.ticked), on };
+}
+
 function press(host, cell, further) {
-  if (!further || !host.span || !place(host, host.span.from)) host.span = { from: cell.named, before: new Set(host.ticked), on: !host.ticked.has(cell.named) };
+  begin(host, cell, further, !host.ticked.has(cell.named));
   stretch(host, cell);
   stand(host, cell);
 }
@@ -163,7 +146,7 @@ function listen(host) {
     const next = walk(host, one, e);
     if (next) {
       if (e.shiftKey && cell && next.row) {
-        if (!host.span || !place(host, host.span.from)) host.span = { from: cell.named, before: new Set(host.ticked), on: true };
+        begin(host, cell, true, true);
         stretch(host, next);
       } else host.span = null;
       stand(host, next);

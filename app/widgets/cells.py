@@ -25,7 +25,7 @@ class Row:
 
 @st.cache_resource(show_spinner=False)
 def _renderer():
-    return st.components.v2.component("cells", html=HTML, css=(FOLDER / "cells.css").read_text(), js=(FOLDER / "cells.js").read_text(), isolate_styles=False)
+    return st.components.v2.component("cells", html=HTML, css=(FOLDER / "cells.css").read_text(), js=(FOLDER / "dom.js").read_text() + (FOLDER / "cells.js").read_text(), isolate_styles=False)
 
 
 def cells(columns: Sequence[str], rows: Sequence[Row], key: str, words: str) -> list[tuple[str, str]]:

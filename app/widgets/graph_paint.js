@@ -109,15 +109,16 @@ function paintNodes(m, c, s, members, colour, faint, ink) {
       shape(c, kind[i], X[i], Y[i], r);
       some = true;
     }
+    if (!some) continue;
     c.globalAlpha = faint ? 0.2 : 1;
-    if (some && hollow) {
+    if (hollow) {
       c.lineWidth = 1.6; c.setLineDash([2.5, 2]); c.stroke(); c.setLineDash([]);
       c.globalAlpha *= 0.25;
     }
-    if (some) c.fill();
-    if (some && !hollow && !faint && m.n < 2500) { c.strokeStyle = "rgba(255,255,255,0.7)"; c.lineWidth = 1; c.stroke(); }
-    c.globalAlpha = 1;
+    c.fill();
+    if (!hollow && !faint && m.n < 2500) { c.strokeStyle = "rgba(255,255,255,0.7)"; c.lineWidth = 1; c.stroke(); }
   }
+  c.globalAlpha = 1;
 }
 
 function write(c, text, x, y, ink) {

@@ -14,13 +14,6 @@ function words(value, { digits, signed }) {
   return (value < 0 ? "−" : signed ? "+" : "") + said;
 }
 
-function made(kind, text = "", className = "") {
-  const node = document.createElement(kind);
-  node.textContent = text;
-  if (className) node.className = className;
-  return node;
-}
-
 function cell(row, column, at, follow) {
   const value = row[at[column.key]], node = document.createElement("td");
   if (column.kind === "number") {
@@ -33,14 +26,7 @@ function cell(row, column, at, follow) {
     node.style.setProperty("--share", `${100 * value}%`);
     node.textContent = value > 0.995 ? "> 99 %" : value < 0.005 ? "< 1 %" : `${Math.round(100 * value)} %`;     // nothing measured is certain
   } else if (column.to) {
-    const link = made("a", value ?? "");
-    link.href = row[at[column.to]];
-    link.onclick = (e) => {
-      if (e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return;
-      e.preventDefault();                                          // as the menu does: the page that is there goes on, and nothing is loaded anew
-      follow(row[at[column.to]]);
-    };
-    node.append(link);
+    node.append(linked(value ?? "", row[at[column.to]], () => follow(row[at[column.to]])));
   } else {
     node.textContent = value ?? "";
     node.title = String(value ?? "");

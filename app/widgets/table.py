@@ -35,7 +35,7 @@ class Column:
 
 @st.cache_resource(show_spinner=False)
 def _renderer():
-    return st.components.v2.component("table", html=HTML, css=(FOLDER / "table.css").read_text(), js=(FOLDER / "table.js").read_text(), isolate_styles=False)
+    return st.components.v2.component("table", html=HTML, css=(FOLDER / "table.css").read_text(), js=(FOLDER / "dom.js").read_text() + (FOLDER / "table.js").read_text(), isolate_styles=False)
 
 
 def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], key: str, words: str, ids: Sequence[str] = ()) -> list[str]:

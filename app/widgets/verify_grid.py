@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from app import shell
+from app.widgets import choose
 from app.widgets.cells import Row, cells
 from app.widgets.roles import may
 from app.widgets.verify_form import parse_seeds
 from core.desk import Desk
 from core.planning import Cell, Place
-from core.types import Design, Status
+from core.types import Design
 
 MARKS = {Cell.RUNNING: "▶", Cell.QUEUED: "…", Cell.DONE: "✓", Cell.OPEN: "○", Cell.DEAR: "no budget", Cell.WITHOUT_CODE: "no code"}
 SHOWN = 200          # rows
 FREE = (Cell.OPEN, Cell.DONE)
 
 
-def draw_grid(desk: Desk, designs: Sequence[Design]) -> None:
-    rows = [d for d in designs if d.status in (Status.IMPLEMENTED, Status.VERIFIED)]
+def draw_grid(desk: Desk) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input("Search", key="grid-search", placeholder="title, id, author", width=220).lower()
         told = st.text_input("Seeds", "0", key="grid-seeds", width=110, help="0 or 0,1,2 or 0-4: the same for every cell, so that comparisons are paired")
@@ -29,7 +29,7 @@ def draw_grid(desk: Desk, designs: Sequence[Design]) -> None:
     seeds: list[int] = []
     with shell.worded():
         seeds = parse_seeds(told)
-    found = [d for d in rows if words in f"{d.id} {d.title} {d.author}".lower()]
+    found = [d for d in choose.able().values() if words in f"{d.id} {d.title} {d.author}".lower()]
     found.sort(key=lambda d: next(((-i, d.scores[s]) for i, s in reversed(list(enumerate(desk.scales))) if s in d.scores), (1, 0.0)))
     grid = desk.grid(found[:SHOWN], scales)
     ticked = cells(scales, [Row(d.id, d.title, [(str(p.cell), mark(p)) for p in row]) for d, row in zip(found, grid, strict=False)], "verify-grid", "Designs and the scales at which they are measured")
